@@ -1,0 +1,69 @@
+"""Errors that carry a stable code; the HTTP edge alone decides how they look on the wire."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class DomainError(Exception):
+    """A refusal that a caller can act on: a stable ``code``, a sentence, and typed ``fields``.
+
+    ``article`` names the clause of the law where a law demands the refusal, else None.
+    Every subclass sets ``code`` (lower-case, hyphens); app/api/problems.py maps each to a status.
+    """
+
+    code: ClassVar[str] = "domain-error"
+
+    def __init__(self, detail: str, *, article: str | None = None, **fields: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.article = article
+        self.fields = fields
+
+
+class MalformedInput(DomainError):
+    """What came from outside does not have the promised form."""
+
+    code = "malformed-input"
+
+
+class LimitExceeded(DomainError):
+    """Input is larger, deeper or more numerous than the stated limit."""
+
+    code = "limit-exceeded"
+
+
+class NotFound(DomainError):
+    """Nothing of that name is known here."""
+
+    code = "not-found"
+
+
+class Unauthenticated(DomainError):
+    """No session, or one that has ended."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(DomainError):
+    """The actor is known and may not do this."""
+
+    code = "forbidden"
+
+
+class WrongState(DomainError):
+    """The thing exists, but this step does not belong to its present state."""
+
+    code = "wrong-state"
+
+
+class Conflict(DomainError):
+    """It clashes with something already recorded."""
+
+    code = "conflict"
+
+
+class Unavailable(DomainError):
+    """A party or service that is needed did not answer in the time allowed; nothing was changed."""
+
+    code = "unavailable"
