@@ -1,0 +1,1 @@
+"""The running application: web API, pages, command line, workers, settings and all wiring."""

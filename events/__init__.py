@@ -1,0 +1,1 @@
+"""Outbox, relay, event bus and consumers."""

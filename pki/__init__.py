@@ -1,0 +1,1 @@
+"""Authorities, certificates, revocation and time stamps."""

@@ -1,0 +1,1 @@
+"""Tenders, envelopes, commission, awards, contracts, workflow and indicators."""

@@ -1,0 +1,1 @@
+"""The published contracts: API bodies, events by version, OCDS."""

@@ -1,0 +1,1 @@
+"""The append-only log, its proofs, and the publication of open contracting data."""
