@@ -44,7 +44,9 @@ class UnitOfWork(Protocol):
         """Record a public event: its bytes go to the outbox and, the same bytes, into the log."""
         ...
 
-    def emit_confidential(self, type_: str, act: str, tender: str, digest: str, data: dict[str, Any]) -> EmittedCommitment:
+    def emit_confidential(
+        self, type_: str, act: str, tender: str, digest: str, data: dict[str, Any]
+    ) -> EmittedCommitment:
         """Record a confidential event: the outbox holds it in full, the log only a salted commitment."""
         ...
 

@@ -1,0 +1,76 @@
+"""Shared by all tests: skipped tests can be made to fail the run, and the shared data folder."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOT_RUN = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--fail-on-skip",
+        action="store_true",
+        default=os.environ.get("MOHR_FAIL_ON_SKIP") == "1" or os.environ.get("CI") == "true",
+        help="fail the run if any test was skipped or expected to fail (also MOHR_FAIL_ON_SKIP=1 or CI=true)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[NOT_RUN] = {}
+    config.pluginmanager.register(SkipRecorder(config), "mohr-skip-recorder")
+
+
+class SkipRecorder:
+    """Every test that did not really pass is remembered, with its reason.
+
+    A test skipped at collection has no test report, so both kinds of report are read. With xdist each process
+    records, and the controller hears of all of them.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._record(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        self._record(report)
+
+    def _record(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        expected_to_fail = getattr(report, "wasxfail", None)
+        if expected_to_fail is not None:
+            self.config.stash[NOT_RUN][report.nodeid] = f"expected to fail: {expected_to_fail}"
+        elif report.skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+            self.config.stash[NOT_RUN][report.nodeid] = reason
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
+        if self._fails and session.exitstatus == pytest.ExitCode.OK:
+            # Before the terminal reporter's own wrapper returns, so that its summary tells the same story.
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return (yield)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self._fails:
+            return
+        terminalreporter.section("tests that did not run, which fails this run", red=True)
+        for nodeid, reason in sorted(self.config.stash[NOT_RUN].items()):
+            terminalreporter.line(f"{nodeid}: {reason}")
+
+    @property
+    def _fails(self) -> bool:
+        return bool(self.config.getoption("--fail-on-skip") and self.config.stash[NOT_RUN])
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of published data and vectors that lies beside the repository."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the folder shared/data is not beside this repository")
+    return folder

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Builds the wheel and starts it in a fresh environment outside the repository, where no source file can help it.
+set -euo pipefail
+
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+python="$root/.venv/bin/python"
+
+if [ ! -f "$root/app/cli.py" ]; then
+    echo "smoke-wheel: no app/cli.py, so there is no command to start yet"
+    exit 0
+fi
+
+folder="$(mktemp -d)"
+trap 'rm -rf "$folder"' EXIT
+
+"$python" -m build --wheel --no-isolation --outdir "$folder/dist" "$root" >"$folder/build.log" 2>&1 \
+    || { cat "$folder/build.log" >&2; exit 1; }
+
+"$python" -m venv "$folder/venv"
+"$folder/venv/bin/python" -m pip install --quiet --require-hashes --requirement "$root/requirements.lock"
+"$folder/venv/bin/python" -m pip install --quiet --no-deps --no-index "$folder"/dist/*.whl
+
+cd "$folder"
+unset PYTHONPATH
+venv/bin/mohr --help >/dev/null
+echo "smoke-wheel: the built wheel starts"
