@@ -1,1 +1,1 @@
-"""Small, boring foundations without any domain: errors, clock, ids, money, canonical JSON, database session."""
+"""Foundations without any domain: errors, clock, ids, money, canonical JSON, database session."""

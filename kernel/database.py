@@ -15,7 +15,7 @@ class Base(DeclarativeBase):
 
 
 def make_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///path``; every connection is durable and every write takes the lock at its start."""
+    """An engine for ``sqlite:///path``: durable commits, and writers take the lock when they begin."""
     engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_immediate)

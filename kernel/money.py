@@ -28,7 +28,7 @@ class Money:
 
     @classmethod
     def parse(cls, amount: str, currency: str) -> Money:
-        """Read ``"123.45"``; exponents, spaces, signs other than ``-`` and more than 6 decimals are refused."""
+        """Read ``"123.45"``; exponents, spaces, a plus sign and more than 6 decimals are refused."""
         if not isinstance(amount, str) or _AMOUNT.fullmatch(amount) is None:
             raise MalformedInput("an amount is plain decimal digits in a string", value=str(amount)[:32])
         return cls(Decimal(amount), currency)

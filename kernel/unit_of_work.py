@@ -1,4 +1,4 @@
-"""What a use case may touch: one database transaction in which state, outbox row and log leaf become durable together."""
+"""One database transaction, in which state, outbox row and log leaf become durable together."""
 
 from __future__ import annotations
 
