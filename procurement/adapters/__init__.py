@@ -1,0 +1,1 @@
+"""Rows, repositories and the object store behind the ports of procurement."""

@@ -1,0 +1,203 @@
+"""What the use cases of procurement need from outside; adapters and app wire the real things in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from kernel.clock import Clock
+from kernel.unit_of_work import UnitOfWork
+from pki.trust import TrustStore
+from procurement.rules.tender import Tender
+from signing.cms import Signer
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who is asking: a party that proved its certificate in this session."""
+
+    party: str
+    roles: frozenset[str]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class StoredDocument:
+    """A canonical document with its detached signatures by party."""
+
+    kind: str
+    stage: str | None
+    party: str | None
+    digest: str
+    document: bytes
+    signatures: dict[str, bytes]
+
+
+@dataclass
+class StoredAct:
+    """One confidential act of a bidder (submission, withdrawal, refusal) with what its commitment hides."""
+
+    tender: str
+    act: str
+    lot: str
+    bidder: str
+    submission_number: int | None
+    digest: str
+    manifest_digest: str | None
+    received_at: str
+    counter: int
+    counter_salt: str
+    salt: str
+    leaf_hash: str
+    content: dict[str, Any]
+    receipt: bytes
+    receipt_signature: bytes
+    reason: str | None = None
+
+
+@dataclass
+class StoredSubmission:
+    """A received manifest with its seal and headers; ``missing`` names the blobs that have not arrived."""
+
+    id: str
+    tender: str
+    lot: str
+    bidder: str
+    submission_number: int
+    manifest_digest: str
+    manifest: bytes
+    seal: bytes
+    headers: dict[str, bytes]
+    received_at: str
+    sealed_at: str
+    state: str
+    counter: int
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StoredBlob:
+    """Where a blob of a submission is, or is to be, in the object store."""
+
+    name: str
+    length: int
+    digest: str
+    received: bool
+
+
+class Tenders(Protocol):
+    def add(self, tender: Tender, *, drafted_by: str) -> None: ...
+    def load(self, tender_id: str) -> Tender:
+        """Raises NotFound."""
+        ...
+
+    def drafted_by(self, tender_id: str) -> str: ...
+    def save(self, tender: Tender, *, closes_at: str | None = None) -> None:
+        """Compare-and-swap on the version that was loaded; raises Conflict when somebody else was first."""
+        ...
+
+    def due(self, now: str) -> list[str]:
+        """Identifiers of the published tenders whose grace has ended at ``now``."""
+        ...
+
+    def all_ids(self) -> list[str]: ...
+
+
+class Documents(Protocol):
+    def put(
+        self,
+        tender: str,
+        kind: str,
+        document: bytes,
+        *,
+        stage: str | None = None,
+        party: str | None = None,
+        signatures: Mapping[str, bytes] | None = None,
+    ) -> str: ...
+    def sign(self, tender: str, digest: str, party: str, signature: bytes) -> None: ...
+    def find(
+        self, tender: str, kind: str, *, stage: str | None = None, party: str | None = None
+    ) -> list[StoredDocument]: ...
+    def one(
+        self, tender: str, kind: str, *, stage: str | None = None, party: str | None = None
+    ) -> StoredDocument:
+        """The newest of that kind; raises NotFound."""
+        ...
+
+    def maybe(
+        self, tender: str, kind: str, *, stage: str | None = None, party: str | None = None
+    ) -> StoredDocument | None: ...
+    def all(self, tender: str) -> list[StoredDocument]: ...
+
+
+class Submissions(Protocol):
+    def add(self, submission: StoredSubmission, blobs: Sequence[StoredBlob]) -> None: ...
+    def get(self, submission_id: str) -> StoredSubmission: ...
+    def by_manifest(self, tender: str, manifest_digest: str) -> StoredSubmission | None: ...
+    def of_tender(self, tender: str) -> list[StoredSubmission]: ...
+    def last_number(self, tender: str, lot: str, bidder: str) -> int: ...
+    def current(self, tender: str, lot: str, bidder: str) -> StoredSubmission | None:
+        """The newest one that is neither replaced nor withdrawn."""
+        ...
+
+    def set_state(self, submission_id: str, state: str) -> None: ...
+    def blob(self, submission_id: str, name: str) -> StoredBlob | None: ...
+    def blobs(self, submission_id: str) -> list[StoredBlob]: ...
+    def mark_received(self, submission_id: str, name: str) -> None: ...
+    def add_act(self, act: StoredAct) -> None: ...
+    def acts(self, tender: str) -> list[StoredAct]: ...
+
+
+class ObjectStore(Protocol):
+    """Content-addressed files; a name exists only once its bytes are durable."""
+
+    def staging_path(self) -> Path: ...
+    def adopt(self, staged: Path, digest: str) -> None: ...
+    def read(self, digest: str) -> bytes: ...
+    def has(self, digest: str) -> bool: ...
+
+
+class Custodian(Protocol):
+    """The time custodian as the server sees it: a process of its own that answers signed documents."""
+
+    def create_keys(self, tender: str) -> dict[str, Any]: ...
+    def countersign(self, key_set: bytes, signatures: Mapping[str, bytes]) -> bytes: ...
+    def release(self, package: dict[str, Any]) -> tuple[bytes, bytes]: ...
+    def destroy(self, request: dict[str, Any]) -> tuple[bytes, bytes]: ...
+
+
+class Directory(Protocol):
+    """The certificates and names that identity and pki hold for a party."""
+
+    def encryption_certificate(self, session: Session, party: str) -> bytes: ...
+    def signing_certificate_digest(self, session: Session, party: str) -> str: ...
+    def name(self, session: Session, party: str) -> str: ...
+
+
+@dataclass(frozen=True)
+class Repositories:
+    tenders: Tenders
+    documents: Documents
+    submissions: Submissions
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything a use case of procurement is handed; built once in app/bootstrap.py."""
+
+    unit_of_work: Callable[[], UnitOfWork]
+    repositories: Callable[[Session], Repositories]
+    objects: ObjectStore
+    custodian: Custodian
+    directory: Directory
+    trust: Callable[[], TrustStore]
+    crls: Callable[[], list[bytes]]
+    receipt_signer: Signer
+    clock: Clock
+    proof_for: Callable[[str], dict[str, Any] | None]
+    publisher: dict[str, str]
+    demo: bool

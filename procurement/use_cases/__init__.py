@@ -1,0 +1,1 @@
+"""One module per thing a party does; each loads, decides by the rules, saves and commits once."""
