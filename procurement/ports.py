@@ -131,6 +131,7 @@ class Documents(Protocol):
     def maybe(
         self, tender: str, kind: str, *, stage: str | None = None, party: str | None = None
     ) -> StoredDocument | None: ...
+    def by_digest(self, tender: str, digest: str) -> StoredDocument | None: ...
     def all(self, tender: str) -> list[StoredDocument]: ...
 
 
@@ -187,7 +188,11 @@ class Repositories:
 
 @dataclass(frozen=True)
 class Desk:
-    """Everything a use case of procurement is handed; built once in app/bootstrap.py."""
+    """Everything a use case of procurement is handed; built once in app/bootstrap.py.
+
+    ``event_naming(session, tender, digest)`` finds the public event whose data names that digest;
+    ``proof_for(entry)`` gives the proof of a log entry under the newest cosigned checkpoint, or None.
+    """
 
     unit_of_work: Callable[[], UnitOfWork]
     repositories: Callable[[Session], Repositories]
@@ -198,6 +203,7 @@ class Desk:
     crls: Callable[[], list[bytes]]
     receipt_signer: Signer
     clock: Clock
-    proof_for: Callable[[str], dict[str, Any] | None]
+    event_naming: Callable[[Session, str, str], bytes | None]
+    proof_for: Callable[[bytes], dict[str, Any] | None]
     publisher: dict[str, str]
     demo: bool

@@ -127,6 +127,11 @@ class SqlDocuments:
         found = self.find(tender, kind, stage=stage, party=party)
         return found[-1] if found else None
 
+    def by_digest(self, tender: str, digest: str) -> StoredDocument | None:
+        query = select(DocumentRow).where(DocumentRow.tender == tender, DocumentRow.digest == digest)
+        row = self._session.scalar(query)
+        return self._read(row) if row else None
+
     def all(self, tender: str) -> list[StoredDocument]:
         query = select(DocumentRow).where(DocumentRow.tender == tender).order_by(DocumentRow.id)
         return [self._read(row) for row in self._session.scalars(query)]

@@ -1,0 +1,1 @@
+"""The demonstration: whole tenders played through the HTTP API by separate clients against real processes."""

@@ -1,0 +1,264 @@
+"""Building certificates and revocation lists (RFC 5280 §4 and §5); no storage, no clock of its own.
+
+Serial numbers come from the caller, who keeps them unique; ``new_serial`` proposes one. Every certificate but
+the root answers a certificate request whose own signature proves possession of the key (RFC 2986).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from kernel.errors import LimitExceeded, MalformedInput
+from pki import algorithms
+from pki.algorithms import PrivateKey, PublicKey
+from pki.errors import RequestInvalid
+from pki.names import Subject
+from pki.profiles import BACKDATED, CRLS, INTERMEDIATE, ROOT, CrlProfile, Profile
+
+MAX_REQUEST_BYTES = 16 * 1024
+_SERIAL_BITS = 159
+_USAGES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """One line of a revocation list; ``reason`` is the RFC 5280 §5.3.1 name, e.g. ``keyCompromise``."""
+
+    serial: int
+    revoked_at: datetime
+    reason: str = "unspecified"
+
+
+@dataclass(frozen=True, slots=True)
+class Locations:
+    """Where the issuer's certificate (AIA) and revocation list (CDP) are published."""
+
+    certificate_url: str
+    crl_url: str
+
+    @classmethod
+    def below(cls, base_url: str | None, issuer: str) -> Locations | None:
+        """The paths of the published interface below ``base_url``; None stays None."""
+        if base_url is None:
+            return None
+        base = base_url.rstrip("/")
+        return cls(f"{base}/pki/ca/{issuer}.crt", f"{base}/pki/crl/{issuer}.crl")
+
+
+def new_serial() -> int:
+    """A random serial of 159 bits, positive in 20 octets (RFC 5280 §4.1.2.2); the caller checks it is new."""
+    return secrets.randbits(_SERIAL_BITS - 1) | 1 << (_SERIAL_BITS - 1)
+
+
+def make_request(key: PrivateKey, subject: Subject) -> bytes:
+    """A PKCS #10 request (DER) signed with the key it is for."""
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject.to_name())
+    request = builder.sign(key, _hash_for(key))
+    return request.public_bytes(Encoding.DER)
+
+
+def check_csr(csr: bytes, profile: Profile) -> x509.CertificateSigningRequest:
+    """A request in PEM or DER with proof of possession and a key the profile takes.
+
+    Raises LimitExceeded beyond 16 KiB and RequestInvalid otherwise. Its subject and extensions are only
+    wishes: the registrar names the subject and the profile the extensions.
+    """
+    if len(csr) > MAX_REQUEST_BYTES:
+        raise LimitExceeded("the certificate request is too long", limit_bytes=MAX_REQUEST_BYTES)
+    try:
+        pem = csr.lstrip().startswith(b"-----BEGIN")
+        request = x509.load_pem_x509_csr(csr) if pem else x509.load_der_x509_csr(csr)
+        kind = algorithms.key_kind(request.public_key())
+        proven = request.is_signature_valid
+    except (ValueError, TypeError, UnsupportedAlgorithm, Warning) as error:
+        raise RequestInvalid("not a readable certificate request with an accepted key") from error
+    if not proven:
+        raise RequestInvalid("the request does not prove possession of its key")
+    if kind not in profile.key_kinds:
+        raise RequestInvalid("this profile takes other keys", profile=profile.name, key_kind=kind)
+    return request
+
+
+def build_root(key: PrivateKey, subject: Subject, *, serial: int, now: datetime) -> x509.Certificate:
+    """The self-signed root: 20 years, path length 1."""
+    builder = _builder(ROOT, subject, key.public_key(), subject.to_name(), key.public_key(), serial)
+    builder = builder.not_valid_before(_whole(now) - BACKDATED).not_valid_after(_whole(now) + ROOT.life)
+    return builder.sign(key, _hash_for(key))
+
+
+def build_intermediate(
+    csr: bytes,
+    subject: Subject,
+    issuer_key: PrivateKey,
+    issuer_certificate: x509.Certificate,
+    *,
+    serial: int,
+    now: datetime,
+    locations: Locations | None = None,
+) -> x509.Certificate:
+    """An issuing authority below the root: 10 years, path length 0."""
+    return issue(
+        csr,
+        INTERMEDIATE,
+        subject,
+        issuer_key,
+        issuer_certificate,
+        serial=serial,
+        now=now,
+        locations=locations,
+    )
+
+
+def issue(
+    csr: bytes,
+    profile: Profile,
+    subject: Subject,
+    issuer_key: PrivateKey,
+    issuer_certificate: x509.Certificate,
+    *,
+    serial: int,
+    now: datetime,
+    locations: Locations | None = None,
+) -> x509.Certificate:
+    """A certificate for the key of the request, never valid longer than its issuer.
+
+    Raises RequestInvalid or LimitExceeded (``check_csr``).
+    """
+    request = check_csr(csr, profile)
+    issuer_public = issuer_certificate.public_key()
+    if issuer_public != issuer_key.public_key():
+        raise MalformedInput("the issuer's key and certificate do not belong together")
+    key = request.public_key()
+    builder = _builder(profile, subject, key, issuer_certificate.subject, issuer_key.public_key(), serial)
+    starts = max(_whole(now) - BACKDATED, issuer_certificate.not_valid_before_utc)
+    ends = min(_whole(now) + profile.life, issuer_certificate.not_valid_after_utc)
+    builder = builder.not_valid_before(starts).not_valid_after(ends)
+    if locations is not None:
+        builder = _with_locations(builder, locations)
+    return builder.sign(issuer_key, _hash_for(issuer_key))
+
+
+def build_crl(
+    issuer_key: PrivateKey,
+    issuer_certificate: x509.Certificate,
+    revoked: Iterable[Revoked],
+    number: int,
+    now: datetime,
+    profile: CrlProfile = CRLS["intermediate"],
+) -> bytes:
+    """A full revocation list (DER) of everything the issuer ever revoked; expired certificates stay on it."""
+    this_update = _whole(now)
+    builder = x509.CertificateRevocationListBuilder(
+        issuer_name=issuer_certificate.subject,
+        last_update=this_update,
+        next_update=this_update + profile.life,
+        revoked_certificates=[_crl_entry(entry) for entry in revoked],
+    )
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(issuer_key))
+    builder = builder.add_extension(identifier, critical=False)
+    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
+    return builder.sign(issuer_key, _hash_for(issuer_key)).public_bytes(Encoding.DER)
+
+
+def pem_of(certificates: Sequence[x509.Certificate]) -> bytes:
+    """The certificates one after the other in PEM."""
+    return b"".join(certificate.public_bytes(Encoding.PEM) for certificate in certificates)
+
+
+def _builder(
+    profile: Profile,
+    subject: Subject,
+    key: object,
+    issuer: x509.Name,
+    issuer_key: object,
+    serial: int,
+) -> x509.CertificateBuilder:
+    public, issuer_public = _accepted(key), _accepted(issuer_key)
+    builder = x509.CertificateBuilder().subject_name(subject.to_name()).issuer_name(issuer)
+    builder = builder.public_key(public).serial_number(serial)
+    builder = builder.add_extension(
+        x509.BasicConstraints(ca=profile.is_authority, path_length=profile.path_length), critical=True
+    )
+    usages = {name: name in profile.key_usages for name in _USAGES}
+    builder = builder.add_extension(x509.KeyUsage(**usages), critical=True)
+    if profile.extended_key_usage is not None:
+        extended = x509.ExtendedKeyUsage([profile.extended_key_usage])
+        builder = builder.add_extension(extended, critical=profile.extended_critical)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    if profile is ROOT:
+        return builder
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_public)
+    return builder.add_extension(identifier, critical=False)
+
+
+def _with_locations(builder: x509.CertificateBuilder, locations: Locations) -> x509.CertificateBuilder:
+    access = x509.AccessDescription(
+        AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(locations.certificate_url)
+    )
+    point = x509.DistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(locations.crl_url)],
+        relative_name=None,
+        reasons=None,
+        crl_issuer=None,
+    )
+    builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
+    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+
+
+def _crl_entry(entry: Revoked) -> x509.RevokedCertificate:
+    builder = x509.RevokedCertificateBuilder().serial_number(entry.serial)
+    builder = builder.revocation_date(_whole(entry.revoked_at))
+    if entry.reason != "unspecified":  # RFC 5280 §5.3.1: unspecified is said by leaving the reason out.
+        builder = builder.add_extension(x509.CRLReason(reason_flag(entry.reason)), critical=False)
+    return builder.build()
+
+
+def reason_flag(reason: str) -> x509.ReasonFlags:
+    """The RFC 5280 §5.3.1 reason of that name; raises MalformedInput."""
+    try:
+        return x509.ReasonFlags(reason)
+    except ValueError as error:
+        raise MalformedInput("no such reason of revocation", reason=str(reason)[:32]) from error
+
+
+def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP384R1):
+        return hashes.SHA384()
+    return hashes.SHA256()
+
+
+def _accepted(key: object) -> PublicKey:
+    algorithms.key_kind(key)
+    if not isinstance(key, PublicKey):
+        raise MalformedInput("a public key was expected")
+    return key
+
+
+def _public(key: PrivateKey) -> PublicKey:
+    return key.public_key()
+
+
+def _whole(instant: datetime) -> datetime:
+    return instant.astimezone(UTC).replace(microsecond=0)

@@ -1,0 +1,47 @@
+"""Refusals of the public key infrastructure."""
+
+from __future__ import annotations
+
+from kernel.errors import DomainError
+
+
+class CertificateUntrusted(DomainError):
+    """No valid path to a pinned root (RFC 5280 §6.1), or the certificate is not meant for this use."""
+
+    code = "certificate-untrusted"
+
+
+class CertificateExpired(DomainError):
+    """Judged at an instant outside the validity of a certificate in the path; ``fields`` name it."""
+
+    code = "certificate-expired"
+
+
+class CertificateRevoked(DomainError):
+    """A certificate in the path had been revoked; ``revoked_at`` and ``reason`` are in ``fields``."""
+
+    code = "certificate-revoked"
+
+
+class RevocationUnknown(DomainError):
+    """No revocation list of the issuer answers for that instant; refused until a fresh one is at hand."""
+
+    code = "revocation-unknown"
+
+
+class RequestInvalid(DomainError):
+    """A certificate request without proof of possession, with a key that is not accepted, or unreadable."""
+
+    code = "certificate-request-invalid"
+
+
+class TimestampInvalid(DomainError):
+    """A time-stamp token that does not prove what it is said to prove (RFC 3161 §2.2)."""
+
+    code = "timestamp-invalid"
+
+
+class KeyUnavailable(DomainError):
+    """The key store does not open with this passphrase, or holds no such key."""
+
+    code = "key-unavailable"

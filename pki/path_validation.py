@@ -1,0 +1,89 @@
+"""The fence around pyhanko-certvalidator, which builds and validates certification paths (RFC 5280 §6.1).
+
+It is given no revocation values and fetches nothing: what it decides about a path does not change with time,
+except for dates, so trust.py may keep the result and judge dates and revocation at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+from asn1crypto import x509 as asn1crypto_x509
+from cryptography import x509
+from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError
+from pyhanko_certvalidator.policy_decl import (
+    CertRevTrustPolicy,
+    RevocationCheckingPolicy,
+    RevocationCheckingRule,
+)
+
+from pki.algorithms import der_of
+from pki.errors import CertificateExpired, CertificateUntrusted
+
+# asn1crypto parses lazily and keeps what it parsed: one thread at a time.
+_LOCK = Lock()
+_LATER = CertRevTrustPolicy(
+    RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
+)
+
+
+def find_path(
+    certificate: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    at: datetime,
+) -> tuple[x509.Certificate, ...]:
+    """The valid path, root first and ``certificate`` last; raises CertificateExpired or CertificateUntrusted."""
+    try:
+        with _LOCK:
+            return _find_path(certificate, others, roots, at)
+    except (ExpiredError, NotYetValidError) as error:
+        raise CertificateExpired("a certificate of the path is not valid at that time") from error
+    except Exception as error:
+        # Hostile certificates make the parser behind the fence fail in many ways; each means no path.
+        raise CertificateUntrusted("there is no valid path to a trusted root") from error
+
+
+def _find_path(
+    certificate: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    roots: Sequence[x509.Certificate],
+    at: datetime,
+) -> tuple[x509.Certificate, ...]:
+    context = ValidationContext(
+        trust_roots=[_foreign(root) for root in roots],
+        other_certs=[_foreign(other) for other in others],
+        moment=at,
+        allow_fetching=False,
+        crls=[],
+        revinfo_policy=_LATER,
+        time_tolerance=timedelta(0),
+    )
+    validator = CertificateValidator(_foreign(certificate), validation_context=context)
+    found = _run(validator.async_validate_path())
+    return tuple(x509.load_der_x509_certificate(item.dump()) for item in found)
+
+
+@lru_cache(maxsize=64)
+def _foreign_of(der: bytes) -> asn1crypto_x509.Certificate:
+    return asn1crypto_x509.Certificate.load(der, strict=True)
+
+
+def _foreign(certificate: x509.Certificate) -> asn1crypto_x509.Certificate:
+    return _foreign_of(der_of(certificate))
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    # Nothing is fetched, so the coroutine never waits and needs no event loop; it runs in any thread.
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value
+    finally:
+        coroutine.close()
+    raise RuntimeError("path validation tried to wait for something")

@@ -1,0 +1,112 @@
+"""Receiving the blobs that a manifest declared, each checked against its header before it counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernel.canonical import to_base64
+from kernel.clock import format_utc
+from kernel.errors import Forbidden, NotFound
+from procurement.ports import Actor, Desk, StoredSubmission, Submissions
+from procurement.rules.errors import BlobMismatch, SubmissionLate
+from procurement.use_cases.receipts import BidderAct, record_act
+
+
+@dataclass(frozen=True)
+class ExpectedBlob:
+    """What may be uploaded, decided before the first byte is read; ``received`` means there is nothing to do."""
+
+    submission: str
+    tender: str
+    name: str
+    length: int
+    digest: str
+    received: bool
+
+
+def expect_blob(submission: str, name: str, length: int | None, *, actor: Actor, desk: Desk) -> ExpectedBlob:
+    """Check sender, time, name and announced length. Raises NotFound, Forbidden, SubmissionLate, LimitExceeded."""
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        stored = repositories.submissions.get(submission)
+        if stored.bidder != actor.party:
+            raise Forbidden("that submission is another bidder's")
+        tender = repositories.tenders.load(stored.tender)
+        blob = repositories.submissions.blob(submission, name)
+        if blob is None:
+            raise NotFound("the manifest declares no blob of that name", name=name[:40])
+        if not blob.received:
+            _check_time(tender.closes_at, tender.state, desk)
+        if length is not None and length != blob.length:
+            raise BlobMismatch("the announced length differs from the header", expected_length=blob.length)
+    return ExpectedBlob(submission, stored.tender, name, blob.length, blob.digest, blob.received)
+
+
+def accept_blob(
+    expected: ExpectedBlob, staged: Path, length: int, digest: str, *, actor: Actor, desk: Desk
+) -> list[str]:
+    """Adopt a wholly staged upload if it is what the header declared; returns the names still missing.
+
+    Raises BlobMismatch, with a refusal recorded and receipted, and removes the staged file.
+    """
+    if length != expected.length or digest != expected.digest:
+        staged.unlink(missing_ok=True)
+        raise _refuse(expected, digest, actor, desk)
+    desk.objects.adopt(staged, digest)
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        stored = repositories.submissions.get(expected.submission)
+        tender = repositories.tenders.load(stored.tender)
+        _check_time(tender.closes_at, tender.state, desk)
+        repositories.submissions.mark_received(expected.submission, expected.name)
+        missing = repositories.submissions.get(expected.submission).missing
+        if not missing and stored.state == "receiving":
+            _complete(repositories.submissions, stored)
+        uow.commit()
+    return missing
+
+
+def _complete(submissions: Submissions, stored: StoredSubmission) -> None:
+    """All blobs are here: only now does it replace what the bidder sent before (decision 0004)."""
+    alike = [
+        each
+        for each in submissions.of_tender(stored.tender)
+        if (each.lot, each.bidder) == (stored.lot, stored.bidder) and each.state == "complete"
+    ]
+    newer = any(each.submission_number > stored.submission_number for each in alike)
+    submissions.set_state(stored.id, "replaced" if newer else "complete")
+    for older in alike:
+        if older.submission_number < stored.submission_number:
+            submissions.set_state(older.id, "replaced")
+
+
+def _check_time(closes_at: str | None, state: str, desk: Desk) -> None:
+    if state != "published" or closes_at is None or format_utc(desk.clock.now()) > closes_at:
+        raise SubmissionLate(
+            "the deadline and its grace have passed; the closing list names this manifest as incomplete",
+            article="Tenders Law 1383 Art. 16",
+        )
+
+
+def _refuse(expected: ExpectedBlob, digest: str, actor: Actor, desk: Desk) -> BlobMismatch:
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        stored = repositories.submissions.get(expected.submission)
+        act = BidderAct(
+            act="refusal",
+            tender=stored.tender,
+            lot=stored.lot,
+            bidder=actor.party,
+            submission_number=stored.submission_number,
+            digest=digest,
+            manifest_digest=stored.manifest_digest,
+            reason=BlobMismatch.code,
+        )
+        receipt = record_act(act, at=desk.clock.now(), uow=uow, repositories=repositories, desk=desk)
+        uow.commit()
+    return BlobMismatch(
+        "length or digest differs from the header; nothing was kept",
+        expected_length=expected.length,
+        receipt={"document": to_base64(receipt.document), "signature": to_base64(receipt.signature)},
+    )

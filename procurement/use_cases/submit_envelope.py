@@ -1,0 +1,144 @@
+"""Receiving a bid: manifest, headers and seal first; they fix the time and earn the receipt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kernel.canonical import sha256_hex, to_base64
+from kernel.clock import format_utc
+from kernel.errors import DomainError
+from kernel.ids import new_id
+from procurement.ports import Actor, Desk, Repositories, StoredBlob, StoredSubmission
+from procurement.rules.errors import SubmissionReplayed
+from procurement.rules.submission import check_submission
+from procurement.use_cases.receipts import BidderAct, Receipt, record_act
+from procurement.use_cases.step import require_role
+from sealing.manifest import SealReport, verify_seal
+
+REFUSED_WITH_EVIDENCE = frozenset(
+    {"submission-late", "submission-number-stale", "notice-mismatch", "key-set-stale", "headers-mismatch"}
+)
+
+
+@dataclass(frozen=True)
+class SubmitEnvelope:
+    """``headers`` by kind; all three byte strings canonical, the seal a DER CMS."""
+
+    tender: str
+    manifest: bytes
+    seal: bytes
+    headers: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Received:
+    id: str
+    receipt: Receipt
+    missing: list[str]
+
+
+def submit_envelope(command: SubmitEnvelope, *, actor: Actor, desk: Desk) -> Received:
+    """Check in the order of the design and record durably; the receipt is made in the same transaction.
+
+    Raises the refusals of ``procurement.rules.submission`` and ``sealing``; one that an authenticated
+    sender earned (late, stale number, any digest off) carries a signed receipt in ``fields["receipt"]``.
+    """
+    require_role(actor, "bidder")
+    now = desk.clock.now()
+    seal = verify_seal(
+        command.manifest, command.seal, command.headers, desk.trust(), now=now, party=actor.party
+    )
+    try:
+        return _record(command, seal, actor, desk)
+    except DomainError as refusal:
+        if refusal.code in REFUSED_WITH_EVIDENCE:
+            _record_refusal(command, seal, refusal, desk)
+        raise
+
+
+def _record(command: SubmitEnvelope, seal: SealReport, actor: Actor, desk: Desk) -> Received:
+    with desk.unit_of_work() as uow:
+        now = desk.clock.now()
+        repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(command.tender)
+        manifest = seal.manifest
+        manifest_digest = sha256_hex(command.manifest)
+        known = repositories.submissions.by_manifest(tender.id, manifest_digest)
+        if known is not None:
+            raise _replayed(known, repositories)
+        last = repositories.submissions.last_number(tender.id, manifest.lot, actor.party)
+        check_submission(
+            tender, manifest.to_json(), bidder=actor.party, sealed_at=seal.sealed_at, now=now, last_number=last
+        )
+        blobs = _expected_blobs(seal, desk)
+        receipt = record_act(
+            _act(command, seal, "submission"), at=now, uow=uow, repositories=repositories, desk=desk
+        )
+        stored = StoredSubmission(
+            id=new_id(),
+            tender=tender.id,
+            lot=manifest.lot,
+            bidder=actor.party,
+            submission_number=manifest.submission_number,
+            manifest_digest=manifest_digest,
+            manifest=command.manifest,
+            seal=command.seal,
+            headers=dict(command.headers),
+            received_at=format_utc(now),
+            sealed_at=format_utc(seal.sealed_at),
+            state="receiving",
+            counter=receipt.counter,
+        )
+        repositories.submissions.add(stored, blobs)
+        uow.commit()
+    return Received(stored.id, receipt, [blob.name for blob in blobs])
+
+
+def _expected_blobs(seal: SealReport, desk: Desk) -> list[StoredBlob]:
+    return [
+        StoredBlob(name, length, digest, received=False)
+        for header in seal.headers.values()
+        for name, (length, digest) in header.expected_blobs().items()
+    ]
+
+
+def _replayed(known: StoredSubmission, repositories: Repositories) -> SubmissionReplayed:
+    """The same bytes again: the sender may have lost our answer, so it gets the first receipt back."""
+    act = next(each for each in repositories.submissions.acts(known.tender) if each.counter == known.counter)
+    return SubmissionReplayed(
+        "this manifest was received before",
+        id=known.id,
+        missing=known.missing,
+        receipt={"document": to_base64(act.receipt), "signature": to_base64(act.receipt_signature)},
+    )
+
+
+def _record_refusal(command: SubmitEnvelope, seal: SealReport, refusal: DomainError, desk: Desk) -> None:
+    with desk.unit_of_work() as uow:
+        receipt = record_act(
+            _act(command, seal, "refusal", refusal.code),
+            at=desk.clock.now(),
+            uow=uow,
+            repositories=desk.repositories(uow.session),
+            desk=desk,
+        )
+        uow.commit()
+    refusal.fields["receipt"] = {
+        "document": to_base64(receipt.document),
+        "signature": to_base64(receipt.signature),
+    }
+
+
+def _act(command: SubmitEnvelope, seal: SealReport, act: str, reason: str | None = None) -> BidderAct:
+    return BidderAct(
+        act=act,
+        tender=command.tender,
+        lot=seal.manifest.lot,
+        bidder=seal.manifest.bidder,
+        submission_number=seal.manifest.submission_number,
+        digest=sha256_hex(command.seal),
+        manifest_digest=sha256_hex(command.manifest),
+        reason=reason,
+        timestamp=seal.timestamp_token,
+    )

@@ -1,0 +1,96 @@
+"""Rows of the log: entries as transactions wrote them, the indexes they were given, and signed checkpoints."""
+
+from __future__ import annotations
+
+from sqlalchemy import Integer, LargeBinary, String, Text, insert, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from kernel.database import Base
+from kernel.errors import LimitExceeded, MalformedInput
+from transparency.tree import leaf_hash
+
+MAX_ENTRY_BYTES = 65_534
+MAX_ENTRIES_PER_READ = 1_000
+
+
+class LogEntryRow(Base):
+    """``log_index`` is empty until the sequencer has given the entry its place."""
+
+    __tablename__ = "log_entries"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    log_index: Mapped[int | None] = mapped_column(Integer, unique=True)
+    leaf_hash: Mapped[str] = mapped_column(String(64), index=True)
+    entry: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class LogCheckpointRow(Base):
+    """One signed tree per size. ``cosigned_note`` is empty until the witness has cosigned it."""
+
+    __tablename__ = "log_checkpoints"
+
+    size: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    root: Mapped[str] = mapped_column(String(64))
+    note: Mapped[str] = mapped_column(Text)
+    signed_at: Mapped[str] = mapped_column(String(27))
+    cosigned_note: Mapped[str | None] = mapped_column(Text)
+    cosigned_at: Mapped[int | None] = mapped_column(Integer, index=True)
+
+
+def append_entry(session: Session, entry: bytes) -> str:
+    """Stage an entry in the caller's transaction and return its leaf hash (hex).
+
+    It has no index yet, and none at all unless the transaction commits. Raises LimitExceeded.
+    """
+    if len(entry) > MAX_ENTRY_BYTES:
+        raise LimitExceeded("a log entry is below 65,535 bytes", length_bytes=len(entry))
+    leaf = leaf_hash(entry).hex()
+    session.execute(insert(LogEntryRow).values(leaf_hash=leaf, entry=entry))
+    return leaf
+
+
+def entries(session: Session, start: int, end: int) -> list[bytes]:
+    """The sequenced entries with indexes in [start, end), fewer where the log ends; raises on odd bounds."""
+    if not 0 <= start <= end:
+        raise MalformedInput("a range of entries has a start and an end not below it", start=start, end=end)
+    if end - start > MAX_ENTRIES_PER_READ:
+        raise LimitExceeded("too many entries at once", limit=MAX_ENTRIES_PER_READ)
+    query = (
+        select(LogEntryRow.entry)
+        .where(LogEntryRow.log_index >= start, LogEntryRow.log_index < end)
+        .order_by(LogEntryRow.log_index)
+    )
+    return list(session.scalars(query))
+
+
+def index_of(session: Session, leaf: str) -> int | None:
+    """The first index of a leaf hash (hex), or None while it has none."""
+    query = (
+        select(LogEntryRow.log_index)
+        .where(LogEntryRow.leaf_hash == leaf, LogEntryRow.log_index.is_not(None))
+        .order_by(LogEntryRow.log_index)
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def newest_checkpoint(session: Session) -> LogCheckpointRow | None:
+    """The largest signed tree, cosigned or not."""
+    return session.scalar(select(LogCheckpointRow).order_by(LogCheckpointRow.size.desc()).limit(1))
+
+
+def newest_cosigned(session: Session) -> LogCheckpointRow | None:
+    """The largest tree that the witness has cosigned."""
+    query = (
+        select(LogCheckpointRow)
+        .where(LogCheckpointRow.cosigned_at.is_not(None))
+        .order_by(LogCheckpointRow.size.desc())
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def pending_count(session: Session) -> int:
+    """How many committed entries still wait for an index."""
+    query = select(LogEntryRow.id).where(LogEntryRow.log_index.is_(None)).limit(MAX_ENTRIES_PER_READ)
+    return len(session.scalars(query).all())
