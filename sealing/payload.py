@@ -1,0 +1,169 @@
+"""What is inside an envelope: an ASiC-E container (ETSI EN 319 162-1) of bid.json, its files and a signature.
+
+The writer is deterministic and stores without compressing, so the reader needs no tolerance: it takes the
+archive apart, writes it again and compares. Names twice, headers that disagree, bytes before or after, a second
+signature or a padding that hides something cannot survive that.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+from kernel.canonical import canonical_bytes, parse_canonical
+from kernel.errors import LimitExceeded
+from pki.trust import TrustStore
+from sealing.context import EnvelopeContext
+from sealing.errors import PayloadInvalid
+from signing.cms import Signer, sign_detached, verify_detached
+
+TYPE = "mohr/bid/v1"
+MAX_FILES = 200
+MAX_BID_BYTES = 8 << 20
+_MIMETYPE, _MIMETYPE_VALUE = "mimetype", b"application/vnd.etsi.asic-e+zip"
+_BID = "bid.json"
+_MANIFEST, _SIGNATURE = "META-INF/ASiCManifest.xml", "META-INF/signature.p7s"
+_PADDING = "META-INF/padding"
+# A stored entry costs its local and its central header, and its name in both (APPNOTE 4.3.7, 4.3.12).
+_PADDING_COST = 30 + 46 + 2 * len(_PADDING)
+_NAME = re.compile(r"[^\x00-\x1f\x7f\\/:*?\"<>|.][^\x00-\x1f\x7f\\/:*?\"<>|]{0,99}")
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A read bid: its document, the document's bytes, and the attached files by name."""
+
+    bid: dict[str, Any] = field(repr=False)
+    bid_bytes: bytes = field(repr=False)
+    files: Mapping[str, bytes] = field(repr=False)
+
+
+def padme(length: int) -> int:
+    """The Padmé bucket of a length: at most 12 % more, and only O(log log) bits of it remain (PURBs, 2019)."""
+    if length < 2:
+        return length
+    exponent = length.bit_length() - 1
+    zeros = exponent - exponent.bit_length()
+    mask = (1 << zeros) - 1
+    return (length + mask) & ~mask
+
+
+def build_payload(
+    context: EnvelopeContext,
+    content: dict[str, Any],
+    files: Mapping[str, bytes],
+    signer: Signer,
+    at: datetime,
+    floor_bytes: int,
+    max_bytes: int,
+) -> bytes:
+    """The signed and padded container; raises LimitExceeded beyond ``max_bytes``, PayloadInvalid on bad names."""
+    bid = canonical_bytes({"type": TYPE, "context": context.to_json(), "content": content})
+    _check_files(files)
+    manifest = _asic_manifest({_BID: bid, **files})
+    entries = _entries(bid, files, manifest, sign_detached(manifest, signer, at=at))
+    bare = len(_archive(entries)) + _PADDING_COST
+    length = padme(max(bare, floor_bytes))
+    if length > max_bytes:
+        raise LimitExceeded("the envelope is larger than the notice allows", limit_bytes=max_bytes)
+    return _archive({**entries, _PADDING: bytes(length - bare)})
+
+
+def read_payload(
+    data: bytes, context: EnvelopeContext, trust: TrustStore, now: datetime, party: str
+) -> Payload:
+    """Read strictly, for this context, signed by this party (judged at ``now``, the time of the seal).
+
+    Raises PayloadInvalid, or what ``signing.cms.verify_detached`` raises.
+    """
+    entries = _take_apart(data)
+    try:
+        bid, signature = entries[_BID], entries[_SIGNATURE]
+        padding = entries[_PADDING]
+    except KeyError as error:
+        raise PayloadInvalid("the container lacks an entry", name=str(error.args[0])) from error
+    fixed = {_MIMETYPE, _BID, _MANIFEST, _SIGNATURE, _PADDING}
+    files = {name: body for name, body in entries.items() if name not in fixed}
+    _check_files(files)
+    manifest = _asic_manifest({_BID: bid, **files})
+    expected = {**_entries(bid, files, manifest, signature), _PADDING: bytes(len(padding))}
+    if _archive(expected) != data:
+        raise PayloadInvalid("the container is not written in its one form")
+    verify_detached(manifest, signature, trust, now=now, party=party)
+    value = parse_canonical(bid, max_bytes=MAX_BID_BYTES)
+    if set(value) != {"type", "context", "content"} or value["type"] != TYPE:
+        raise PayloadInvalid("bid.json is not a mohr/bid/v1 document")
+    if value["context"] != context.to_json():
+        raise PayloadInvalid("bid.json belongs to another envelope")
+    if not isinstance(value["content"], dict):
+        raise PayloadInvalid("the content of a bid is an object")
+    return Payload(value, bid, files)
+
+
+def _entries(bid: bytes, files: Mapping[str, bytes], manifest: bytes, signature: bytes) -> dict[str, bytes]:
+    return {
+        _MIMETYPE: _MIMETYPE_VALUE,
+        _BID: bid,
+        **{name: files[name] for name in sorted(files)},
+        _MANIFEST: manifest,
+        _SIGNATURE: signature,
+    }
+
+
+def _archive(entries: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, body in entries.items():
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3
+            entry.external_attr = 0o600 << 16
+            archive.writestr(entry, body)
+    return buffer.getvalue()
+
+
+def _take_apart(data: bytes) -> dict[str, bytes]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            listed = archive.infolist()
+            if len(listed) > MAX_FILES + 5 or sum(entry.file_size for entry in listed) > len(data):
+                raise PayloadInvalid("the container holds more than its bytes allow")
+            if len({entry.filename for entry in listed}) != len(listed):
+                raise PayloadInvalid("a name occurs twice in the container")
+            return {entry.filename: archive.read(entry) for entry in listed}
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+        raise PayloadInvalid("not a readable container") from error
+
+
+def _check_files(files: Mapping[str, bytes]) -> None:
+    if len(files) > MAX_FILES:
+        raise PayloadInvalid("too many files", limit=MAX_FILES)
+    for name in files:
+        if _NAME.fullmatch(name) is None or name in (_MIMETYPE, _BID):
+            raise PayloadInvalid("a file name is not allowed", name=name[:100])
+
+
+def _asic_manifest(objects: Mapping[str, bytes]) -> bytes:
+    """ASiCManifest (EN 319 162-1 A.4): the digests that the signature covers, in one fixed form."""
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<asic:ASiCManifest xmlns:asic="http://uri.etsi.org/02918/v1.2.1#"'
+        ' xmlns:ds="http://www.w3.org/2000/09/xmldsig#">',
+        f'<asic:SigReference URI="{_SIGNATURE}" MimeType="application/pkcs7-signature"/>',
+    ]
+    for name in [_BID, *sorted(set(objects) - {_BID})]:
+        digest = b64encode(sha256(objects[name]).digest()).decode("ascii")
+        lines += [
+            f"<asic:DataObjectReference URI={quoteattr(name)}>",
+            '<ds:DigestMethod Algorithm="http://www.w3.org/2001/04/xmlenc#sha256"/>',
+            f"<ds:DigestValue>{digest}</ds:DigestValue>",
+            "</asic:DataObjectReference>",
+        ]
+    return "\n".join([*lines, "</asic:ASiCManifest>", ""]).encode("utf-8")
