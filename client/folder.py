@@ -4,6 +4,7 @@
 party.json            {"party", "name", "base_url"}
 signing.key.pem       P-256, mode 0600; signing.cert.pem, chain.pem (intermediates, without the root)
 encryption.key.pem    members only; encryption.cert.pem
+keys/                 instead of the two key files when the folder has a passphrase: a pki.keys.KeyStore
 anchors.json          mohr/anchors/v1
 requests.json         identifiers of certificate requests that wait for the registrar
 receipts/, bids/      a bidder's receipts with their proofs, and sealed bids by manifest digest
@@ -15,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -23,9 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
     Encoding,
-    KeySerializationEncryption,
     NoEncryption,
     PrivateFormat,
     load_pem_private_key,
@@ -36,20 +34,19 @@ from client.anchors import Anchors
 from client.errors import FolderInvalid
 from kernel.canonical import parse_json
 from kernel.errors import DomainError
+from pki.keys import KeyStore
 from pki.trust import TrustStore
 from signing.cms import Signer
 
 Use = Literal["signing", "encryption"]
 
-MAX_CRL_AGE = timedelta(days=8)
-
 
 class PartyFolder:
-    """One party's files at ``path``; ``passphrase`` opens, and on creation closes, the private keys."""
+    """One party's files at ``path``; with a passphrase the private keys are kept in a key store under it."""
 
-    def __init__(self, path: Path, *, passphrase: bytes | None = None) -> None:
+    def __init__(self, path: Path, *, passphrase: str | None = None) -> None:
         self.path = path
-        self._passphrase = passphrase
+        self._keys = KeyStore(path / "keys", passphrase) if passphrase is not None else None
         self._party: dict[str, Any] | None = None
 
     @classmethod
@@ -61,11 +58,12 @@ class PartyFolder:
         name: str,
         base_url: str,
         anchors: dict[str, Any],
-        passphrase: bytes | None = None,
+        passphrase: str | None = None,
     ) -> Self:
         """Make the folder (mode 0700) with its description and anchors; keys follow with ``make_key``."""
         Anchors.from_json(anchors)
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
         folder = cls(path, passphrase=passphrase)
         folder.write_json("party.json", {"party": party, "name": name, "base_url": base_url})
         folder.write_json("anchors.json", anchors)
@@ -93,19 +91,17 @@ class PartyFolder:
         path = self.path / f"{use}.key.pem"
         if path.exists():
             return
+        if self._keys is not None:
+            if not self._keys.exists(use):
+                self._keys.create(use)
+            return
         key = ec.generate_private_key(ec.SECP256R1())
-        closed: KeySerializationEncryption = NoEncryption()
-        if self._passphrase is not None:
-            closed = BestAvailableEncryption(self._passphrase)
-        self.write(path.name, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, closed), mode=0o600)
+        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        self.write(path.name, pem, mode=0o600)
 
     def key(self, use: Use) -> ec.EllipticCurvePrivateKey:
-        """The private key; raises FolderInvalid when it is missing, of another kind, or does not open."""
-        pem = self._read(f"{use}.key.pem")
-        try:
-            key = load_pem_private_key(pem, self._passphrase)
-        except (ValueError, TypeError) as error:
-            raise FolderInvalid("the key does not open with this passphrase", use=use) from error
+        """The private key; raises FolderInvalid when it is missing or not P-256, KeyUnavailable when it is closed."""
+        key = self._load_key(use)
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise FolderInvalid("the key is not a P-256 key", use=use)
         return key
@@ -147,7 +143,7 @@ class PartyFolder:
     ) -> TrustStore:
         """The pinned root with these revocation lists, which are signed and so may come from anywhere."""
         return TrustStore(
-            [self.anchors.root], intermediates=tuple(intermediates), crls=tuple(crls), max_crl_age=MAX_CRL_AGE
+            [self.anchors.root], intermediates=tuple(intermediates), crls=tuple(crls)
         )
 
     def write(self, name: str, content: bytes, *, mode: int = 0o644) -> Path:
@@ -189,6 +185,14 @@ class PartyFolder:
                 raise FolderInvalid("the folder holds no party.json", path=str(self.path))
             self._party = value
         return self._party
+
+    def _load_key(self, use: Use) -> object:
+        if self._keys is not None:
+            return self._keys.load(use)
+        try:
+            return load_pem_private_key(self._read(f"{use}.key.pem"), None)
+        except (ValueError, TypeError) as error:
+            raise FolderInvalid("the key file does not open without a passphrase", use=use) from error
 
     def _read(self, name: str) -> bytes:
         try:

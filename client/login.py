@@ -7,10 +7,9 @@ from urllib.parse import urlsplit
 from client.errors import NotVerified
 from client.folder import PartyFolder
 from client.http import ApiClient
-from kernel.canonical import canonical_bytes, to_base64
+from kernel.canonical import to_base64
 from kernel.clock import Clock
-from signing.cms import sign_detached
-from signing.login import login_document
+from signing.login import prove_login
 
 
 def log_in(folder: PartyFolder, api: ApiClient, clock: Clock) -> str:
@@ -19,8 +18,7 @@ def log_in(folder: PartyFolder, api: ApiClient, clock: Clock) -> str:
     challenge, origin = str(answer["challenge"]), str(answer["origin"])
     if origin_of(origin) != origin_of(folder.base_url):
         raise NotVerified("origin", "the challenge was made for another address", origin=origin[:200])
-    content = canonical_bytes(login_document(challenge, origin))
-    signature = sign_detached(content, folder.signer(), at=clock.now())
+    signature = prove_login(challenge, origin, folder.signer(), at=clock.now())
     body = {"challenge": challenge, "signature": to_base64(signature)}
     return str(api.post("/auth/sessions", body, anonymous=True)["token"])
 

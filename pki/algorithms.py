@@ -73,7 +73,7 @@ _ED25519_SUITE = Suite("sha512", asn1.SignatureAlgorithm(algorithm=_ED25519, par
 
 
 def key_kind(key: object) -> str:
-    """``P-256``, ``P-384``, ``RSA`` or ``Ed25519`` of a public or private key; raises AlgorithmRefused otherwise."""
+    """``P-256``, ``P-384``, ``RSA`` or ``Ed25519`` ; raises AlgorithmRefused for other keys."""
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
         if isinstance(key.curve, ec.SECP256R1):
             return "P-256"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -90,7 +89,7 @@ def check_csr(csr: bytes, profile: Profile) -> x509.CertificateSigningRequest:
         request = x509.load_pem_x509_csr(csr) if pem else x509.load_der_x509_csr(csr)
         kind = algorithms.key_kind(request.public_key())
         proven = request.is_signature_valid
-    except (ValueError, TypeError, UnsupportedAlgorithm, Warning) as error:
+    except Exception as error:  # InvalidVersion and UnsupportedAlgorithm, for two, are no ValueErrors.
         raise RequestInvalid("not a readable certificate request with an accepted key") from error
     if not proven:
         raise RequestInvalid("the request does not prove possession of its key")

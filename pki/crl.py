@@ -42,7 +42,7 @@ class RevocationList:
 
     @classmethod
     def parse(cls, der: bytes) -> RevocationList:
-        """Raises RevocationUnknown on anything but a full list with number, key identifier and next update."""
+        """Raises RevocationUnknown on anything but a full list with number, key identifier and end."""
         if len(der) > MAX_CRL_BYTES:
             raise LimitExceeded("the revocation list is too long", limit_bytes=MAX_CRL_BYTES)
         try:
@@ -52,7 +52,7 @@ class RevocationList:
             critical = any(extension.critical for extension in parsed.extensions)
             key = parsed.issuer.public_bytes() + (identifier.key_identifier or b"")
             this_update, next_update = parsed.last_update_utc, parsed.next_update_utc
-        except (ValueError, TypeError, x509.ExtensionNotFound, x509.DuplicateExtension, Warning) as error:
+        except Exception as error:  # InvalidVersion and ExtensionNotFound, for two, are no ValueErrors.
             raise RevocationUnknown("the revocation list can't be read") from error
         if critical or next_update is None:
             raise RevocationUnknown("only full revocation lists with a next update are used")

@@ -38,7 +38,7 @@ def find_path(
     roots: Sequence[x509.Certificate],
     at: datetime,
 ) -> tuple[x509.Certificate, ...]:
-    """The valid path, root first and ``certificate`` last; raises CertificateExpired or CertificateUntrusted."""
+    """The valid path, root first; raises CertificateExpired or CertificateUntrusted."""
     try:
         with _LOCK:
             return _find_path(certificate, others, roots, at)

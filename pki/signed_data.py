@@ -94,7 +94,7 @@ def sign_data(
     with_certificates: bool = True,
     timestamp: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
-    """The DER ContentInfo; ``timestamp`` maps the signature value to an RFC 3161 token (EN 319 122-1 §5.3)."""
+    """The DER ContentInfo; ``timestamp`` maps the signature value to a token (EN 319 122-1 §5.3)."""
     suite = algorithms.suite_for(signer.key)
     digest = asn1.HashAlgorithm(algorithm=algorithms.DIGEST_OIDS[suite.digest], parameters=None)
     attributes = _write_attributes(content, signer.certificate, content_type, suite.digest, signing_time)

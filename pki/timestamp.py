@@ -62,7 +62,7 @@ class Refusal(Exception):
 
 
 class TimeStampAuthority:
-    """Stamps digests with the time of ``clock``; ``next_serial`` never gives a number twice. Safe for threads."""
+    """Stamps digests with the time of ``clock``; ``next_serial`` never repeats a number. Safe for threads."""
 
     def __init__(self, signer: Signer, policy_oid: str, next_serial: Callable[[], int], clock: Clock) -> None:
         self.signer = signer
@@ -130,7 +130,7 @@ class TimeStampAuthority:
 
 
 def make_request(data: bytes, *, nonce: int | None = None) -> bytes:
-    """A request for a stamp over the SHA-256 of ``data``, with the certificate and a nonce (random if not given)."""
+    """A request for a stamp over the SHA-256 of ``data``, asking for the certificate."""
     request = asn1.TimeStampRequest(
         version=1,
         message_imprint=_imprint(data),
@@ -143,7 +143,7 @@ def make_request(data: bytes, *, nonce: int | None = None) -> bytes:
 
 
 def token_of_response(der: bytes, request: bytes | None = None) -> bytes:
-    """The token of a granted response, and the answer to ``request`` if given; raises TimestampInvalid otherwise."""
+    """The token of a granted response (to ``request``, if given); raises TimestampInvalid otherwise."""
     try:
         response = asn1.decode(asn1.TimeStampResponse, der[: MAX_TOKEN_BYTES + 1])
     except asn1.NotDer as error:
@@ -173,7 +173,9 @@ def verify_token(token_der: bytes, data: bytes, trust: TrustStore) -> Timestamp:
     except SignedDataInvalid as error:
         raise TimestampInvalid(str(error)) from error
     time = info.generated_at.as_datetime().replace(tzinfo=UTC)
-    trust.validate(signed.certificate, signed.others, time, "timestamping")
+    validated = trust.validate(signed.certificate, signed.others, time, "timestamping")
+    if not validated.needs(signed.others):
+        raise TimestampInvalid("the token carries certificates that it does not need")
     return Timestamp(time, info.serial_number, info.policy.dotted_string, signed.certificate)
 
 

@@ -44,6 +44,10 @@ class ValidatedCertificate:
     certificate: x509.Certificate
     path: tuple[x509.Certificate, ...]
 
+    def needs(self, others: Sequence[x509.Certificate]) -> bool:
+        """Whether each of ``others`` belongs to the path, so that a signature carries nothing beside it."""
+        return all(other in self.path for other in others)
+
 
 class TrustStore:
     """Judges certificates against pinned roots; may be shared by threads."""
@@ -65,7 +69,7 @@ class TrustStore:
             self.add_crl(crl)
 
     def add_crl(self, der: bytes) -> None:
-        """Keep the newest list of each issuer; raises RevocationUnknown if it can't be read or is not the issuer's.
+        """Keep the newest list of each issuer; raises RevocationUnknown if it is unreadable or forged.
 
         The signature of a list of an authority that is not known yet is checked when it is first used in a
         path.
@@ -90,7 +94,7 @@ class TrustStore:
         *,
         revocation: Literal["at", "ever"] = "at",
     ) -> ValidatedCertificate:
-        """Steps (1)-(4). ``at``: a revocation after the instant does no harm; ``ever``: any revocation refuses.
+        """Steps (1)-(4). ``at``: a later revocation does no harm; ``ever``: any revocation refuses.
 
         Raises CertificateUntrusted, CertificateExpired, CertificateRevoked or RevocationUnknown.
         """

@@ -157,7 +157,7 @@ def point_of(key: ec.EllipticCurvePublicKey) -> bytes:
 
 def key_identifier(key: ec.EllipticCurvePublicKey) -> bytes:
     """SHA-1 of the point (RFC 5280 §4.2.1.2, method 1): a name for the key, not a protection."""
-    digest = hashes.Hash(hashes.SHA1())  # noqa: S303
+    digest = hashes.Hash(hashes.SHA1())
     digest.update(point_of(key))
     return digest.finalize()
 

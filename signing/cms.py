@@ -34,13 +34,14 @@ __all__ = [
     "examine_detached",
     "sign_detached",
     "signature_value",
+    "signer_certificates",
     "verify_detached",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureReport:
-    """What a verification found. ``code`` is ``ok`` or the code of the refusal; None where it was not reached."""
+    """What a verification found. ``code`` is ``ok`` or that of the refusal; None: not reached."""
 
     valid: bool
     code: str
@@ -59,7 +60,7 @@ def sign_detached(
     at: datetime,
     timestamp: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
-    """The DER of a signature over ``content``; ``timestamp`` maps the signature value to an RFC 3161 token."""
+    """The DER of a signature over ``content``; ``timestamp`` maps the signature value to a token."""
     return sign_data(content, signer, signing_time=at, timestamp=timestamp)
 
 
@@ -86,6 +87,8 @@ def verify_detached(
     )  # (3)
     at = now if stamp is None else stamp.time
     validated = trust.validate(signed.certificate, signed.others, at, "signature")  # (4)
+    if not validated.needs(signed.others):
+        raise SignatureInvalid("the signature carries certificates that it does not need")
     if party is not None and validated.party != party:  # (5)
         raise WrongSigner("another party signed", expected=party, signed_by=validated.party)
     return SignatureReport(
@@ -101,7 +104,7 @@ def verify_detached(
 
 
 def examine_detached(content: bytes, der: bytes, trust: TrustStore, *, now: datetime) -> SignatureReport:
-    """As ``verify_detached``, but a refusal is told in the report. The party of a refused signature is only a claim."""
+    """As ``verify_detached``, but refusals are told in the report; their party is only a claim."""
     try:
         return verify_detached(content, der, trust, now=now)
     except DomainError as error:
@@ -111,6 +114,12 @@ def examine_detached(content: bytes, der: bytes, trust: TrustStore, *, now: date
 def signature_value(der: bytes) -> bytes:
     """The value that a signature time stamp covers; raises SignatureInvalid."""
     return _parse(der).signature
+
+
+def signer_certificates(der: bytes) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    """The signer's certificate and the others inside, none of them judged; raises SignatureInvalid."""
+    signed = _parse(der)
+    return signed.certificate, signed.others
 
 
 def _refused(der: bytes, error: DomainError) -> SignatureReport:

@@ -6,7 +6,7 @@ from kernel.errors import DomainError
 
 
 class NoteInvalid(DomainError):
-    """A signed note, a checkpoint or a verifier key is malformed, or a needed signature is missing or wrong."""
+    """A note, checkpoint or verifier key is malformed, or a needed signature is missing or wrong."""
 
     code = "note-invalid"
 

@@ -1,4 +1,4 @@
-"""Rows of the log: entries as transactions wrote them, the indexes they were given, and signed checkpoints."""
+"""Rows of the log: entries as transactions wrote them, the indexes they were given, signed checkpoints."""
 
 from __future__ import annotations
 

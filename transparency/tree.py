@@ -22,7 +22,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class MerkleTree:
-    """An append-only tree. ``_levels[k]`` holds the hashes of the complete subtrees of 2^k leaves, end to end.
+    """An append-only tree; ``_levels[k]`` holds the hashes of complete subtrees of 2^k leaves, end to end.
 
     Roots and proofs of every size up to the present one cost O(log n). One thread may append while others
     ask about sizes that were complete before.
@@ -42,17 +42,15 @@ class MerkleTree:
         if len(leaf) != HASH_BYTES:
             raise MalformedInput("a leaf hash has 32 bytes")
         index = position = self.size
-        node = leaf
-        for level in range(len(self._levels) + 1):
-            if level == len(self._levels):
-                self._levels.append(bytearray())
-            if position % 2 == 0:
-                # Readers tell the size by level 0, so the levels above it are complete first.
-                self._levels[level] += node
-                break
-            parent = node_hash(self._node(level, position - 1), node)
-            self._levels[level] += node
-            node, position = parent, position // 2
+        completed = [leaf]
+        while position % 2:
+            completed.append(node_hash(self._node(len(completed) - 1, position - 1), completed[-1]))
+            position //= 2
+        if len(completed) > len(self._levels):
+            self._levels.append(bytearray())
+        # Readers tell the size by the lowest level, so it grows last.
+        for level in reversed(range(len(completed))):
+            self._levels[level] += completed[level]
         return index
 
     def leaf(self, index: int) -> bytes:
@@ -86,7 +84,9 @@ class MerkleTree:
         """The proof that the tree of ``first`` leaves is a prefix of that of ``second`` (RFC 6962 §2.1.2)."""
         second = self._check_size(second)
         if not 0 <= first <= second:
-            raise MalformedInput("a tree grows: the first size is at most the second", first=first, second=second)
+            raise MalformedInput(
+                "a tree grows: the first size is at most the second", first=first, second=second
+            )
         if first in (0, second):
             return []
         path: list[bytes] = []

@@ -184,7 +184,9 @@ def _script(position: int, tender: Any) -> Script:
     try:
         currency = str(tender["currency"])
         estimate = _amount(tender["engineersEstimate"]) if tender.get("engineersEstimate") else None
-        guarantee = (estimate * _DEPOSIT_SHARE).quantize(Decimal(1)) if estimate else _DEPOSIT_WITHOUT_ESTIMATE
+        guarantee = (
+            (estimate * _DEPOSIT_SHARE).quantize(Decimal(1)) if estimate else _DEPOSIT_WITHOUT_ESTIMATE
+        )
         return Script(
             name=str(tender["solicitation"]),
             title=str(tender["title"]),
@@ -201,7 +203,9 @@ def _script(position: int, tender: Any) -> Script:
             expected_amount=_amount(tender["lowestAmount"]),
         )
     except (KeyError, TypeError, ArithmeticError) as error:
-        raise MalformedInput("a tender of the file lacks a field or holds a bad one", position=position) from error
+        raise MalformedInput(
+            "a tender of the file lacks a field or holds a bad one", position=position
+        ) from error
 
 
 def _lines(lines: Any) -> tuple[dict[str, str | None], ...]:

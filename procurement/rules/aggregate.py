@@ -70,7 +70,7 @@ class Tender:
 
     @property
     def closes_instant(self) -> datetime:
-        """When the grace ends; submissions can be closed from then on. Raises WrongState before publication."""
+        """When the grace ends and closing begins to be possible. Raises WrongState before publication."""
         notice = self.published_notice
         return notice.submission_deadline + timedelta(seconds=notice.upload_grace_seconds)
 
@@ -114,7 +114,7 @@ class Tender:
         return tuple(digest for digest in listed if digest in accepted)
 
     def present(self, stage: str) -> tuple[str, ...]:
-        """Who sits in that stage: as the session fixed it, before that who declared attendance without conflict.
+        """Who sits in that stage: as the session fixed it; until then whoever signed in without a conflict.
 
         Observers attend without sitting, so they are not in it.
         """

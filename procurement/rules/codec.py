@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from kernel.clock import format_utc, parse_utc
 from kernel.errors import MalformedInput
@@ -39,14 +39,14 @@ def encode(value: Any) -> Any:
 
 def decode(kind: type[T], value: Any) -> T:
     """The dataclass ``kind`` from what ``encode`` made of it; raises MalformedInput on another shape."""
-    hints = _hints(kind)
+    hints = _hints(cast(Any, kind))
     if not isinstance(value, dict) or set(value) != set(hints):
         raise MalformedInput(f"not the stored form of {kind.__name__}")
     return kind(**{name: _decode(hint, value[name]) for name, hint in hints.items()})
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
 
@@ -68,7 +68,7 @@ def _decode(hint: Any, value: Any) -> Any:
         return Money.from_json(value)
     if hint is datetime:
         return parse_utc(value)
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return decode(hint, value)
     if issubclass(hint, StrEnum):
         return hint(value)

@@ -1,4 +1,4 @@
-"""What may be asked of a tender. Commands carry facts that the caller has verified: signatures, digests, times.
+"""What may be asked of a tender. Commands carry facts that the caller has verified.
 
 ``by`` and ``signer`` are parties whose signature or session was checked; ``signers`` are all whose
 signature on that very document was checked.

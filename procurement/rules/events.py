@@ -23,7 +23,7 @@ from procurement.rules.facts import (
 from procurement.rules.notice import Notice, NoticeDraft
 
 _PREFIX = "ir.tehran.procurement."
-# An event's log entry is below 65,535 bytes: beyond this many, the document with the event's digest names them.
+# An event's log entry is below 65,535 bytes; beyond this many, the closing list alone names them.
 MAX_NAMED_PARTIES = 200
 
 
@@ -78,6 +78,11 @@ class TenderApproved(_DraftEvent):
 @dataclass(frozen=True, slots=True)
 class TenderReturnedToDraft(_DraftEvent):
     type = _PREFIX + "tender-returned-to-draft.v1"
+
+    reason: str
+
+    def _public(self) -> dict[str, Any]:
+        return {**_DraftEvent._public(self), "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,9 +60,7 @@ TABLE: tuple[Transition, ...] = (
         "the terms keep the rules",
         (e.TenderSubmittedForApproval,),
     ),
-    Transition(
-        S.IN_APPROVAL, c.Approve, (S.APPROVED,), R.APPROVER, "by another person", (e.TenderApproved,)
-    ),
+    Transition(S.IN_APPROVAL, c.Approve, (S.APPROVED,), R.APPROVER, "by another person", (e.TenderApproved,)),
     Transition(S.IN_APPROVAL, c.ReturnToDraft, (S.DRAFT,), R.APPROVER, "", (e.TenderReturnedToDraft,)),
     Transition(S.APPROVED, c.ReturnToDraft, (S.DRAFT,), R.APPROVER, "", (e.TenderReturnedToDraft,)),
     Transition(
@@ -90,7 +88,12 @@ TABLE: tuple[Transition, ...] = (
         (e.SubmissionClosed, e.TenderUnsuccessful),
     ),
     Transition(
-        S.SUBMISSION_CLOSED, c.RecordAttendance, (S.SUBMISSION_CLOSED,), R.MEMBER, "A", (e.AttendanceRecorded,)
+        S.SUBMISSION_CLOSED,
+        c.RecordAttendance,
+        (S.SUBMISSION_CLOSED,),
+        R.MEMBER,
+        "A",
+        (e.AttendanceRecorded,),
     ),
     Transition(
         S.SUBMISSION_CLOSED, c.StartOpening, (S.OPENING_A,), R.MEMBER, "A; quorum", (e.OpeningStarted,)
@@ -105,11 +108,14 @@ TABLE: tuple[Transition, ...] = (
         (e.DecisionMade, e.TenderUnsuccessful),
     ),
     Transition(
-        S.OPENING_B, c.RecordAttendance, (S.OPENING_B,), R.MEMBER, "B; no session yet", (e.AttendanceRecorded,)
+        S.OPENING_B,
+        c.RecordAttendance,
+        (S.OPENING_B,),
+        R.MEMBER,
+        "B; no session yet",
+        (e.AttendanceRecorded,),
     ),
-    Transition(
-        S.OPENING_B, c.StartOpening, (S.OPENING_B,), R.MEMBER, "B; quorum; once", (e.OpeningStarted,)
-    ),
+    Transition(S.OPENING_B, c.StartOpening, (S.OPENING_B,), R.MEMBER, "B; quorum; once", (e.OpeningStarted,)),
     Transition(
         S.OPENING_B, c.RecordOpening, (S.EVALUATION,), R.MEMBER, "B; in session", (e.OpeningRecorded,)
     ),
@@ -122,7 +128,12 @@ TABLE: tuple[Transition, ...] = (
         (e.DecisionMade, e.TenderUnsuccessful),
     ),
     Transition(
-        S.OPENING_C, c.RecordAttendance, (S.OPENING_C,), R.MEMBER, "C; no session yet", (e.AttendanceRecorded,)
+        S.OPENING_C,
+        c.RecordAttendance,
+        (S.OPENING_C,),
+        R.MEMBER,
+        "C; no session yet",
+        (e.AttendanceRecorded,),
     ),
     Transition(
         S.OPENING_C,
@@ -133,7 +144,12 @@ TABLE: tuple[Transition, ...] = (
         (e.OpeningStarted,),
     ),
     Transition(
-        S.OPENING_C, c.RecordOpening, (S.COMMISSION_DECISION,), R.MEMBER, "C; in session", (e.OpeningRecorded,)
+        S.OPENING_C,
+        c.RecordOpening,
+        (S.COMMISSION_DECISION,),
+        R.MEMBER,
+        "C; in session",
+        (e.OpeningRecorded,),
     ),
     Transition(
         S.COMMISSION_DECISION,
@@ -156,7 +172,12 @@ TABLE: tuple[Transition, ...] = (
     ),
     *(
         Transition(
-            state, c.Cancel, (S.CANCELLED,), R.BUYER, "a ground of the law, given with a reason", (e.TenderCancelled,)
+            state,
+            c.Cancel,
+            (S.CANCELLED,),
+            R.BUYER,
+            "a ground of the law, given with a reason",
+            (e.TenderCancelled,),
         )
         for state in (
             S.DRAFT,

@@ -6,7 +6,7 @@ from typing import Any
 
 from kernel.clock import format_utc
 from procurement.ports import Desk, Repositories, StoredAct
-from procurement.rules.tender import CloseSubmissions, Tender
+from procurement.rules.tender import CloseSubmissions, State, Tender
 from procurement.use_cases.step import take
 from signing.documents import sign_document
 
@@ -25,7 +25,7 @@ def close_submissions(tender_id: str, desk: Desk) -> None:
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         tender = repositories.tenders.load(tender_id)
-        if tender.state != "published":
+        if tender.state is not State.PUBLISHED:
             return
         now = desk.clock.now()
         document = _closing_list(tender, format_utc(now), repositories)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from kernel.canonical import parse_canonical, sha256_hex
 from kernel.clock import format_utc
-from kernel.errors import Conflict
+from kernel.unit_of_work import UnitOfWork
 from procurement.ports import Actor, Desk, Repositories, StoredDocument
 from procurement.rules.award import award_document
-from procurement.rules.errors import NotPresent
+from procurement.rules.commission import seat_of
+from procurement.rules.errors import AwardNotByPrices, MajorityMissing, NotAMember
 from procurement.rules.tender import Award, Command, Decide, Tender
 from procurement.use_cases.step import require_role, take
 from signing.documents import read_document
@@ -20,7 +23,9 @@ def decide_stage(
 ) -> bool:
     """Sign, or propose by signing first, a decision on A or B; returns whether it is in force now."""
 
-    def command(tender: Tender, value: dict[str, Any], stored: StoredDocument) -> Command:
+    def command(
+        tender: Tender, value: dict[str, Any], stored: StoredDocument, repositories: Repositories
+    ) -> Command:
         return Decide(
             tender=value["tender"],
             stage=stage,
@@ -29,6 +34,7 @@ def decide_stage(
             record_digest=value["record_digest"],
             results=tuple(value["results"]),
             signers=tuple(stored.signatures),
+            bids=opened_bids(repositories, tender_id, stage),
         )
 
     return _sign(tender_id, "decision", stage, document, signature, command, actor, desk)
@@ -37,7 +43,9 @@ def decide_stage(
 def decide_award(tender_id: str, document: bytes, signature: bytes, *, actor: Actor, desk: Desk) -> bool:
     """Sign, or propose by signing first, the award; returns whether it is in force now."""
 
-    def command(tender: Tender, value: dict[str, Any], stored: StoredDocument) -> Command:
+    def command(
+        tender: Tender, value: dict[str, Any], stored: StoredDocument, repositories: Repositories
+    ) -> Command:
         return Award(digest=stored.digest, award=value, signers=tuple(stored.signatures))
 
     return _sign(tender_id, "award", None, document, signature, command, actor, desk, _check_award)
@@ -52,25 +60,30 @@ def draft_award(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
         return _award_of(tender, format_utc(desk.clock.now()), repositories)
 
 
+def opened_bids(repositories: Repositories, tender_id: str, stage: str) -> dict[str, dict[str, Any]]:
+    """The opened ``mohr/bid/v1`` of a stage by manifest digest."""
+    record = parse_canonical(repositories.documents.one(tender_id, "record", stage=stage).document)
+    by_digest = {
+        each.digest: parse_canonical(each.document)
+        for each in repositories.documents.find(tender_id, "bid", stage=stage)
+    }
+    return {
+        result["manifest_digest"]: by_digest[result["bid_digest"]]
+        for result in record["results"]
+        if result["bid_digest"] is not None
+    }
+
+
 def _check_award(tender: Tender, value: dict[str, Any], repositories: Repositories) -> None:
     """What is decided must be what follows; only the instant of the decision is the commission's own."""
     if value != _award_of(tender, value["decided_at"], repositories):
-        raise Conflict(
-            "the award does not follow from the opened prices",
-            article="Tenders Law 1383 Art. 20",
+        raise AwardNotByPrices(
+            "the award does not follow from the opened prices", article="Tenders Law 1383 Art. 20"
         )
 
 
 def _award_of(tender: Tender, decided_at: str, repositories: Repositories) -> dict[str, Any]:
     record = repositories.documents.one(tender.id, "record", stage="C")
-    bids = [parse_canonical(each.document) for each in repositories.documents.find(tender.id, "bid", stage="C")]
-    by_manifest = {
-        result["manifest_digest"]: next(
-            (bid for bid in bids if _belongs(bid, result)),
-            None,
-        )
-        for result in parse_canonical(record.document)["results"]
-    }
     sealed_at = {
         each.manifest_digest: each.sealed_at for each in repositories.submissions.of_tender(tender.id)
     }
@@ -78,17 +91,54 @@ def _award_of(tender: Tender, decided_at: str, repositories: Repositories) -> di
         tender.published_notice,
         record_digest=record.digest,
         record=parse_canonical(record.document),
-        bids=by_manifest,
+        bids=opened_bids(repositories, tender.id, "C"),
         sealed_at=sealed_at,
         decided_at=decided_at,
     )
 
 
-def _belongs(bid: dict[str, Any], result: dict[str, Any]) -> bool:
-    return sha256_hex_of(bid) == result["bid_digest"]
+def _sign(
+    tender_id: str,
+    kind: str,
+    stage: str | None,
+    document: bytes,
+    signature: bytes,
+    command: Callable[[Tender, dict[str, Any], StoredDocument, Repositories], Command],
+    actor: Actor,
+    desk: Desk,
+    check: Callable[[Tender, dict[str, Any], Repositories], None] | None = None,
+) -> bool:
+    require_role(actor, "member")
+    now = desk.clock.now()
+    value = read_document(
+        document, signature, desk.trust(), type_=f"mohr/{kind}/v1", now=now, party=actor.party
+    )
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(tender_id)
+        seat = seat_of(tender.published_notice.commission, actor.party)
+        if seat is None or seat == "observer":
+            raise NotAMember("only a member with a vote decides", article="Tenders Law 1383 Art. 5")
+        if check is not None:
+            check(tender, value, repositories)
+        digest = sha256_hex(document)
+        if repositories.documents.by_digest(tender_id, digest) is None:
+            repositories.documents.put(tender_id, kind, document, stage=stage)
+        repositories.documents.sign(tender_id, digest, actor.party, signature)
+        stored = repositories.documents.by_digest(tender_id, digest)
+        assert stored is not None
+        in_force = _try(tender, command(tender, value, stored, repositories), now, uow, repositories)
+        uow.commit()
+    return in_force
 
 
-def sha256_hex_of(value: dict[str, Any]) -> str:
-    from kernel.canonical import digest_of
-
-    return digest_of(value)
+def _try(
+    tender: Tender, command: Command, now: datetime, uow: UnitOfWork, repositories: Repositories
+) -> bool:
+    """Take the step if the signatures are enough; a majority still missing only keeps the proposal."""
+    try:
+        moved = take(tender, command, now, uow)
+    except MajorityMissing:
+        return False
+    repositories.tenders.save(moved)
+    return True

@@ -11,14 +11,13 @@ from procurement.ports import Actor, Desk, Repositories, StoredDocument, StoredS
 from procurement.rules.errors import BatchRepeated, NotPresent
 from procurement.rules.tender import RecordAttendance, StartOpening, Tender
 from procurement.use_cases.step import require_role, take
+from signing.cms import verify_detached
 from signing.documents import read_document
 
 _BEFORE = {"A": None, "B": "A", "C": "B"}
 
 
-def record_attendance(
-    tender_id: str, document: bytes, signature: bytes, *, actor: Actor, desk: Desk
-) -> None:
+def record_attendance(tender_id: str, document: bytes, signature: bytes, *, actor: Actor, desk: Desk) -> None:
     """A member signs to be present at a stage and declares whether there is a conflict of interest."""
     require_role(actor, "member")
     now = desk.clock.now()
@@ -117,7 +116,9 @@ def opening_package(tender_id: str, stage: str, *, share_index: int, desk: Desk)
             "stage": stage,
             "notice": wire(documents.one(tender_id, "notice")),
             "key_set": many(documents.one(tender_id, "key-set")),
-            "closing_list": with_proof(tender_id, documents.one(tender_id, "closing-list"), uow.session, desk),
+            "closing_list": with_proof(
+                tender_id, documents.one(tender_id, "closing-list"), uow.session, desk
+            ),
             "session": wire(session),
             "attendances": [wire(each) for each in documents.find(tender_id, "attendance", stage=stage)],
             "previous_decision": many(decision) if decision else None,
@@ -163,6 +164,26 @@ def hand_in_batch(
         needed = tender.published_notice.opening_threshold
         uow.commit()
     return count, needed
+
+
+def sign_record(tender_id: str, stage: str, signature: bytes, *, actor: Actor, desk: Desk) -> list[str]:
+    """Record the signature of a member who was present under the opening record; returns who has not signed yet."""
+    require_role(actor, "member")
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(tender_id)
+        stored = repositories.documents.one(tender_id, "record", stage=stage)
+        present = tender.present(stage)
+        if actor.party not in present:
+            raise NotPresent("only a member who was present signs the record")
+        verify_detached(stored.document, signature, desk.trust(), now=desk.clock.now(), party=actor.party)
+        if actor.party not in stored.signatures:
+            repositories.documents.sign(tender_id, stored.digest, actor.party, signature)
+            data = {"tender": tender_id, "stage": stage, "party": actor.party, "digest": stored.digest}
+            uow.emit("ir.tehran.procurement.record-signed.v1", tender_id, data)
+            uow.commit()
+        signed = {*stored.signatures, actor.party}
+    return [party for party in present if party not in signed]
 
 
 def _check_batch(

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernel.canonical import to_base64
-from kernel.clock import format_utc
 from kernel.errors import Forbidden, NotFound
 from procurement.ports import Actor, Desk, StoredSubmission, Submissions
-from procurement.rules.errors import BlobMismatch, SubmissionLate
+from procurement.rules.errors import BlobMismatch
+from procurement.rules.submission import check_upload_time
 from procurement.use_cases.receipts import BidderAct, record_act
 
 
@@ -37,7 +37,7 @@ def expect_blob(submission: str, name: str, length: int | None, *, actor: Actor,
         if blob is None:
             raise NotFound("the manifest declares no blob of that name", name=name[:40])
         if not blob.received:
-            _check_time(tender.closes_at, tender.state, desk)
+            check_upload_time(tender, desk.clock.now())
         if length is not None and length != blob.length:
             raise BlobMismatch("the announced length differs from the header", expected_length=blob.length)
     return ExpectedBlob(submission, stored.tender, name, blob.length, blob.digest, blob.received)
@@ -58,7 +58,7 @@ def accept_blob(
         repositories = desk.repositories(uow.session)
         stored = repositories.submissions.get(expected.submission)
         tender = repositories.tenders.load(stored.tender)
-        _check_time(tender.closes_at, tender.state, desk)
+        check_upload_time(tender, desk.clock.now())
         repositories.submissions.mark_received(expected.submission, expected.name)
         missing = repositories.submissions.get(expected.submission).missing
         if not missing and stored.state == "receiving":
@@ -79,14 +79,6 @@ def _complete(submissions: Submissions, stored: StoredSubmission) -> None:
     for older in alike:
         if older.submission_number < stored.submission_number:
             submissions.set_state(older.id, "replaced")
-
-
-def _check_time(closes_at: str | None, state: str, desk: Desk) -> None:
-    if state != "published" or closes_at is None or format_utc(desk.clock.now()) > closes_at:
-        raise SubmissionLate(
-            "the deadline and its grace have passed; the closing list names this manifest as incomplete",
-            article="Tenders Law 1383 Art. 16",
-        )
 
 
 def _refuse(expected: ExpectedBlob, digest: str, actor: Actor, desk: Desk) -> BlobMismatch:

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from kernel.canonical import sha256_hex, to_base64
 from kernel.clock import format_utc
-from kernel.errors import DomainError
+from kernel.errors import DomainError, LimitExceeded
 from kernel.ids import new_id
 from procurement.ports import Actor, Desk, Repositories, StoredBlob, StoredSubmission
 from procurement.rules.errors import SubmissionReplayed
 from procurement.rules.submission import check_submission
+from procurement.rules.tender import Tender
 from procurement.use_cases.receipts import BidderAct, Receipt, record_act
 from procurement.use_cases.step import require_role
-from sealing.manifest import SealReport, verify_seal
+from sealing.errors import EnvelopeInvalid
+from sealing.manifest import Manifest, SealReport, verify_seal
 
 REFUSED_WITH_EVIDENCE = frozenset(
     {"submission-late", "submission-number-stale", "notice-mismatch", "key-set-stale", "headers-mismatch"}
@@ -46,14 +48,15 @@ def submit_envelope(command: SubmitEnvelope, *, actor: Actor, desk: Desk) -> Rec
     """
     require_role(actor, "bidder")
     now = desk.clock.now()
-    seal = verify_seal(
-        command.manifest, command.seal, command.headers, desk.trust(), now=now, party=actor.party
-    )
+    seal = None
     try:
+        seal = verify_seal(
+            command.manifest, command.seal, command.headers, desk.trust(), now=now, party=actor.party
+        )
         return _record(command, seal, actor, desk)
     except DomainError as refusal:
         if refusal.code in REFUSED_WITH_EVIDENCE:
-            _record_refusal(command, seal, refusal, desk)
+            _record_refusal(command, seal, refusal, actor, desk)
         raise
 
 
@@ -69,12 +72,26 @@ def _record(command: SubmitEnvelope, seal: SealReport, actor: Actor, desk: Desk)
             raise _replayed(known, repositories)
         last = repositories.submissions.last_number(tender.id, manifest.lot, actor.party)
         check_submission(
-            tender, manifest.to_json(), bidder=actor.party, sealed_at=seal.sealed_at, now=now, last_number=last
+            tender,
+            manifest.to_json(),
+            bidder=actor.party,
+            sealed_at=seal.sealed_at,
+            now=now,
+            last_number=last,
         )
-        blobs = _expected_blobs(seal, desk)
-        receipt = record_act(
-            _act(command, seal, "submission"), at=now, uow=uow, repositories=repositories, desk=desk
+        _check_key_set(seal, tender)
+        blobs = _expected_blobs(seal)
+        act = BidderAct(
+            act="submission",
+            tender=tender.id,
+            lot=manifest.lot,
+            bidder=actor.party,
+            submission_number=manifest.submission_number,
+            digest=sha256_hex(command.seal),
+            manifest_digest=manifest_digest,
+            timestamp=seal.timestamp_token,
         )
+        receipt = record_act(act, at=now, uow=uow, repositories=repositories, desk=desk)
         stored = StoredSubmission(
             id=new_id(),
             tender=tender.id,
@@ -95,7 +112,18 @@ def _record(command: SubmitEnvelope, seal: SealReport, actor: Actor, desk: Desk)
     return Received(stored.id, receipt, [blob.name for blob in blobs])
 
 
-def _expected_blobs(seal: SealReport, desk: Desk) -> list[StoredBlob]:
+def _check_key_set(seal: SealReport, tender: Tender) -> None:
+    """Each header has a share for every holder of the key set and no more, and keeps the notice's size."""
+    holders = len(tender.key_set.members) + 1 if tender.key_set else 0
+    limit = tender.published_notice.max_envelope_bytes
+    for kind, header in seal.headers.items():
+        if len(header.shares) != holders:
+            raise EnvelopeInvalid("not one share for each holder of the key set", kind=kind)
+        if header.length > limit:
+            raise LimitExceeded("the envelope is larger than the notice allows", limit_bytes=limit, kind=kind)
+
+
+def _expected_blobs(seal: SealReport) -> list[StoredBlob]:
     return [
         StoredBlob(name, length, digest, received=False)
         for header in seal.headers.values()
@@ -114,31 +142,27 @@ def _replayed(known: StoredSubmission, repositories: Repositories) -> Submission
     )
 
 
-def _record_refusal(command: SubmitEnvelope, seal: SealReport, refusal: DomainError, desk: Desk) -> None:
+def _record_refusal(
+    command: SubmitEnvelope, seal: SealReport | None, refusal: DomainError, actor: Actor, desk: Desk
+) -> None:
+    manifest = Manifest.parse(command.manifest)
     with desk.unit_of_work() as uow:
-        receipt = record_act(
-            _act(command, seal, "refusal", refusal.code),
-            at=desk.clock.now(),
-            uow=uow,
-            repositories=desk.repositories(uow.session),
-            desk=desk,
+        repositories = desk.repositories(uow.session)
+        repositories.tenders.load(command.tender)
+        act = BidderAct(
+            act="refusal",
+            tender=command.tender,
+            lot=manifest.lot,
+            bidder=actor.party,
+            submission_number=manifest.submission_number,
+            digest=sha256_hex(command.seal),
+            manifest_digest=sha256_hex(command.manifest),
+            reason=refusal.code,
+            timestamp=seal.timestamp_token if seal else None,
         )
+        receipt = record_act(act, at=desk.clock.now(), uow=uow, repositories=repositories, desk=desk)
         uow.commit()
     refusal.fields["receipt"] = {
         "document": to_base64(receipt.document),
         "signature": to_base64(receipt.signature),
     }
-
-
-def _act(command: SubmitEnvelope, seal: SealReport, act: str, reason: str | None = None) -> BidderAct:
-    return BidderAct(
-        act=act,
-        tender=command.tender,
-        lot=seal.manifest.lot,
-        bidder=seal.manifest.bidder,
-        submission_number=seal.manifest.submission_number,
-        digest=sha256_hex(command.seal),
-        manifest_digest=sha256_hex(command.manifest),
-        reason=reason,
-        timestamp=seal.timestamp_token,
-    )

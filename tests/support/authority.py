@@ -1,4 +1,4 @@
-"""A whole public key infrastructure in memory, for tests: real certificates, lists and stamps, made in milliseconds.
+"""A whole public key infrastructure in memory: real certificates, revocation lists and time stamps.
 
 authority = make_authority()
 bidder = authority.person("IR-0012345678", "زهرا مرادی")            # a signing.cms.Signer
@@ -163,7 +163,7 @@ class MemoryAuthority:
 def make_authority(
     start: datetime = START, *, clock: Clock | None = None, name: str = "Test"
 ) -> MemoryAuthority:
-    """An authority whose clock stands at ``start`` (move it through ``authority.clock``), or runs by ``clock``."""
+    """An authority whose clock stands at ``start`` (``after`` moves it), or runs by ``clock``."""
     return MemoryAuthority(clock or FixedClock(start), name)
 
 

@@ -1,0 +1,156 @@
+"""Request and answer bodies of the tender routes; binary travels as base64, documents byte for byte."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Base64 = Annotated[str, Field(max_length=8 << 20, pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class SignedDocumentBody(Strict):
+    """A canonical document and one detached CAdES signature over it."""
+
+    document: Base64
+    signature: Base64
+
+
+class SignatureBody(Strict):
+    signature: Base64
+
+
+class ManySigned(BaseModel):
+    """A canonical document with its signatures by party."""
+
+    document: str
+    signatures: dict[str, str]
+
+
+class WithProof(BaseModel):
+    """A document, the public event that names its digest, and that event's inclusion proof once cosigned."""
+
+    document: str
+    signature: str
+    event: str | None
+    proof: dict[str, Any] | None
+
+
+class KeySetAnswer(ManySigned):
+    event: str | None
+    proof: dict[str, Any] | None
+
+
+class DocumentAnswer(BaseModel):
+    document: str
+
+
+class DraftBody(BaseModel):
+    """The terms of the call: the fields of ``mohr/notice/v1`` that the server does not assign."""
+
+    model_config = ConfigDict(extra="allow")
+
+    title: Annotated[str, Field(max_length=300)]
+
+
+class ReasonBody(Strict):
+    reason: Annotated[str, Field(min_length=3, max_length=2000)]
+
+
+class TenderAnswer(BaseModel):
+    """The public status of a call; what is not public yet is null."""
+
+    id: str
+    ocid: str
+    state: str
+    title: str
+    nature: str
+    method: str
+    stages: int
+    regime: str
+    notice_digest: str | None
+    key_set_digest: str | None
+    submission_deadline: str | None
+    closes_at: str | None
+    price_opening_at: str | None
+    demo: bool
+
+
+class TenderList(BaseModel):
+    tenders: list[TenderAnswer]
+
+
+class MissingParties(BaseModel):
+    missing: list[str]
+
+
+class SubmissionNumber(BaseModel):
+    submission_number: int
+
+
+class SubmissionBody(Strict):
+    """Manifest, seal and the three headers; they fix the time, the blobs follow."""
+
+    manifest: Base64
+    seal: Base64
+    headers: Annotated[dict[str, Base64], Field(max_length=3)]
+
+
+class SubmissionAnswer(BaseModel):
+    id: str
+    receipt: SignedDocumentBody
+    missing: list[str]
+
+
+class OwnSubmission(BaseModel):
+    id: str
+    lot: str
+    submission_number: int
+    manifest_digest: str
+    state: str
+    missing: list[str]
+
+
+class OwnSubmissions(BaseModel):
+    submissions: list[OwnSubmission]
+
+
+class MissingBlobs(BaseModel):
+    missing: list[str]
+
+
+class ReceiptAnswer(BaseModel):
+    receipt: SignedDocumentBody
+
+
+class BatchesAnswer(BaseModel):
+    batches: int
+    needed: int
+
+
+class RecordAnswer(BaseModel):
+    record: ManySigned
+
+
+class OpenedBid(BaseModel):
+    manifest_digest: str
+    bidder: str
+    lot: str
+    bid: dict[str, Any]
+
+
+class OpenedBids(BaseModel):
+    bids: list[OpenedBid]
+
+
+class InForce(BaseModel):
+    in_force: bool
+
+
+class ReturnsAnswer(BaseModel):
+    returns: list[SignedDocumentBody]

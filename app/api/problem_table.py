@@ -1,0 +1,140 @@
+"""Status and title of every error code. 422: the form or a rule; 409: not in this state; 403: not yours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """How a code looks over HTTP."""
+
+    status: int
+    title: str
+
+
+INTERNAL = ProblemKind(500, "Internal error")
+
+_GENERAL = {
+    "malformed-input": ProblemKind(422, "Malformed input"),
+    "limit-exceeded": ProblemKind(413, "Beyond a stated limit"),
+    "headers-too-large": ProblemKind(431, "Too many or too long header fields"),
+    "media-type-not-supported": ProblemKind(415, "Media type not supported"),
+    "method-not-allowed": ProblemKind(405, "Method not allowed"),
+    "not-found": ProblemKind(404, "Not found"),
+    "unauthenticated": ProblemKind(401, "Not signed in"),
+    "forbidden": ProblemKind(403, "Not allowed to this party"),
+    "wrong-state": ProblemKind(409, "Not in this state"),
+    "conflict": ProblemKind(409, "Clashes with what is recorded"),
+    "unavailable": ProblemKind(503, "A needed service does not answer"),
+    "internal": INTERNAL,
+}
+
+_IDENTITY = {
+    "challenge-unknown": ProblemKind(401, "Unknown challenge"),
+    "challenge-expired": ProblemKind(401, "Challenge has expired"),
+    "challenge-used": ProblemKind(401, "Challenge was used before"),
+    "login-refused": ProblemKind(401, "Signing in refused"),
+    "session-ended": ProblemKind(401, "Session has ended"),
+    "too-many-challenges": ProblemKind(429, "Too many challenges wait for an answer"),
+    "role-missing": ProblemKind(403, "Role missing"),
+    "party-known": ProblemKind(409, "Party is registered already"),
+    "own-roles": ProblemKind(403, "Nobody changes his own roles"),
+}
+
+_PKI_AND_SIGNING = {
+    "certificate-untrusted": ProblemKind(422, "Certificate not trusted"),
+    "certificate-expired": ProblemKind(422, "Certificate not valid at that time"),
+    "certificate-revoked": ProblemKind(422, "Certificate revoked"),
+    "revocation-unknown": ProblemKind(503, "Revocation cannot be judged now"),
+    "certificate-request-invalid": ProblemKind(422, "Certificate request not acceptable"),
+    "timestamp-invalid": ProblemKind(422, "Time stamp not valid"),
+    "key-unavailable": ProblemKind(503, "A key is not at hand"),
+    "signature-invalid": ProblemKind(422, "Signature not valid"),
+    "wrong-signer": ProblemKind(422, "Signed by another party"),
+}
+
+_LOG = {
+    "note-invalid": ProblemKind(422, "Signed note not valid"),
+    "proof-invalid": ProblemKind(422, "Proof does not hold"),
+    "log-unknown": ProblemKind(404, "Log not known here"),
+    "log-forked": ProblemKind(503, "The log stands still: what is stored contradicts what was signed"),
+    "checkpoint-unsigned": ProblemKind(403, "Checkpoint lacks the signature of its log"),
+    "checkpoint-stale": ProblemKind(409, "Proof starts from another size"),
+    "checkpoint-inconsistent": ProblemKind(409, "Tree does not extend the last one"),
+}
+
+_SEALING = {
+    "manifest-invalid": ProblemKind(422, "Manifest or seal not valid"),
+    "header-invalid": ProblemKind(422, "Header of an envelope not valid"),
+    "headers-mismatch": ProblemKind(422, "Headers differ from the manifest"),
+    "key-set-invalid": ProblemKind(422, "Key set not valid"),
+    "payload-invalid": ProblemKind(422, "Payload of an envelope not valid"),
+    "share-invalid": ProblemKind(422, "Share not valid"),
+    "unopenable": ProblemKind(422, "Envelope cannot be opened"),
+    "disputed": ProblemKind(409, "Opening disputed"),
+}
+
+_CUSTODIAN = {
+    "custodian-keys-unknown": ProblemKind(404, "The custodian has no keys for this tender"),
+    "custodian-keys-destroyed": ProblemKind(409, "The keys of this tender were destroyed"),
+    "custodian-folder-unfit": ProblemKind(503, "The custodian's folder is not in order"),
+    "key-set-refused": ProblemKind(409, "The custodian does not stand behind this key set"),
+    "batches-missing": ProblemKind(409, "Too few members have handed in their shares"),
+    "release-conflict": ProblemKind(409, "Released before on another request"),
+    "tender-end-not-proven": ProblemKind(409, "The end of the tender is not proven"),
+    "journal-damaged": ProblemKind(503, "The custodian's journal is damaged"),
+    "journal-stopped": ProblemKind(503, "The custodian's journal could not be written"),
+    "journal-not-cosigned": ProblemKind(503, "The custodian's journal is not cosigned yet"),
+    "package-refused": ProblemKind(422, "Opening package refused"),
+    "published-document-refused": ProblemKind(422, "Published document refused"),
+}
+
+_PROCUREMENT = {
+    "rule-broken": ProblemKind(422, "A rule forbids it"),
+    "regime-unknown": ProblemKind(422, "No such rules in force on that day"),
+    "transaction-kind-not-allowed": ProblemKind(422, "Not a transaction of this regime"),
+    "dates-out-of-order": ProblemKind(422, "Dates out of order"),
+    "period-too-short": ProblemKind(422, "Period too short"),
+    "publications-missing": ProblemKind(422, "Announcements in the press do not suffice"),
+    "notice-incomplete": ProblemKind(422, "Notice incomplete"),
+    "commission-incomplete": ProblemKind(422, "Commission incomplete"),
+    "quorum-too-small": ProblemKind(422, "Quorum too small"),
+    "opening-threshold-unsafe": ProblemKind(422, "Opening threshold unsafe"),
+    "notice-mismatch": ProblemKind(409, "Another notice is in force"),
+    "four-eyes": ProblemKind(403, "Nobody approves what he entered"),
+    "key-set-unfit": ProblemKind(422, "Key set does not fit this commission"),
+    "key-set-stale": ProblemKind(409, "Key set is not the current one"),
+    "tender-not-open": ProblemKind(409, "Tender takes no submissions"),
+    "submission-late": ProblemKind(409, "Submission late"),
+    "submission-replayed": ProblemKind(409, "Submission received before"),
+    "submission-number-stale": ProblemKind(409, "Submission number is not the next"),
+    "lot-unknown": ProblemKind(422, "No such lot"),
+    "bidder-in-commission": ProblemKind(403, "Who decides does not bid"),
+    "withdrawal-late": ProblemKind(409, "Too late to withdraw"),
+    "nothing-to-withdraw": ProblemKind(409, "Nothing to withdraw"),
+    "blob-mismatch": ProblemKind(422, "Upload differs from its header"),
+    "too-early": ProblemKind(409, "Too early"),
+    "bid-validity-over": ProblemKind(409, "Validity of the bids is over"),
+    "not-a-member": ProblemKind(403, "No seat for this in the commission"),
+    "conflict-of-interest": ProblemKind(403, "Conflict of interest declared"),
+    "quorum-missing": ProblemKind(409, "Quorum missing"),
+    "not-present": ProblemKind(403, "Not present in that session"),
+    "batch-repeated": ProblemKind(409, "Shares handed in already"),
+    "too-few-batches": ProblemKind(409, "Too few members have handed in their shares"),
+    "not-eligible": ProblemKind(409, "Not the envelopes that may be opened now"),
+    "document-mismatch": ProblemKind(409, "Refers to another document"),
+    "majority-missing": ProblemKind(409, "Majority missing"),
+    "decision-incomplete": ProblemKind(422, "Decision incomplete"),
+    "bid-not-acceptable": ProblemKind(422, "Bid not acceptable"),
+    "award-not-by-prices": ProblemKind(422, "Award does not follow from the prices"),
+    "extension-refused": ProblemKind(409, "Extension refused"),
+    "ground-unknown": ProblemKind(422, "No lawful ground"),
+    "returns-incomplete": ProblemKind(409, "Returns incomplete"),
+}
+
+PROBLEMS: Mapping[str, ProblemKind] = MappingProxyType(
+    {**_GENERAL, **_IDENTITY, **_PKI_AND_SIGNING, **_LOG, **_SEALING, **_CUSTODIAN, **_PROCUREMENT}
+)

@@ -1,0 +1,164 @@
+"""Tenders from draft to notice, and what everybody may see of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from app.api.bodies import (
+    DocumentAnswer,
+    DraftBody,
+    KeySetAnswer,
+    ManySigned,
+    MissingParties,
+    ReasonBody,
+    SignatureBody,
+    SignedDocumentBody,
+    TenderAnswer,
+    TenderList,
+    WithProof,
+)
+from app.api.desk import CurrentActor, CurrentDesk, TenderId
+from app.api.problems import documented
+from kernel.canonical import from_base64, to_base64
+from procurement.use_cases import ask, close_tender, prepare_tender
+
+router = APIRouter(tags=["tenders"])
+
+
+@router.get("/tenders", operation_id="listTenders", responses=documented())
+def list_tenders(desk: CurrentDesk) -> TenderList:
+    """Every published call."""
+    return TenderList(tenders=[TenderAnswer(**ask.status_of(each)) for each in ask.all_tenders(desk)])
+
+
+@router.post(
+    "/tenders", status_code=201, operation_id="draftTender", responses=documented(401, 403, 409, 422)
+)
+def draft_tender(body: DraftBody, actor: CurrentActor, desk: CurrentDesk) -> TenderAnswer:
+    """Enter a draft (buyer)."""
+    tender = prepare_tender.draft(body.model_dump(exclude_unset=True), actor=actor, desk=desk)
+    return TenderAnswer(**ask.status_of(tender))
+
+
+@router.get("/tenders/{tender_id}", operation_id="showTender", responses=documented(404))
+def show_tender(tender_id: TenderId, desk: CurrentDesk) -> TenderAnswer:
+    """Where a call stands: the status that every participant can follow."""
+    return TenderAnswer(**ask.status_of(ask.load_tender(tender_id, desk)))
+
+
+@router.post(
+    "/tenders/{tender_id}/submit-for-approval",
+    operation_id="submitForApproval",
+    responses=documented(401, 403, 404, 409, 422),
+)
+def submit_for_approval(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> TenderAnswer:
+    """Hand the draft to an approver (buyer)."""
+    return TenderAnswer(
+        **ask.status_of(prepare_tender.submit_for_approval(tender_id, actor=actor, desk=desk))
+    )
+
+
+@router.post(
+    "/tenders/{tender_id}/approve",
+    operation_id="approveTender",
+    responses=documented(401, 403, 404, 409, 422),
+)
+def approve(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> TenderAnswer:
+    """Approve (approver; never the one who drafted)."""
+    return TenderAnswer(**ask.status_of(prepare_tender.approve(tender_id, actor=actor, desk=desk)))
+
+
+@router.post(
+    "/tenders/{tender_id}/return-to-draft",
+    operation_id="returnToDraft",
+    responses=documented(401, 403, 404, 409, 422),
+)
+def return_to_draft(
+    tender_id: TenderId, body: ReasonBody, actor: CurrentActor, desk: CurrentDesk
+) -> TenderAnswer:
+    """Send it back with a reason (approver)."""
+    tender = prepare_tender.return_to_draft(tender_id, body.reason, actor=actor, desk=desk)
+    return TenderAnswer(**ask.status_of(tender))
+
+
+@router.post(
+    "/tenders/{tender_id}/key-set",
+    status_code=201,
+    operation_id="composeKeySet",
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+def compose_key_set(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> ManySigned:
+    """Put members' and custodian's keys together, to be countersigned (buyer)."""
+    return ManySigned(**prepare_tender.compose_key_set(tender_id, actor=actor, desk=desk))
+
+
+@router.get("/tenders/{tender_id}/key-set", operation_id="showKeySet", responses=documented(404))
+def show_key_set(tender_id: TenderId, desk: CurrentDesk) -> KeySetAnswer:
+    """The key set with its countersignatures and its proof in the log."""
+    return KeySetAnswer(**ask.key_set(tender_id, desk))
+
+
+@router.post(
+    "/tenders/{tender_id}/key-set/countersignatures",
+    status_code=201,
+    operation_id="countersignKeySet",
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+def countersign_key_set(
+    tender_id: TenderId, body: SignatureBody, actor: CurrentActor, desk: CurrentDesk
+) -> MissingParties:
+    """Countersign the key set (member); the custodian signs after the last member."""
+    missing = prepare_tender.countersign_key_set(
+        tender_id, from_base64(body.signature), actor=actor, desk=desk
+    )
+    return MissingParties(missing=missing)
+
+
+@router.get(
+    "/tenders/{tender_id}/notice/draft",
+    operation_id="draftNotice",
+    responses=documented(401, 403, 404, 409),
+)
+def draft_notice(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> DocumentAnswer:
+    """The notice as it would be signed now (buyer)."""
+    return DocumentAnswer(document=to_base64(prepare_tender.draft_notice(tender_id, actor=actor, desk=desk)))
+
+
+@router.post(
+    "/tenders/{tender_id}/publish",
+    operation_id="publishNotice",
+    responses=documented(401, 403, 404, 409, 422),
+)
+def publish_notice(
+    tender_id: TenderId, body: SignedDocumentBody, actor: CurrentActor, desk: CurrentDesk
+) -> TenderAnswer:
+    """Publish the signed notice (buyer)."""
+    tender = prepare_tender.publish_notice(
+        tender_id, from_base64(body.document), from_base64(body.signature), actor=actor, desk=desk
+    )
+    return TenderAnswer(**ask.status_of(tender))
+
+
+@router.get("/tenders/{tender_id}/notice", operation_id="showNotice", responses=documented(404))
+def show_notice(tender_id: TenderId, desk: CurrentDesk) -> WithProof:
+    """The signed notice with its event and proof."""
+    return WithProof(**ask.proven_document(tender_id, "notice", desk))
+
+
+@router.get("/tenders/{tender_id}/closing-list", operation_id="showClosingList", responses=documented(404))
+def show_closing_list(tender_id: TenderId, desk: CurrentDesk) -> WithProof:
+    """The closing list, in which every bidder checks his own submission."""
+    return WithProof(**ask.proven_document(tender_id, "closing-list", desk))
+
+
+@router.post(
+    "/tenders/{tender_id}/close",
+    operation_id="closeTender",
+    responses=documented(401, 403, 404, 409, 503),
+)
+def close(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> SignedDocumentBody:
+    """Return what stayed closed and have the custodian destroy its keys (buyer)."""
+    answer: dict[str, Any] = close_tender.close_tender(tender_id, actor=actor, desk=desk)
+    return SignedDocumentBody(**answer)

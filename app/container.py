@@ -1,0 +1,52 @@
+"""What one server process is made of, wired once in ``app.bootstrap`` and handed to the API and the workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.custodian_client import CustodianClient
+from app.settings import Settings
+from app.trust import TrustKeeper
+from app.unit_of_work import SqlUnitOfWork
+from events.relay import Relay
+from identity.ports import Office
+from kernel.clock import Clock
+from pki.installation import Authority
+from pki.timestamp import TimeStampAuthority
+from procurement.ports import Desk
+from signing.cms import Signer
+from transparency.sequencer import Sequencer
+from transparency.witness_client import WitnessClient
+
+
+@dataclass(frozen=True)
+class Container:
+    """Built by ``build_container``; ``close`` gives connections and files back."""
+
+    settings: Settings
+    clock: Clock
+    engine: Engine
+    sessions: sessionmaker[Session]
+    authority: Authority
+    trust: TrustKeeper
+    tsa: TimeStampAuthority
+    receipt_signer: Signer
+    sequencer: Sequencer
+    witness: WitnessClient
+    custodian: CustodianClient
+    relay: Relay
+    office: Office
+    desk: Desk
+
+    def unit_of_work(self) -> SqlUnitOfWork:
+        """A fresh unit of work, used once."""
+        return SqlUnitOfWork(self.sessions, self.clock)
+
+    def close(self) -> None:
+        """Nothing is used after this."""
+        self.witness.close()
+        self.custodian.close()
+        self.engine.dispose()

@@ -1,0 +1,222 @@
+"""Settings of one installation: ``mohr.toml`` in its folder, overridden by environment variables ``MOHR_*``.
+
+Nested names are joined with two underscores: ``MOHR_API__PORT``. No secret stands in here, only the files
+that hold one; there is no default for any of them.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from kernel.errors import MalformedInput, NotFound
+
+SETTINGS_FILE = "mohr.toml"
+_MAX_SETTINGS_BYTES = 64 << 10
+
+
+class Part(BaseModel):
+    """A section of the settings; unknown names are refused, so a typing error is noticed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiSettings(Part):
+    """Where the API listens, and under which address clients and certificates name it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8400, ge=1, le=65535)
+    base_url: str = "http://127.0.0.1:8400"
+
+
+class DatabaseSettings(Part):
+    """``url`` empty: SQLite in the folder of the installation."""
+
+    url: str | None = None
+
+
+class SessionSettings(Part):
+    """Signing in: how long a session and a challenge live, and how many challenges may wait at once."""
+
+    session_life_seconds: int = Field(8 * 3600, ge=60)
+    challenge_life_seconds: int = Field(120, ge=5, le=3600)
+    max_outstanding_challenges: int = Field(100_000, ge=1)
+    max_outstanding_challenges_per_source: int = Field(1_000, ge=1)
+
+
+class LimitSettings(Part):
+    """What a request may weigh. Streams are counted while they arrive, whatever they announced."""
+
+    max_document_bytes: int = Field(1 << 20, ge=1024)
+    max_body_bytes: int = Field(24 << 20, ge=1024)
+    max_blob_bytes: int = Field(256 << 20, ge=1024)
+    max_headers: int = Field(64, ge=8)
+    max_header_bytes: int = Field(16 << 10, ge=1024)
+
+
+class LogSettings(Part):
+    """``origin`` is the name of the log in checkpoints; it is part of the key that others pin."""
+
+    origin: str = "mohr.invalid/log"
+    interval_seconds: float = Field(0.05, gt=0, le=60)
+
+
+class WorkerSettings(Part):
+    """How often the timed steps look for work, and how long a stop may take."""
+
+    deadlines_interval_seconds: float = Field(0.5, gt=0, le=60)
+    stop_timeout_seconds: float = Field(10.0, gt=0, le=300)
+
+
+class WitnessSettings(Part):
+    """The witness: where it answers, its folder if it runs here, and the key that is pinned."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8401, ge=1, le=65535)
+    url: str = "http://127.0.0.1:8401"
+    folder: Path | None = None
+    vkey: str = ""
+    timeout_seconds: float = Field(5.0, gt=0, le=60)
+
+
+class CustodianSettings(Part):
+    """The custodian: where it answers, its folder if it runs here, the key of its journal, the access token."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8402, ge=1, le=65535)
+    url: str = "http://127.0.0.1:8402"
+    folder: Path | None = None
+    vkey: str = ""
+    token_file: Path | None = None
+    timeout_seconds: float = Field(30.0, gt=0, le=300)
+
+
+class PublisherSettings(Part):
+    """Who publishes: the organisation of the authority, and the publisher in OCDS."""
+
+    party: str = "IRO-00000000000"
+    name: str = "Mohr"
+    uri: str = ""
+
+
+class Settings(BaseSettings):
+    """All settings; built by ``load_settings`` and handed to ``app.bootstrap`` only."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MOHR_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    folder: Path
+    demo: bool = False
+    clock_file: Path | None = None
+    passphrase_file: Path | None = None
+    api: ApiSettings = ApiSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    sessions: SessionSettings = SessionSettings()
+    limits: LimitSettings = LimitSettings()
+    log: LogSettings = LogSettings()
+    workers: WorkerSettings = WorkerSettings()
+    witness: WitnessSettings = WitnessSettings()
+    custodian: CustodianSettings = CustodianSettings()
+    publisher: PublisherSettings = PublisherSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment outranks the file, whose content comes in as arguments."""
+        return env_settings, init_settings
+
+    def path(self, path: Path) -> Path:
+        """A path of the settings, read from the folder of the installation unless it is absolute."""
+        return path if path.is_absolute() else self.folder / path
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url or f"sqlite:///{self.folder / 'mohr.sqlite3'}"
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the public address (RFC 6454), which every proof of login names."""
+        parts = urlsplit(self.api.base_url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+    def redacted(self) -> dict[str, Any]:
+        """Everything, as JSON values, with passwords in addresses struck out."""
+        values: dict[str, Any] = self.model_dump(mode="json")
+        values["database"]["url"] = _without_password(self.database_url)
+        for part in ("api", "witness", "custodian"):
+            for name in ("base_url", "url"):
+                if name in values[part]:
+                    values[part][name] = _without_password(values[part][name])
+        return values
+
+
+def load_settings(folder: Path | None = None, **overrides: Any) -> Settings:
+    """Read ``mohr.toml`` of ``folder`` (or of ``MOHR_FOLDER``, or of the current folder) and the environment.
+
+    Raises NotFound when there is no installation, MalformedInput naming what is off.
+    """
+    chosen = Path(folder or os.environ.get("MOHR_FOLDER") or ".").absolute()
+    file = chosen / SETTINGS_FILE
+    if not file.is_file():
+        raise NotFound(f"no {SETTINGS_FILE} here: make an installation with mohr init", folder=str(chosen))
+    if file.stat().st_size > _MAX_SETTINGS_BYTES:
+        raise MalformedInput(f"{SETTINGS_FILE} is too long")
+    try:
+        values = tomllib.loads(file.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise MalformedInput(f"{SETTINGS_FILE} is not TOML: {error}") from error
+    return build_settings(chosen, {**values, **overrides})
+
+
+def build_settings(folder: Path, values: dict[str, Any]) -> Settings:
+    """Settings from plain values and the environment; raises MalformedInput naming what is off."""
+    try:
+        settings = Settings(**{**values, "folder": folder})
+    except ValidationError as error:
+        found = [".".join(str(part) for part in each["loc"]) + ": " + each["msg"] for each in error.errors()]
+        raise MalformedInput("the settings are off: " + "; ".join(found)) from error
+    # MOHR_FOLDER only chose the folder; inside, the folder is where the file was found.
+    return settings.model_copy(update={"folder": folder})
+
+
+def write_settings(path: Path, values: dict[str, Any]) -> None:
+    """Write strings, numbers, truths and one level of sections as TOML."""
+    lines = [f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)]
+    for section, content in values.items():
+        if isinstance(content, dict):
+            lines += ["", f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in content.items())]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _toml(value: str | int | float | bool) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))

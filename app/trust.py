@@ -1,0 +1,71 @@
+"""The server's trust store with the newest revocation lists, whatever the clock does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from kernel.clock import Clock
+from kernel.database import read_only
+from kernel.unit_of_work import UnitOfWork
+from pki.installation import Authority
+from pki.revocation import crls_are_due, current_crls, refresh_crls
+from pki.trust import TrustStore
+
+
+class TrustKeeper:
+    """Pinned root, own intermediate and current lists. ``refresh`` writes, ``store`` only reads.
+
+    So a use case may ask for the store inside its transaction, and lists are renewed outside of one: before
+    each request and by the worker.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        sessions: sessionmaker[Session],
+        unit_of_work: Callable[[], UnitOfWork],
+        clock: Clock,
+    ) -> None:
+        self._authority = authority
+        self._sessions = sessions
+        self._unit_of_work = unit_of_work
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked_at: datetime | None = None
+        self._store = TrustStore([authority.root.certificate], [authority.intermediate.certificate])
+
+    def store(self) -> TrustStore:
+        """The store as the last ``refresh`` or ``add_crl`` left it."""
+        return self._store
+
+    def crls(self) -> list[bytes]:
+        """The lists in use (DER)."""
+        return self._store.crls()
+
+    def add_crl(self, der: bytes) -> None:
+        """Take a list into use at once, as after a revocation."""
+        self._store.add_crl(der)
+
+    def refresh(self, *, at_most_every_seconds: float = 1.0) -> None:
+        """Renew the lists that are past half of their life, and take the newest into use.
+
+        Looks at the database only when that much time of the installation's clock has gone by.
+        """
+        now = self._clock.now()
+        with self._lock:
+            looked = self._looked_at
+            if looked is not None and 0 <= (now - looked).total_seconds() < at_most_every_seconds:
+                return
+            with read_only(self._sessions) as session:
+                due = crls_are_due(session, now)
+            if due:
+                refresh_crls(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
+            with read_only(self._sessions) as session:
+                newest = current_crls(session)
+            for der in newest:
+                self._store.add_crl(der)
+            self._looked_at = now

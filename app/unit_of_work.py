@@ -1,0 +1,138 @@
+"""The unit of work over SQL: state, outbox row and log entry become durable in one commit, or not at all."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from events.outbox import OutboxEvent, append, next_number
+from kernel.canonical import canonical_bytes
+from kernel.clock import Clock, format_utc, parse_utc
+from kernel.errors import LimitExceeded, MalformedInput
+from kernel.ids import new_id, new_secret
+from kernel.unit_of_work import Emitted, EmittedCommitment
+from schemas.events import check_event
+from transparency.commitment import commitment_entry, counter_commitment
+from transparency.log_store import MAX_ENTRY_BYTES, append_entry
+
+_PUBLIC_SCOPE = "events"
+_CONFIDENTIAL_SCOPE = "commitments"
+
+
+class SqlUnitOfWork:
+    """Used once: ``with SqlUnitOfWork(sessions, clock) as uow: ...; uow.commit()``. Rolls back otherwise."""
+
+    session: Session
+
+    def __init__(self, sessions: sessionmaker[Session], clock: Clock) -> None:
+        self._sessions = sessions
+        self._clock = clock
+        self._open = False
+
+    def __enter__(self) -> Self:
+        self.session = self._sessions()
+        self._open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = False
+        self.session.close()
+
+    def emit(self, type_: str, subject: str, data: dict[str, Any]) -> Emitted:
+        """Record a public event: the same bytes go to the outbox and into the log.
+
+        Raises MalformedInput when the type's contract is broken, LimitExceeded from 65,535 bytes on.
+        """
+        self._require_open()
+        domain = check_event(type_, data, confidential=False)
+        sequence = next_number(self.session, _PUBLIC_SCOPE, subject)
+        event = self._event(type_, subject, sequence, data)
+        digest = data.get("digest")
+        payload = self._append(
+            event, domain, confidential=False, digest=digest if isinstance(digest, str) else None
+        )
+        return Emitted(payload, append_entry(self.session, payload), sequence)
+
+    def emit_confidential(
+        self, type_: str, act: str, tender: str, digest: str, data: dict[str, Any]
+    ) -> EmittedCommitment:
+        """Record a confidential event: in full in the outbox, in the log as a salted commitment.
+
+        ``received_at`` of the disclosed content is that of ``data`` where the caller names it, so that
+        receipt and log state one instant; otherwise it is now. What closing the tender will disclose is
+        kept under ``data.disclosure``.
+        """
+        self._require_open()
+        domain = check_event(type_, data, confidential=True)
+        if "disclosure" in data:
+            raise MalformedInput("disclosure is written here, not by the caller", type=type_)
+        counter = next_number(self.session, _CONFIDENTIAL_SCOPE, tender)
+        counter_salt, salt = new_secret(), new_secret()
+        content = {
+            "act": act,
+            "tender": tender,
+            "digest": digest,
+            "received_at": self._received_at(data),
+            "counter_commitment": counter_commitment(counter, counter_salt),
+        }
+        disclosure = {
+            "content": content,
+            "salt": salt.hex(),
+            "counter": counter,
+            "counter_salt": counter_salt.hex(),
+        }
+        event = self._event(type_, tender, 0, {**data, "disclosure": disclosure})
+        self._append(event, f"{domain}-confidential", confidential=True, digest=None)
+        leaf = append_entry(self.session, commitment_entry(content, salt))
+        return EmittedCommitment(content, salt.hex(), leaf, counter, counter_salt.hex())
+
+    def commit(self) -> None:
+        """Make all of it durable. Called once, by the use case."""
+        self._require_open()
+        self.session.commit()
+        self._open = False
+
+    def _event(self, type_: str, subject: str, sequence: int, data: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "id": new_id(),
+            "type": type_,
+            "subject": subject,
+            "time": format_utc(self._clock.now()),
+            "sequence": sequence,
+            "data": data,
+        }
+
+    def _append(
+        self, event: dict[str, Any], aggregate: str, *, confidential: bool, digest: str | None
+    ) -> bytes:
+        payload = canonical_bytes(event)
+        if len(payload) > MAX_ENTRY_BYTES:
+            raise LimitExceeded(
+                "an event is below 65,535 bytes: it names documents by their digest",
+                type=event["type"],
+                length_bytes=len(payload),
+            )
+        row = OutboxEvent(
+            id=event["id"],
+            aggregatetype=aggregate,
+            aggregateid=event["subject"],
+            type=event["type"],
+            payload=payload,
+            created_at=event["time"],
+            confidential=confidential,
+            names_digest=digest,
+        )
+        append(self.session, row)
+        return payload
+
+    def _received_at(self, data: dict[str, Any]) -> str:
+        named = data.get("received_at")
+        return format_utc(self._clock.now() if named is None else parse_utc(named))
+
+    def _require_open(self) -> None:
+        if not self._open:
+            raise RuntimeError("a unit of work records between its beginning and its one commit")

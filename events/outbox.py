@@ -1,0 +1,139 @@
+"""The outbox: every event, written in the transaction of the state it reports.
+
+Columns are named as Debezium's outbox event router expects them (``id``, ``aggregatetype``, ``aggregateid``,
+``type``, ``payload``), so that it can take the relay's place. ``payload`` is made once, as canonical bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Boolean, Integer, LargeBinary, String, func, insert, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from kernel.database import Base
+
+
+class OutboxRow(Base):
+    """``names_digest`` is the document that a public event names, so that the event can be found by it."""
+
+    __tablename__ = "outbox"
+
+    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[str] = mapped_column(String(36), unique=True)
+    aggregatetype: Mapped[str] = mapped_column(String(64))
+    aggregateid: Mapped[str] = mapped_column(String(64), index=True)
+    type: Mapped[str] = mapped_column(String(128))
+    payload: Mapped[bytes] = mapped_column(LargeBinary)
+    confidential: Mapped[bool] = mapped_column(Boolean)
+    names_digest: Mapped[str | None] = mapped_column(String(64), index=True)
+    created_at: Mapped[str] = mapped_column(String(27))
+    published_at: Mapped[str | None] = mapped_column(String(27), index=True)
+
+
+class SequenceRow(Base):
+    """Gapless numbers: a rolled back transaction gives its number back."""
+
+    __tablename__ = "event_sequences"
+
+    scope: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    last: Mapped[int] = mapped_column(Integer)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """One event to be appended. ``aggregatetype`` chooses the topic, ``aggregateid`` the order within it."""
+
+    id: str
+    aggregatetype: str
+    aggregateid: str
+    type: str
+    payload: bytes
+    created_at: str
+    confidential: bool = False
+    names_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """What the relay has still to hand on, and since when."""
+
+    waiting: int
+    oldest: str | None
+
+
+def next_number(session: Session, scope: str, name: str) -> int:
+    """The next number from 1 in the caller's transaction; the row stays locked until it ends."""
+    statement = text(
+        "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
+        "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
+    )
+    return int(session.execute(statement, {"scope": scope, "name": name}).scalar_one())
+
+
+def append(session: Session, event: OutboxEvent) -> None:
+    """Write an event in the caller's transaction."""
+    session.execute(
+        insert(OutboxRow).values(
+            id=event.id,
+            aggregatetype=event.aggregatetype,
+            aggregateid=event.aggregateid,
+            type=event.type,
+            payload=event.payload,
+            confidential=event.confidential,
+            names_digest=event.names_digest,
+            created_at=event.created_at,
+        )
+    )
+
+
+def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[OutboxRow]:
+    """The oldest rows nobody has marked yet, leaving out the subjects in ``without``.
+
+    Order of numbers is not order of commits under concurrent writers, so nothing is skipped by number.
+    """
+    query = select(OutboxRow).where(OutboxRow.published_at.is_(None)).order_by(OutboxRow.seq).limit(limit)
+    if without:
+        query = query.where(OutboxRow.aggregateid.not_in(without))
+    return list(session.scalars(query))
+
+
+def mark_published(session: Session, numbers: Iterable[int], at: str) -> None:
+    """Note that every consumer has had these rows."""
+    rows = [{"seq": number, "published_at": at} for number in numbers]
+    if rows:
+        session.execute(update(OutboxRow), rows)
+
+
+def lag(session: Session) -> Lag:
+    """How many rows wait for the relay, and how old the oldest is."""
+    query = select(func.count(), func.min(OutboxRow.created_at)).where(OutboxRow.published_at.is_(None))
+    waiting, oldest = session.execute(query).one()
+    return Lag(int(waiting), oldest)
+
+
+def event_naming(session: Session, subject: str, digest: str) -> bytes | None:
+    """The bytes of the first public event of ``subject`` whose data names that document's digest."""
+    query = (
+        select(OutboxRow.payload)
+        .where(
+            OutboxRow.names_digest == digest,
+            OutboxRow.aggregateid == subject,
+            OutboxRow.confidential.is_(False),
+        )
+        .order_by(OutboxRow.seq)
+        .limit(1)
+    )
+    return session.scalar(query)
+
+
+def public_events(session: Session, subject: str) -> list[bytes]:
+    """The public events of ``subject``, oldest first."""
+    query = (
+        select(OutboxRow.payload)
+        .where(OutboxRow.aggregateid == subject, OutboxRow.confidential.is_(False))
+        .order_by(OutboxRow.seq)
+    )
+    return list(session.scalars(query))

@@ -1,0 +1,115 @@
+"""The relay in this process: hands each outbox row to each consumer, in order per subject."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from events.consumer import Consumer
+from events.inbox import first_time
+from events.outbox import OutboxRow, mark_published, unpublished
+from kernel.canonical import parse_json
+from kernel.clock import Clock, format_utc
+from kernel.database import read_only
+
+_LOG = logging.getLogger(__name__)
+_BATCH = 200
+_FIRST_BACKOFF_SECONDS = 0.2
+_MAX_BACKOFF_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocked:
+    failures: int
+    until: float
+
+
+class Relay:
+    """Each consumer has its own transaction with its inbox row, and the row is marked when all are through.
+
+    A crash between the two hands the row over again, and the inbox turns that into nothing. A consumer that
+    raises blocks the subject of its event, with growing pauses up to 30 s, and no other subject.
+    """
+
+    def __init__(
+        self,
+        sessions: sessionmaker[Session],
+        consumers: Sequence[Consumer],
+        clock: Clock,
+        *,
+        interval_seconds: float = 0.1,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sessions = sessions
+        self._consumers = tuple(consumers)
+        self._clock = clock
+        self._interval = interval_seconds
+        self._monotonic = monotonic
+        self._blocked: dict[str, _Blocked] = {}
+
+    def run_once(self) -> int:
+        """Hand on one batch; returns how many rows every consumer has had."""
+        now = self._monotonic()
+        waiting = [subject for subject, blocked in self._blocked.items() if blocked.until > now]
+        with read_only(self._sessions) as session:
+            rows = unpublished(session, limit=_BATCH, without=waiting)
+        done: list[int] = []
+        failed: set[str] = set()
+        for row in rows:
+            if row.aggregateid in failed:
+                continue
+            if self._hand_on(row):
+                done.append(row.seq)
+            else:
+                failed.add(row.aggregateid)
+        if done:
+            with self._sessions.begin() as session:
+                mark_published(session, done, format_utc(self._clock.now()))
+        return len(done)
+
+    def run_until(self, stop: threading.Event) -> None:
+        """Hand on batches until ``stop``; a database that does not answer is tried again."""
+        while not stop.is_set():
+            try:
+                idle = self.run_once() == 0
+            except Exception:
+                _LOG.exception("the relay could not read or mark the outbox")
+                idle = True
+            if idle:
+                stop.wait(self._interval)
+
+    def blocked_subjects(self) -> list[str]:
+        """The subjects whose next event some consumer has refused so far."""
+        return sorted(self._blocked)
+
+    def _hand_on(self, row: OutboxRow) -> bool:
+        event = parse_json(row.payload)
+        for consumer in self._consumers:
+            if row.confidential and not consumer.reads_confidential:
+                continue
+            try:
+                self._deliver(consumer, event)
+            except Exception:
+                failures = self._block(row.aggregateid)
+                _LOG.exception("%s refused event %s, %d times by now", consumer.name, row.id, failures)
+                return False
+        self._blocked.pop(row.aggregateid, None)
+        return True
+
+    def _deliver(self, consumer: Consumer, event: dict[str, Any]) -> None:
+        with self._sessions.begin() as session:
+            if first_time(session, consumer.name, event["id"], format_utc(self._clock.now())):
+                consumer.handle(session, event)
+
+    def _block(self, subject: str) -> int:
+        before = self._blocked.get(subject)
+        failures = before.failures + 1 if before is not None else 1
+        pause = min(_FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 16), _MAX_BACKOFF_SECONDS)
+        self._blocked[subject] = _Blocked(failures, self._monotonic() + pause)
+        return failures

@@ -1,0 +1,1 @@
+"""One module per thing a party does here: register, change roles, sign in, go on, sign out."""

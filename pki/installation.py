@@ -1,0 +1,225 @@
+"""The authority of one installation: root, intermediate, time stamping and receipt keys in one folder.
+
+FOLDER/keys/ is the key store, FOLDER/certificates/*.pem what was certified at the beginning,
+FOLDER/authority.json is written last and marks a finished installation. A demo installation says so in the
+name of both authorities.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+
+from kernel.canonical import canonical_bytes, parse_canonical
+from kernel.clock import Clock
+from kernel.errors import Conflict, NotFound
+from pki.algorithms import PrivateKey, fingerprint_of
+from pki.authority import (
+    Locations,
+    Revoked,
+    build_crl,
+    build_intermediate,
+    build_root,
+    issue,
+    make_request,
+    new_serial,
+    pem_of,
+)
+from pki.keys import Cost, KeyStore
+from pki.names import Subject
+from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
+from pki.signed_data import Signer
+
+TSA_POLICY = "2.25.278621877218977492759295331449423114744"
+DEMO_PREFIX = "DEMO "
+_MARK = "authority.json"
+_MAX_COMMON_NAME = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """A certificate authority by its short name: ``root`` or ``intermediate``."""
+
+    name: str
+    key: PrivateKey
+    certificate: x509.Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCertificate:
+    """A certificate that was made before there was a registry to record it."""
+
+    profile: str
+    issuer: str
+    certificate: x509.Certificate
+
+
+class Authority:
+    """Issues and revokes with the keys of one installation; keeps no record, which is the registry's work."""
+
+    def __init__(self, folder: Path, keys: KeyStore, description: dict[str, Any]) -> None:
+        self.folder = folder
+        self.demo: bool = description["demo"]
+        self.base_url: str | None = description["base_url"]
+        self.root = Issuer("root", keys.load("root"), self._certificate("root"))
+        self.intermediate = Issuer(
+            "intermediate", keys.load("intermediate"), self._certificate("intermediate")
+        )
+        self.tsa = Signer(keys.load("tsa"), self._certificate("tsa"), self.chain)
+        self.receipt = Signer(keys.load("receipt"), self._certificate("receipt"), self.chain)
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """The intermediates that go into every signature."""
+        return (self.intermediate.certificate,)
+
+    def issuer(self, name: str) -> Issuer:
+        """Raises NotFound for another name than ``root`` and ``intermediate``."""
+        for issuer in (self.root, self.intermediate):
+            if issuer.name == name:
+                return issuer
+        raise NotFound("no such authority", name=name[:64])
+
+    def issue(
+        self, csr: bytes, profile: Profile, subject: Subject, *, serial: int, now: datetime
+    ) -> x509.Certificate:
+        """An end certificate of the intermediate; the caller keeps serial numbers unique and records it."""
+        return issue(
+            csr,
+            profile,
+            subject,
+            self.intermediate.key,
+            self.intermediate.certificate,
+            serial=serial,
+            now=now,
+            locations=Locations.below(self.base_url, "intermediate"),
+        )
+
+    def crl(self, issuer: str, revoked: list[Revoked], number: int, now: datetime) -> bytes:
+        """A revocation list of that authority."""
+        one = self.issuer(issuer)
+        return build_crl(one.key, one.certificate, revoked, number, now, CRLS[issuer])
+
+    def certify_service(self, csr: bytes, party: str, name: str, *, clock: Clock) -> x509.Certificate:
+        """A service's signing certificate, such as the custodian's, for a key that never was here.
+
+        Kept in the folder, so that ``registry.record_authority`` finds it.
+        """
+        certificate = self.issue(
+            csr, SERVICE_SEAL, Subject(name, party), serial=new_serial(), now=clock.now()
+        )
+        _write_certificate(self.folder, f"service-{fingerprint_of(certificate)}", certificate)
+        return certificate
+
+    def first_certificates(self) -> list[FirstCertificate]:
+        """Everything that was certified outside the registry."""
+        services = sorted((self.folder / "certificates").glob("service-*.pem"))
+        return [
+            FirstCertificate("root", "root", self.root.certificate),
+            FirstCertificate("intermediate", "root", self.intermediate.certificate),
+            FirstCertificate("tsa", "intermediate", self.tsa.certificate),
+            FirstCertificate("service-seal", "intermediate", self.receipt.certificate),
+            *(FirstCertificate("service-seal", "intermediate", _read(path)) for path in services),
+        ]
+
+    def _certificate(self, name: str) -> x509.Certificate:
+        return _read(self.folder / "certificates" / f"{name}.pem")
+
+
+def initialise_authority(
+    folder: Path,
+    passphrase: str,
+    *,
+    name: str,
+    party: str,
+    demo: bool,
+    clock: Clock,
+    base_url: str | None = None,
+    cost: Cost | None = None,
+) -> Authority:
+    """Make root, intermediate, time-stamping and receipt certificates of the organisation ``name``.
+
+    Raises Conflict if the folder holds anything already: an unfinished attempt is removed by hand, never
+    continued.
+    """
+    folder = Path(folder)
+    if folder.exists() and any(folder.iterdir()):
+        raise Conflict("the folder of the authority is not empty")
+    (folder / "certificates").mkdir(parents=True, exist_ok=True)
+    keys = KeyStore(folder / "keys", passphrase, cost=cost)
+    now = clock.now()
+    subjects = _subjects(name, party, demo)
+    root_key = keys.create("root", "P-384")
+    root = build_root(root_key, subjects["root"], serial=new_serial(), now=now)
+    intermediate_key = keys.create("intermediate", "P-384")
+    intermediate = build_intermediate(
+        make_request(intermediate_key, subjects["intermediate"]),
+        subjects["intermediate"],
+        root_key,
+        root,
+        serial=new_serial(),
+        now=now,
+        locations=Locations.below(base_url, "root"),
+    )
+    _write_certificate(folder, "root", root)
+    _write_certificate(folder, "intermediate", intermediate)
+    for service, profile in (("tsa", TSA), ("receipt", SERVICE_SEAL)):
+        certificate = issue(
+            make_request(keys.create(service), subjects[service]),
+            profile,
+            subjects[service],
+            intermediate_key,
+            intermediate,
+            serial=new_serial(),
+            now=now,
+            locations=Locations.below(base_url, "intermediate"),
+        )
+        _write_certificate(folder, service, certificate)
+    description = {"type": "mohr/authority/v1", "demo": demo, "base_url": base_url}
+    _write(folder / _MARK, canonical_bytes(description))
+    return Authority(folder, keys, description)
+
+
+def open_authority(folder: Path, passphrase: str) -> Authority:
+    """The authority made earlier in ``folder``; raises NotFound or KeyUnavailable."""
+    folder = Path(folder)
+    mark = folder / _MARK
+    if not mark.exists():
+        raise NotFound("no authority was finished in this folder")
+    return Authority(folder, KeyStore(folder / "keys", passphrase), parse_canonical(mark.read_bytes()))
+
+
+def _subjects(name: str, party: str, demo: bool) -> dict[str, Subject]:
+    prefix = DEMO_PREFIX if demo else ""
+    roles = {
+        "root": "Root CA",
+        "intermediate": "Issuing CA",
+        "tsa": "Time Stamping",
+        "receipt": "Receipts",
+    }
+    return {
+        key: Subject(f"{prefix}{name} {role}"[:_MAX_COMMON_NAME], f"{party}-{key.upper()}", name)
+        for key, role in roles.items()
+    }
+
+
+def _write_certificate(folder: Path, name: str, certificate: x509.Certificate) -> None:
+    _write(folder / "certificates" / f"{name}.pem", pem_of([certificate]))
+
+
+def _read(path: Path) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def _write(path: Path, data: bytes) -> None:
+    staged = path.with_name(f".{path.name}.staged")
+    with staged.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(staged, path)

@@ -1,0 +1,145 @@
+"""What may be asked of a tender without changing it, each answer no wider than the asker's right to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kernel.canonical import parse_canonical, to_base64
+from kernel.clock import format_utc
+from kernel.errors import Forbidden, NotFound
+from procurement.ports import Actor, Desk, StoredSubmission
+from procurement.rules.commission import head_of, seat_of
+from procurement.rules.tender import Tender
+from procurement.use_cases.decide import opened_bids
+from procurement.use_cases.hold_opening import many, opening_package, wire, with_proof
+from sealing.key_set import KeySet
+
+
+def load_tender(tender_id: str, desk: Desk) -> Tender:
+    """The tender as it stands; raises NotFound."""
+    with desk.unit_of_work() as uow:
+        return desk.repositories(uow.session).tenders.load(tender_id)
+
+
+def all_tenders(desk: Desk) -> list[Tender]:
+    """Every published tender, oldest first; drafts are nobody's business yet."""
+    with desk.unit_of_work() as uow:
+        tenders = desk.repositories(uow.session).tenders
+        loaded = [tenders.load(tender_id) for tender_id in tenders.all_ids()]
+    return [tender for tender in loaded if tender.notice is not None]
+
+
+def status_of(tender: Tender) -> dict[str, Any]:
+    """What anybody may know of a call."""
+    draft, notice = tender.draft, tender.notice
+    announced = tender.price_opening_at
+    return {
+        "id": tender.id,
+        "ocid": tender.ocid,
+        "state": tender.state.value,
+        "title": draft.title,
+        "nature": draft.nature,
+        "method": draft.method,
+        "stages": draft.stages,
+        "regime": draft.regime,
+        "notice_digest": tender.notice_digest,
+        "key_set_digest": tender.key_set_digest,
+        "submission_deadline": format_utc(notice.submission_deadline) if notice else None,
+        "closes_at": tender.closes_at,
+        "price_opening_at": format_utc(announced) if announced else None,
+        "demo": draft.demo,
+    }
+
+
+def key_set(tender_id: str, desk: Desk) -> dict[str, Any]:
+    """The key set with every countersignature, its event and proof."""
+    with desk.unit_of_work() as uow:
+        stored = desk.repositories(uow.session).documents.one(tender_id, "key-set")
+        event = desk.event_naming(uow.session, tender_id, stored.digest)
+        proof = desk.proof_for(event) if event is not None else None
+    return {**many(stored), "event": to_base64(event) if event else None, "proof": proof}
+
+
+def proven_document(tender_id: str, kind: str, desk: Desk) -> dict[str, Any]:
+    """The notice or the closing list with its event and proof."""
+    with desk.unit_of_work() as uow:
+        stored = desk.repositories(uow.session).documents.one(tender_id, kind)
+        return with_proof(tender_id, stored, uow.session, desk)
+
+
+def next_submission_number(tender_id: str, lot: str, *, actor: Actor, desk: Desk) -> int:
+    """One above the asking bidder's last number for that lot."""
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        repositories.tenders.load(tender_id)
+        return repositories.submissions.last_number(tender_id, lot, actor.party) + 1
+
+
+def own_submissions(tender_id: str, *, actor: Actor, desk: Desk) -> list[StoredSubmission]:
+    """The asking bidder's own submissions; nobody can ask for another's."""
+    with desk.unit_of_work() as uow:
+        stored = desk.repositories(uow.session).submissions.of_tender(tender_id)
+    return [each for each in stored if each.bidder == actor.party]
+
+
+def own_submission(submission_id: str, *, actor: Actor, desk: Desk) -> StoredSubmission:
+    with desk.unit_of_work() as uow:
+        stored = desk.repositories(uow.session).submissions.get(submission_id)
+    if stored.bidder != actor.party:
+        raise NotFound("no such submission")
+    return stored
+
+
+def member_package(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
+    """The opening package with the asking member's own share blobs."""
+    with desk.unit_of_work() as uow:
+        stored = desk.repositories(uow.session).documents.one(tender_id, "key-set")
+    for member in KeySet.parse(stored.document).members:
+        if member.party == actor.party:
+            return opening_package(tender_id, stage, share_index=member.index, desk=desk)
+    raise Forbidden("this key set has no share for you")
+
+
+def record_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
+    """The signed opening record. Its secrets open the envelopes, so it goes to members and auditors."""
+    _require_insider(load_tender(tender_id, desk), actor)
+    with desk.unit_of_work() as uow:
+        return many(desk.repositories(uow.session).documents.one(tender_id, "record", stage=stage))
+
+
+def bids_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> list[dict[str, Any]]:
+    """The opened bids of a stage, all at once, to members and auditors."""
+    _require_insider(load_tender(tender_id, desk), actor)
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        record = parse_canonical(repositories.documents.one(tender_id, "record", stage=stage).document)
+        bids = opened_bids(repositories, tender_id, stage)
+    return [
+        {
+            "manifest_digest": result["manifest_digest"],
+            "bidder": result["bidder"],
+            "lot": result["lot"],
+            "bid": bids[result["manifest_digest"]],
+        }
+        for result in record["results"]
+        if result["manifest_digest"] in bids
+    ]
+
+
+def returns_of(tender_id: str, *, actor: Actor, desk: Desk) -> list[dict[str, str]]:
+    """Signed returns of unopened envelopes: a bidder's own, an auditor's all."""
+    party = None if "auditor" in actor.roles else actor.party
+    with desk.unit_of_work() as uow:
+        documents = desk.repositories(uow.session).documents
+        return [wire(each) for each in documents.find(tender_id, "return", party=party)]
+
+
+def require_chair(tender: Tender, actor: Actor) -> None:
+    """Raises Forbidden unless the actor holds the head's seat."""
+    if head_of(tender.published_notice.commission) != actor.party:
+        raise Forbidden("only the head of the commission does this", article="Tenders Law 1383 Art. 5")
+
+
+def _require_insider(tender: Tender, actor: Actor) -> None:
+    if seat_of(tender.published_notice.commission, actor.party) is None and "auditor" not in actor.roles:
+        raise Forbidden("opened bids are shown to the commission and to auditors")

@@ -1,0 +1,106 @@
+"""The end of a tender: what stayed closed goes back, provably, and the custodian destroys its keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from kernel.canonical import sha256_hex, to_base64
+from kernel.clock import format_utc
+from kernel.errors import WrongState
+from procurement.ports import Actor, Desk, Repositories, StoredDocument
+from procurement.rules.facts import Return
+from procurement.rules.tender import CloseTender, State, Tender
+from procurement.use_cases.hold_opening import many, wire
+from procurement.use_cases.step import require_role, take
+from sealing.key_set import KeySet
+from signing.documents import read_document, sign_document
+
+
+def close_tender(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
+    """Have the custodian destroy the tender's keys, then record its attestation and the signed returns.
+
+    Returns the attestation in wire form. Safe to repeat: the custodian attests a destruction once.
+    """
+    require_role(actor, "buyer")
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(tender_id)
+        done = repositories.documents.maybe(tender_id, "key-destruction")
+        if done is not None:
+            return wire(done)
+        if tender.state is not State.AWARDED:
+            raise WrongState("only an awarded tender is closed", state=tender.state)
+        key_set = repositories.documents.one(tender_id, "key-set")
+        request = {
+            "tender": tender_id,
+            "award": many(_award_in_force(tender, repositories)),
+            "notice": wire(repositories.documents.one(tender_id, "notice")),
+            "key_set": many(key_set),
+            "crls": [to_base64(crl) for crl in desk.crls()],
+        }
+    document, signature = desk.custodian.destroy(request)
+    custodian = KeySet.parse(key_set.document).custodian.party
+    read_document(
+        document,
+        signature,
+        desk.trust(),
+        type_="mohr/key-destruction/v1",
+        now=desk.clock.now(),
+        party=custodian,
+    )
+    with desk.unit_of_work() as uow:
+        repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(tender_id)
+        now = desk.clock.now()
+        repositories.documents.put(tender_id, "key-destruction", document, signatures={custodian: signature})
+        returns = _sign_returns(tender, now, repositories, desk)
+        command = CloseTender(
+            returns=tuple(returns), key_destruction_digest=sha256_hex(document), by=actor.party
+        )
+        repositories.tenders.save(take(tender, command, now, uow))
+        uow.commit()
+    return {"document": to_base64(document), "signature": to_base64(signature)}
+
+
+def _award_in_force(tender: Tender, repositories: Repositories) -> StoredDocument:
+    assert tender.award is not None
+    stored = repositories.documents.by_digest(tender.id, tender.award.digest)
+    assert stored is not None
+    return stored
+
+
+def _sign_returns(tender: Tender, now: datetime, repositories: Repositories, desk: Desk) -> list[Return]:
+    returns = []
+    bidders = {bid.manifest_digest: bid.bidder for bid in tender.closing.listed} if tender.closing else {}
+    for manifest_digest, kinds in tender.unopened().items():
+        signed = sign_document(
+            {
+                "type": "mohr/return/v1",
+                "tender": tender.id,
+                "manifest_digest": manifest_digest,
+                "bidder": bidders[manifest_digest],
+                "kinds": list(kinds),
+                "decision_digest": _rejection_of(tender, manifest_digest),
+                "returned_at": format_utc(now),
+            },
+            desk.receipt_signer,
+            now,
+        )
+        digest = repositories.documents.put(
+            tender.id,
+            "return",
+            signed.document,
+            party=bidders[manifest_digest],
+            signatures={desk.receipt_signer.party: signed.signature},
+        )
+        returns.append(Return(manifest_digest, kinds, digest))
+    return returns
+
+
+def _rejection_of(tender: Tender, manifest_digest: str) -> str | None:
+    """The digest of the decision that kept the rest of this bid closed."""
+    for decision in tender.decisions.values():
+        if any(each.manifest_digest == manifest_digest and not each.accepted for each in decision.verdicts):
+            return decision.digest
+    return None

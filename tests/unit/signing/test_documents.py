@@ -1,0 +1,120 @@
+"""Signed documents: canonical bytes, the right type, a valid signature, and the wire form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kernel.canonical import canonical_bytes
+from kernel.errors import LimitExceeded, MalformedInput
+from signing.documents import (
+    MAX_DOCUMENT_BYTES,
+    SignedDocument,
+    from_wire,
+    parse_document,
+    read_document,
+    sign_document,
+    to_wire,
+    verify_signatures,
+)
+from signing.errors import SignatureInvalid, WrongSigner
+from tests.support.authority import make_authority
+
+TYPE = "mohr/example/v1"
+DOCUMENT = {"type": TYPE, "tender": "t-1", "title": "آسفالت"}
+
+
+def test_round_trip() -> None:
+    """A signed document is read back with its content, through the wire form too."""
+    authority = make_authority()
+    signed = sign_document(DOCUMENT, authority.person("IR-1"), authority.now)
+    again = from_wire(to_wire(signed))
+    value = read_document(
+        again.document,
+        again.signature,
+        authority.trust_store(),
+        type_=TYPE,
+        now=authority.now,
+        party="IR-1",
+        fields=["tender", "title"],
+    )
+    assert value == DOCUMENT
+    assert again.digest == signed.digest
+
+
+def test_other_type() -> None:
+    """A signature over one type of document can't be presented as another."""
+    authority = make_authority()
+    signed = sign_document(DOCUMENT, authority.person("IR-1"), authority.now)
+    with pytest.raises(MalformedInput):
+        read_document(
+            signed.document,
+            signed.signature,
+            authority.trust_store(),
+            type_="mohr/notice/v1",
+            now=authority.now,
+        )
+
+
+def test_other_spelling() -> None:
+    """The same JSON with a space more is not the document, whoever signed it."""
+    data = canonical_bytes(DOCUMENT).replace(b":", b": ", 1)
+    with pytest.raises(MalformedInput):
+        parse_document(data, type_=TYPE)
+
+
+@pytest.mark.parametrize("type_", [None, 5, "notice", "mohr/notice", "mohr/Notice/v1", "mohr/notice/v0"])
+def test_type_is_required(type_: Any) -> None:
+    """Nothing is signed that does not say what it is."""
+    authority = make_authority()
+    with pytest.raises(MalformedInput):
+        sign_document({"type": type_}, authority.person("IR-1"), authority.now)
+
+
+def test_fields_are_exact() -> None:
+    """Where the fields are known, a missing or an additional one is refused."""
+    data = canonical_bytes(DOCUMENT)
+    for fields in (["tender"], ["tender", "title", "more"]):
+        with pytest.raises(MalformedInput):
+            parse_document(data, type_=TYPE, fields=fields)
+
+
+def test_signatures_by_party() -> None:
+    """Several signatures over one document count only under the names of those who made them."""
+    authority = make_authority()
+    signers = [authority.person("IR-1"), authority.person("IR-2")]
+    signed = [sign_document(DOCUMENT, signer, authority.now) for signer in signers]
+    trust = authority.trust_store()
+    right = {"IR-1": signed[0].signature, "IR-2": signed[1].signature}
+    assert verify_signatures(signed[0].document, right, trust, now=authority.now) == {"IR-1", "IR-2"}
+    swapped = {"IR-1": signed[1].signature, "IR-2": signed[0].signature}
+    with pytest.raises(WrongSigner):
+        verify_signatures(signed[0].document, swapped, trust, now=authority.now)
+
+
+def test_signature_of_another_document() -> None:
+    """A genuine signature over another document does not carry over."""
+    authority = make_authority()
+    signer = authority.person("IR-1")
+    one = sign_document(DOCUMENT, signer, authority.now)
+    two = sign_document({**DOCUMENT, "tender": "t-2"}, signer, authority.now)
+    with pytest.raises(SignatureInvalid):
+        read_document(one.document, two.signature, authority.trust_store(), type_=TYPE, now=authority.now)
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [None, [], {}, {"document": "e30="}, {"document": "e30=", "signature": 5}, {"document": "e30=", "x": ""}],
+)
+def test_malformed_wire(wire: Any) -> None:
+    """A wire form with missing, unknown or mistyped fields is refused."""
+    with pytest.raises(MalformedInput):
+        from_wire(wire)
+
+
+def test_long_wire() -> None:
+    """Documents and signatures beyond their limits are refused before anything is parsed."""
+    for signed in (SignedDocument(bytes(MAX_DOCUMENT_BYTES + 3), b""), SignedDocument(b"", bytes(1 << 19))):
+        with pytest.raises(LimitExceeded):
+            from_wire(to_wire(signed))
