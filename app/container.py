@@ -1,4 +1,4 @@
-"""What one server process is made of, wired once in ``app.bootstrap`` and handed to the API and the workers."""
+"""What one server process is made of: wired once in ``app.bootstrap``, handed to the API and the workers."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class WitnessSettings(Part):
 
 
 class CustodianSettings(Part):
-    """The custodian: where it answers, its folder if it runs here, the key of its journal, the access token."""
+    """The custodian: where it answers, its folder if it runs here, its journal's key, the access token."""
 
     host: str = "127.0.0.1"
     port: int = Field(8402, ge=1, le=65535)
@@ -103,6 +103,7 @@ class PublisherSettings(Part):
     party: str = "IRO-00000000000"
     name: str = "Mohr"
     uri: str = ""
+    ocid_prefix: str = Field("ocds-mohr00", pattern=r"^ocds-[a-z0-9]{6}$")
 
 
 class Settings(BaseSettings):

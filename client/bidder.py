@@ -10,7 +10,7 @@ from client.errors import ApiRefusal, NotVerified, ReceiptInvalid
 from client.receipts import Expected, Receipt, await_inclusion, check_receipt
 from client.sealed_bids import COMPLETE, SUBMITTED, WITHDRAWN, SealedBid, SealedBids
 from client.session import PartySession, VerifiedTender
-from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
+from kernel.canonical import from_base64, parse_canonical, sha256_hex, to_base64
 from kernel.clock import format_utc
 from kernel.errors import MalformedInput
 from pki.timestamp import make_request, token_of_response
@@ -18,10 +18,9 @@ from pki.trust import TrustStore
 from procurement.published import ClosingList, ListedAct
 from procurement.rules.notice import KINDS
 from sealing.context import EnvelopeContext
-from sealing.envelope import seal_envelope
-from sealing.manifest import Manifest, verify_seal
+from sealing.envelope import SealedEnvelope, seal_envelope
+from sealing.manifest import Manifest, seal_manifest, verify_seal
 from sealing.payload import build_payload
-from signing.cms import sign_detached
 
 NO_FILES: Mapping[str, Mapping[str, bytes]] = {}
 
@@ -84,21 +83,11 @@ class Bidder:
             sealed = self._seal(context, contents[kind], files.get(kind, {}), verified)
             headers[kind] = sealed.header
             blobs.update(sealed.blobs)
-        manifest = Manifest(
-            notice_digest=verified.notice.digest,
-            tender=tender,
-            lot=lot,
-            bidder=self._session.party,
-            submission_number=number,
-            key_set_digest=verified.notice.notice.key_set_digest,
-            headers={kind: sha256_hex(header) for kind, header in headers.items()},
-        )
-        manifest_bytes = canonical_bytes(manifest.to_json())
-        seal = sign_detached(
-            manifest_bytes, self._session.signer, at=self._session.clock.now(), timestamp=self._stamp
-        )
-        self._check_seal(manifest_bytes, seal, headers, trust, verified)
-        bid = SealedBid(tender, lot, number, manifest_bytes, seal, headers, tuple(sorted(blobs)))
+        manifest = Manifest.of(self._context(verified, lot, KINDS[0], number), headers).document()
+        now = self._session.clock.now()
+        seal = seal_manifest(manifest, self._session.signer, at=now, timestamp=self._stamp)
+        self._check_seal(manifest, seal, headers, trust, verified)
+        bid = SealedBid(tender, lot, number, manifest, seal, headers, tuple(sorted(blobs)))
         self._bids.add(bid, blobs)
         return bid
 
@@ -204,7 +193,7 @@ class Bidder:
         content: dict[str, Any],
         files: Mapping[str, bytes],
         verified: VerifiedTender,
-    ) -> Any:
+    ) -> SealedEnvelope:
         terms = verified.notice.notice
         payload = build_payload(
             context,

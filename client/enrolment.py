@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from client.errors import FolderInvalid
 from client.folder import PartyFolder, Use
 from client.http import ApiClient
 from kernel.errors import NotFound
@@ -35,10 +34,11 @@ def collect_certificates(folder: PartyFolder, api: ApiClient) -> list[Use]:
     if requests is None:
         raise NotFound("no certificate was requested from this folder")
     waiting: list[Use] = []
-    for use, identifier in requests.items():
-        if use not in ("signing", "encryption"):
-            raise FolderInvalid("requests.json names an unknown use", use=use)
-        answer = api.get(f"/pki/requests/{identifier}")
+    uses: tuple[Use, ...] = ("signing", "encryption")
+    for use in uses:
+        if use not in requests:
+            continue
+        answer = api.get(f"/pki/requests/{requests[use]}")
         if answer.get("certificate") is None:
             waiting.append(use)
             continue

@@ -138,13 +138,9 @@ class PartyFolder:
         """Key, certificate and chain to sign documents with."""
         return Signer(self.key("signing"), self.certificate("signing"), tuple(self.chain()))
 
-    def trust(
-        self, crls: Iterable[bytes], intermediates: Sequence[x509.Certificate] = ()
-    ) -> TrustStore:
+    def trust(self, crls: Iterable[bytes], intermediates: Sequence[x509.Certificate] = ()) -> TrustStore:
         """The pinned root with these revocation lists, which are signed and so may come from anywhere."""
-        return TrustStore(
-            [self.anchors.root], intermediates=tuple(intermediates), crls=tuple(crls)
-        )
+        return TrustStore([self.anchors.root], intermediates=tuple(intermediates), crls=tuple(crls))
 
     def write(self, name: str, content: bytes, *, mode: int = 0o644) -> Path:
         """Replace a file in one durable step; readers see the old or the new bytes, never a mixture."""

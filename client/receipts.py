@@ -57,7 +57,9 @@ def check_receipt(wire: Any, expected: Expected, trust: TrustStore, session: Par
     """Checks (1) to (3); raises ReceiptInvalid."""
     try:
         document, signature = from_base64(wire["document"]), from_base64(wire["signature"])
-        signed = read_signed(document, signature, trust, type_="mohr/receipt/v1", now=session.clock.now())  # (1)
+        signed = read_signed(
+            document, signature, trust, type_="mohr/receipt/v1", now=session.clock.now()
+        )  # (1)
         require_service(signed.certificate)
         value, content = signed.document, signed.document["content"]
         for name in ("tender", "lot", "bidder", "submission_number", "act", "digest"):  # (2)

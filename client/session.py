@@ -13,7 +13,7 @@ from cryptography import x509
 from client.errors import ApiRefusal, NotVerified
 from client.folder import PartyFolder
 from client.http import ApiClient
-from kernel.canonical import from_base64, sha256_hex
+from kernel.canonical import from_base64
 from kernel.clock import Clock
 from kernel.errors import DomainError, Unavailable
 from pki.algorithms import fingerprint_of
@@ -89,11 +89,8 @@ class PartySession:
         notice = self.notice(tender, trust)
         wire = self.published(f"/tenders/{tender}/key-set")
         with checking("key-set"):
-            document = from_base64(wire["document"])
-            signatures = {party: from_base64(each) for party, each in wire["signatures"].items()}
-            now = self.clock.now()
-            key_set = read_key_set(document, signatures, trust, notice=notice.notice, now=now)
-            self.require_logged(wire, KeySetPublished, tender, sha256_hex(document))
+            key_set = read_key_set(wire, trust, notice=notice.notice, now=self.clock.now())
+            self.require_logged(wire, KeySetPublished, tender, key_set.digest)
         return VerifiedTender(notice, key_set)
 
     def notice(self, tender: str, trust: TrustStore) -> PublishedNotice:

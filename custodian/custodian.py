@@ -14,17 +14,17 @@ from typing import Any
 
 from cryptography import x509
 
-from custodian import release
 from custodian.errors import (
     EndNotProven,
     JournalNotCosigned,
-    KeysGone,
     KeySetRefused,
+    KeysGone,
     KeysUnknown,
     ReleaseConflict,
 )
 from custodian.journal import Journal, JournalEntry
 from custodian.keys import CustodianKeys, check_tender, same_keys
+from custodian.release import Batch, count_batches, release_of
 from custodian.store import Answer, Store
 from kernel.canonical import digest_of, from_base64, parse_canonical, sha256_hex
 from kernel.clock import Clock, format_utc
@@ -115,7 +115,9 @@ class Custodian:
             now = self._clock.now()
             signature = sign_detached(document, self._signer, at=now)
             trust = self._trust(crls)
-            self._check_countersignatures(document, key_set, {**signatures, self.party: signature}, trust, now)
+            self._check_countersignatures(
+                document, key_set, {**signatures, self.party: signature}, trust, now
+            )
             self._store.put_key_set(digest, key_set.tender, document, signature)
             self._journal.append("countersigned", key_set.tender, digest)
             self._remember_crls(trust)
@@ -213,11 +215,11 @@ class Custodian:
         try:
             verify_countersignatures(document, signatures, trust, now, previous=previous)
         except DomainError as error:
-            raise KeySetRefused(error.detail, cause=error.code, **error.fields) from error
+            raise KeySetRefused(error.detail, **{**error.fields, "cause": error.code}) from error
 
     def _check_release(
         self, package: Mapping[str, Any], trust: TrustStore
-    ) -> tuple[StagePackage, tuple[release.Batch, ...]]:
+    ) -> tuple[StagePackage, tuple[Batch, ...]]:
         stage = package.get("stage")
         if stage not in KINDS:
             raise MalformedInput("a stage is A, B or C")
@@ -234,7 +236,7 @@ class Custodian:
         if not self._find("countersigned", digest=checked.key_set_digest):
             raise PackageRefused(2, "this custodian never countersigned that key set")
         self._require_own_history(checked)
-        return checked, release.count_batches(package.get("batches"), checked, trust, now)
+        return checked, count_batches(package.get("batches"), checked, trust, now)
 
     def _require_own_history(self, checked: StagePackage) -> None:
         """No second session of a stage once one was released, and B and C rest on this custodian's own release."""
@@ -248,11 +250,9 @@ class Custodian:
         if checked.previous.release_digest not in own or checked.previous.session_digest not in sessions:
             raise PackageRefused(5, "the stage before does not rest on what this custodian released")
 
-    def _make_release(
-        self, request: str, checked: StagePackage, batches: tuple[release.Batch, ...]
-    ) -> str:
+    def _make_release(self, request: str, checked: StagePackage, batches: tuple[Batch, ...]) -> str:
         key = self._keys.load(checked.tender, checked.stage)
-        releases = [release.release_of(each, checked, batches, key) for each in checked.submissions]
+        releases = [release_of(each, checked, batches, key) for each in checked.submissions]
         now = self._clock.now()
         signed = sign_document(
             {
@@ -313,26 +313,19 @@ class Custodian:
         except (KeyError, TypeError, AttributeError) as error:
             raise EndNotProven("a part of the request is missing or malformed") from error
 
-    def _notice_of(
-        self, tender: str, request: Mapping[str, Any], trust: TrustStore, now: datetime
-    ) -> Notice:
-        wire, set_wire = request["notice"], request["key_set"]
+    def _notice_of(self, tender: str, request: Mapping[str, Any], trust: TrustStore, now: datetime) -> Notice:
+        wire = request["notice"]
         document = from_base64(wire["document"])
-        claimed = Notice.parse(parse_canonical(document)).published_at
-        at = min(claimed, now)
+        at = min(Notice.parse(parse_canonical(document)).published_at, now)
         published = read_notice(document, from_base64(wire["signature"]), trust, now=at)
         if published.notice.tender != tender:
             raise EndNotProven("the notice is for another tender")
-        signatures = {party: from_base64(each) for party, each in set_wire["signatures"].items()}
-        key_set = from_base64(set_wire["document"])
-        read_key_set(key_set, signatures, trust, notice=published.notice, now=at)
+        read_key_set(request["key_set"], trust, notice=published.notice, now=at)
         if not self._find("countersigned", tender, digest=published.notice.key_set_digest):
             raise EndNotProven("this custodian never countersigned that key set")
         return published.notice
 
-    def _find(
-        self, act: str, tender: str | None = None, *, digest: str | None = None
-    ) -> list[JournalEntry]:
+    def _find(self, act: str, tender: str | None = None, *, digest: str | None = None) -> list[JournalEntry]:
         return [
             entry
             for entry in self._journal.entries()

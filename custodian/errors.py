@@ -24,7 +24,7 @@ class KeySetRefused(DomainError):
 
 
 class TooFewBatches(DomainError):
-    """Fewer than k present members handed in a batch for this session; ``uncounted`` says what was wrong with others."""
+    """Fewer than k members who are present handed in a batch; ``uncounted`` says what was wrong with the others."""
 
     code = "batches-missing"
 

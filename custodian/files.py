@@ -29,4 +29,3 @@ def sync_folder(folder: Path, *, sync: Sync = os.fsync) -> None:
         sync(handle)
     finally:
         os.close(handle)
-

@@ -42,9 +42,7 @@ class _NotCounted(Exception):
     pass
 
 
-def count_batches(
-    wires: Any, package: StagePackage, trust: TrustStore, now: datetime
-) -> tuple[Batch, ...]:
+def count_batches(wires: Any, package: StagePackage, trust: TrustStore, now: datetime) -> tuple[Batch, ...]:
     """The batches that count, at least k of them; raises TooFewBatches, which says why the others do not."""
     members = len(package.key_set.members)
     if not isinstance(wires, list) or len(wires) > 2 * members:
@@ -82,7 +80,9 @@ def release_of(
     anyhow. ``bad``: the custodian's own share does not open, or holds another context than its header.
     """
     header = submission.headers[package.stage]
-    good = sum(1 for batch in batches if _is_good(batch.shares.get(submission.manifest_digest), submission, package))
+    good = sum(
+        1 for batch in batches if _is_good(batch.shares.get(submission.manifest_digest), submission, package)
+    )
     if good < package.key_set.threshold:
         reason = f"{good} good shares of {package.key_set.threshold} needed"
         return _entry(submission, "withheld", reason=reason)

@@ -57,6 +57,17 @@ class OutboxEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A row that the relay has still to hand on."""
+
+    seq: int
+    id: str
+    subject: str
+    payload: bytes
+    confidential: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Lag:
     """What the relay has still to hand on, and since when."""
 
@@ -89,15 +100,20 @@ def append(session: Session, event: OutboxEvent) -> None:
     )
 
 
-def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[OutboxRow]:
+def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[Waiting]:
     """The oldest rows nobody has marked yet, leaving out the subjects in ``without``.
 
     Order of numbers is not order of commits under concurrent writers, so nothing is skipped by number.
     """
-    query = select(OutboxRow).where(OutboxRow.published_at.is_(None)).order_by(OutboxRow.seq).limit(limit)
+    query = (
+        select(OutboxRow.seq, OutboxRow.id, OutboxRow.aggregateid, OutboxRow.payload, OutboxRow.confidential)
+        .where(OutboxRow.published_at.is_(None))
+        .order_by(OutboxRow.seq)
+        .limit(limit)
+    )
     if without:
         query = query.where(OutboxRow.aggregateid.not_in(without))
-    return list(session.scalars(query))
+    return [Waiting(*row) for row in session.execute(query)]
 
 
 def mark_published(session: Session, numbers: Iterable[int], at: str) -> None:

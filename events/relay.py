@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from events.consumer import Consumer
 from events.inbox import first_time
-from events.outbox import OutboxRow, mark_published, unpublished
+from events.outbox import Waiting, mark_published, unpublished
 from kernel.canonical import parse_json
 from kernel.clock import Clock, format_utc
 from kernel.database import read_only
@@ -62,12 +62,12 @@ class Relay:
         done: list[int] = []
         failed: set[str] = set()
         for row in rows:
-            if row.aggregateid in failed:
+            if row.subject in failed:
                 continue
             if self._hand_on(row):
                 done.append(row.seq)
             else:
-                failed.add(row.aggregateid)
+                failed.add(row.subject)
         if done:
             with self._sessions.begin() as session:
                 mark_published(session, done, format_utc(self._clock.now()))
@@ -88,7 +88,7 @@ class Relay:
         """The subjects whose next event some consumer has refused so far."""
         return sorted(self._blocked)
 
-    def _hand_on(self, row: OutboxRow) -> bool:
+    def _hand_on(self, row: Waiting) -> bool:
         event = parse_json(row.payload)
         for consumer in self._consumers:
             if row.confidential and not consumer.reads_confidential:
@@ -96,10 +96,10 @@ class Relay:
             try:
                 self._deliver(consumer, event)
             except Exception:
-                failures = self._block(row.aggregateid)
+                failures = self._block(row.subject)
                 _LOG.exception("%s refused event %s, %d times by now", consumer.name, row.id, failures)
                 return False
-        self._blocked.pop(row.aggregateid, None)
+        self._blocked.pop(row.subject, None)
         return True
 
     def _deliver(self, consumer: Consumer, event: dict[str, Any]) -> None:

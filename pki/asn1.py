@@ -182,6 +182,15 @@ class TimeStampResponse:
     token: ContentInfo | None
 
 
+@asn1.sequence
+class Signed:
+    """The frame of certificates and revocation lists (RFC 5280 §4.1.1)."""
+
+    signed: asn1.TLV
+    algorithm: asn1.TLV
+    signature: asn1.BitString
+
+
 def decode(structure: type[Structure], data: bytes) -> Structure:
     """Read exactly one structure; raises NotDer if a byte would be written differently."""
     try:
@@ -198,6 +207,11 @@ def decode(structure: type[Structure], data: bytes) -> Structure:
 def encode(value: object) -> bytes:
     """The DER of a structure of this module, or of a plain int, bytes, object identifier or set."""
     return asn1.encode_der(value)
+
+
+def fills_its_octets(signed: bytes) -> bool:
+    """Whether a signature value has no unused bits, whose count is the one thing it does not cover."""
+    return decode(Signed, signed).signature.padding_bits() == 0
 
 
 def tlv(der: bytes) -> asn1.TLV:

@@ -13,6 +13,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from kernel.errors import LimitExceeded
+from pki import asn1
 from pki.algorithms import AlgorithmRefused, fingerprint_of, public_key_of
 from pki.errors import RevocationUnknown
 
@@ -46,6 +47,8 @@ class RevocationList:
         if len(der) > MAX_CRL_BYTES:
             raise LimitExceeded("the revocation list is too long", limit_bytes=MAX_CRL_BYTES)
         try:
+            if not asn1.fills_its_octets(der):
+                raise asn1.NotDer("the signature does not fill its octets")
             parsed = x509.load_der_x509_crl(der)
             number = parsed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
             identifier = parsed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value

@@ -22,6 +22,7 @@ from pyhanko_certvalidator.policy_decl import (
     RevocationCheckingRule,
 )
 
+from pki import asn1
 from pki.algorithms import der_of
 from pki.errors import CertificateExpired, CertificateUntrusted
 
@@ -65,8 +66,10 @@ def _find_path(
         time_tolerance=timedelta(0),
     )
     validator = CertificateValidator(_foreign(certificate), validation_context=context)
-    found = _run(validator.async_validate_path())
-    return tuple(x509.load_der_x509_certificate(item.dump()) for item in found)
+    found = [item.dump() for item in _run(validator.async_validate_path())]
+    if not all(asn1.fills_its_octets(der) for der in found):
+        raise asn1.NotDer("a signature does not fill its octets")
+    return tuple(x509.load_der_x509_certificate(der) for der in found)
 
 
 @lru_cache(maxsize=64)

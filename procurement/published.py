@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 
-from kernel.canonical import DEFAULT_MAX_BYTES, parse_canonical, sha256_hex
+from kernel.canonical import DEFAULT_MAX_BYTES, from_base64, parse_canonical, sha256_hex
 from kernel.clock import parse_utc
 from kernel.errors import DomainError, MalformedInput
 from pki.trust import TrustStore
@@ -26,6 +26,7 @@ from transparency.commitment import disclosed_content, disclosed_leaf_hash
 from transparency.proof import VerifiedProof, verify_proof
 
 MAX_CLOSING_LIST_BYTES = 32 << 20
+MAX_REPLACEMENTS = 8
 _LIST_KEYS = (
     "type",
     "tender",
@@ -160,28 +161,32 @@ def read_notice(document: bytes, signature: bytes, trust: TrustStore, *, now: da
     return PublishedNotice(Notice.parse(signed.document), signed.digest, signed.party)
 
 
-def read_key_set(
-    document: bytes,
-    signatures: Mapping[str, bytes],
-    trust: TrustStore,
-    *,
-    notice: Notice,
-    now: datetime,
-) -> KeySet:
+def read_key_set(wire: Mapping[str, Any], trust: TrustStore, *, notice: Notice, now: datetime) -> KeySet:
     """The key set that the notice names, countersigned by every member in it and the custodian.
 
-    Raises PublishedRefused when it is another one than the notice's, or what ``sealing.key_set`` raises.
+    ``wire`` is ``{"document", "signatures"}`` and, when the key set replaced another one, that one as
+    ``"previous"`` in the same form, for k of its members must have agreed. Raises PublishedRefused when it is
+    another set than the notice's, or what ``sealing.key_set`` raises.
     """
-    if sha256_hex(document) != notice.key_set_digest:
+    if sha256_hex(from_base64(wire["document"])) != notice.key_set_digest:
         raise PublishedRefused("the notice names another key set")
-    key_set = KeySet.parse(document)
+    key_set = _countersigned(wire, trust, now, MAX_REPLACEMENTS)
     if key_set.tender != notice.tender or key_set.threshold != notice.opening_threshold:
         raise PublishedRefused("the key set is for another tender or another threshold")
     voting = {seat.party for seat in notice.commission if seat.seat != "observer"}
     if not {member.party for member in key_set.members} <= voting:
         raise PublishedRefused("the key set names somebody outside the commission")
-    verify_countersignatures(document, signatures, trust, now)
     return key_set
+
+
+def _countersigned(wire: Mapping[str, Any], trust: TrustStore, now: datetime, replacements: int) -> KeySet:
+    document = from_base64(wire["document"])
+    signatures = {str(party): from_base64(each) for party, each in wire["signatures"].items()}
+    given = wire.get("previous")
+    if given is not None and replacements == 0:
+        raise PublishedRefused("the key set was replaced too often")
+    previous = _countersigned(given, trust, now, replacements - 1) if given is not None else None
+    return verify_countersignatures(document, signatures, trust, now, previous=previous)
 
 
 def verify_event(

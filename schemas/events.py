@@ -20,7 +20,7 @@ _PROCUREMENT = "ir.tehran.procurement."
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One version of one fact; ``required`` names fields of ``data``. Confidential facts are salted in the log."""
+    """One version of one fact; ``required`` names fields of ``data``. Confidential facts are logged salted."""
 
     name: str
     required: frozenset[str] = frozenset()
@@ -52,48 +52,71 @@ def check_event(type_: str, data: Mapping[str, Any], *, confidential: bool) -> s
     return domain
 
 
-def _public(fact: str, *required: str) -> EventType:
-    return EventType(f"{_PROCUREMENT}{fact}.v1", frozenset(required))
+def _public(fact: str, *fields: str) -> EventType:
+    return EventType(f"{_PROCUREMENT}{fact}.v1", frozenset({"tender", "ocid", *fields}))
 
 
-def _confidential(fact: str, *required: str) -> EventType:
-    return EventType(f"{_PROCUREMENT}{fact}.v1", frozenset(required), confidential=True)
+def _confidential(fact: str) -> EventType:
+    return EventType(
+        f"{_PROCUREMENT}{fact}.v1",
+        frozenset({"act", "lot", "bidder", "submission_number"}),
+        confidential=True,
+    )
 
 
-TENDER_DRAFTED = _public("tender-drafted")
-TENDER_APPROVED = _public("tender-approved")
-KEY_SET_PUBLISHED = _public("key-set-published", "tender", "digest", "document")
-TENDER_PUBLISHED = _public("tender-published", "tender", "ocid", "digest", "notice")
-SUBMISSION_CLOSED = _public("submission-closed", "tender", "digest", "submissions", "tenderers")
-OPENING_STARTED = _public("opening-started")
-OPENING_RECORDED = _public("opening-recorded", "tender", "stage", "digest", "results")
-DECISION_MADE = _public("decision-made", "tender", "stage", "digest", "results")
-AWARD_DECIDED = _public("award-decided", "tender", "digest", "award")
-ENVELOPES_RETURNED = _public("envelopes-returned")
-KEYS_DESTROYED = _public("keys-destroyed")
-TENDER_CANCELLED = _public("tender-cancelled", "reason")
-SHARE_BATCH_RECEIVED = _public("share-batch-received")
-SUBMISSION_RECEIVED = _confidential("submission-received", "act", "lot", "bidder")
-SUBMISSION_WITHDRAWN = _confidential("submission-withdrawn", "act", "lot", "bidder")
-SUBMISSION_REFUSED = _confidential("submission-refused", "act", "lot", "bidder")
+_DRAFT = ("buyer", "draft_digest")
+_ENDED = ("ground", "article", "reason")
+
+TENDER_DRAFTED = _public("tender-drafted", *_DRAFT)
+TENDER_REVISED = _public("tender-revised", *_DRAFT)
+TENDER_SUBMITTED_FOR_APPROVAL = _public("tender-submitted-for-approval", *_DRAFT)
+TENDER_APPROVED = _public("tender-approved", *_DRAFT)
+TENDER_RETURNED_TO_DRAFT = _public("tender-returned-to-draft", *_DRAFT, "reason")
+KEY_SET_PUBLISHED = _public("key-set-published", "digest", "threshold", "members", "custodian", "previous")
+TENDER_PUBLISHED = _public("tender-published", "digest", "notice")
+SUBMISSION_CLOSED = _public("submission-closed", "digest", "closed_at", "listed", "bidders", "tenderers")
+ATTENDANCE_RECORDED = _public("attendance-recorded", "stage", "party", "seat", "conflict", "digest")
+OPENING_STARTED = _public("opening-started", "stage", "digest", "chair", "present", "envelopes", "opened_at")
+SHARE_BATCH_RECEIVED = EventType(
+    f"{_PROCUREMENT}share-batch-received.v1", frozenset({"tender", "stage", "party", "digest"})
+)
+OPENING_RECORDED = _public("opening-recorded", "stage", "digest", "opened", "unopenable", "disputed")
+DECISION_MADE = _public(
+    "decision-made", "stage", "digest", "record_digest", "accepted", "rejected", "signers"
+)
+PRICE_OPENING_EXTENDED = _public("price-opening-extended", "previous", "price_opening_at", "reason")
+AWARD_DECIDED = _public("award-decided", "digest", "record_digest", "signers", "lots")
+ENVELOPES_RETURNED = _public("envelopes-returned", "digest", "manifest_digest", "kinds")
+KEYS_DESTROYED = _public("keys-destroyed", "digest", "key_set_digest")
+TENDER_CANCELLED = _public("tender-cancelled", *_ENDED)
+TENDER_UNSUCCESSFUL = _public("tender-unsuccessful", *_ENDED)
+SUBMISSION_RECEIVED = _confidential("submission-received")
+SUBMISSION_WITHDRAWN = _confidential("submission-withdrawn")
+SUBMISSION_REFUSED = _confidential("submission-refused")
 
 EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
     {
         event.name: event
         for event in (
             TENDER_DRAFTED,
+            TENDER_REVISED,
+            TENDER_SUBMITTED_FOR_APPROVAL,
             TENDER_APPROVED,
+            TENDER_RETURNED_TO_DRAFT,
             KEY_SET_PUBLISHED,
             TENDER_PUBLISHED,
             SUBMISSION_CLOSED,
+            ATTENDANCE_RECORDED,
             OPENING_STARTED,
+            SHARE_BATCH_RECEIVED,
             OPENING_RECORDED,
             DECISION_MADE,
+            PRICE_OPENING_EXTENDED,
             AWARD_DECIDED,
             ENVELOPES_RETURNED,
             KEYS_DESTROYED,
             TENDER_CANCELLED,
-            SHARE_BATCH_RECEIVED,
+            TENDER_UNSUCCESSFUL,
             SUBMISSION_RECEIVED,
             SUBMISSION_WITHDRAWN,
             SUBMISSION_REFUSED,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Integer, LargeBinary, String, Text, insert, select
+from dataclasses import dataclass
+
+from sqlalchemy import Integer, LargeBinary, Select, String, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base
@@ -34,7 +36,17 @@ class LogCheckpointRow(Base):
     note: Mapped[str] = mapped_column(Text)
     signed_at: Mapped[str] = mapped_column(String(27))
     cosigned_note: Mapped[str | None] = mapped_column(Text)
-    cosigned_at: Mapped[int | None] = mapped_column(Integer, index=True)
+    cosigned_at: Mapped[int | None] = mapped_column(Integer)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTree:
+    """A stored checkpoint: ``root`` in hex, ``note`` as the log signed it, ``cosigned_note`` once it is."""
+
+    size: int
+    root: str
+    note: str
+    cosigned_note: str | None
 
 
 def append_entry(session: Session, entry: bytes) -> str:
@@ -74,23 +86,27 @@ def index_of(session: Session, leaf: str) -> int | None:
     return session.scalar(query)
 
 
-def newest_checkpoint(session: Session) -> LogCheckpointRow | None:
+def newest_checkpoint(session: Session) -> SignedTree | None:
     """The largest signed tree, cosigned or not."""
-    return session.scalar(select(LogCheckpointRow).order_by(LogCheckpointRow.size.desc()).limit(1))
+    return _first(session, _CHECKPOINTS)
 
 
-def newest_cosigned(session: Session) -> LogCheckpointRow | None:
+def newest_cosigned(session: Session) -> SignedTree | None:
     """The largest tree that the witness has cosigned."""
-    query = (
-        select(LogCheckpointRow)
-        .where(LogCheckpointRow.cosigned_at.is_not(None))
-        .order_by(LogCheckpointRow.size.desc())
-        .limit(1)
-    )
-    return session.scalar(query)
+    return _first(session, _CHECKPOINTS.where(LogCheckpointRow.cosigned_note.is_not(None)))
 
 
 def pending_count(session: Session) -> int:
     """How many committed entries still wait for an index."""
     query = select(LogEntryRow.id).where(LogEntryRow.log_index.is_(None)).limit(MAX_ENTRIES_PER_READ)
     return len(session.scalars(query).all())
+
+
+_CHECKPOINTS = select(
+    LogCheckpointRow.size, LogCheckpointRow.root, LogCheckpointRow.note, LogCheckpointRow.cosigned_note
+).order_by(LogCheckpointRow.size.desc())
+
+
+def _first(session: Session, query: Select[int, str, str, str | None]) -> SignedTree | None:
+    row = session.execute(query.limit(1)).first()
+    return None if row is None else SignedTree(*row)

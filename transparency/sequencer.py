@@ -31,6 +31,7 @@ from transparency.errors import (
 from transparency.log_store import (
     LogCheckpointRow,
     LogEntryRow,
+    SignedTree,
     index_of,
     newest_checkpoint,
     newest_cosigned,
@@ -100,7 +101,7 @@ class Sequencer:
         with self._cosigning:
             with read_only(self._sessions) as session:
                 newest = newest_checkpoint(session)
-                if newest is None or newest.cosigned_at is not None:
+                if newest is None or newest.cosigned_note is not None:
                     return newest is not None
                 known = newest_cosigned(session)
             self._obtain(newest, known.size if known is not None else 0)
@@ -242,7 +243,7 @@ class Sequencer:
             with self._growing:
                 self._catch_up(session)
 
-    def _obtain(self, checkpoint: LogCheckpointRow, known_size: int) -> Cosigned:
+    def _obtain(self, checkpoint: SignedTree, known_size: int) -> Cosigned:
         with read_only(self._sessions) as session:
             self._reach(session, checkpoint.size)
         try:
@@ -274,7 +275,7 @@ class Sequencer:
         return self._forked
 
 
-def _note_of(row: LogCheckpointRow | None) -> str:
-    if row is None or row.cosigned_note is None:
+def _note_of(tree: SignedTree | None) -> str:
+    if tree is None or tree.cosigned_note is None:
         raise NotFound("no checkpoint of the log is cosigned yet")
-    return row.cosigned_note
+    return tree.cosigned_note

@@ -78,6 +78,7 @@ _SEALING = {
 }
 
 _CUSTODIAN = {
+    "custodian-refused": ProblemKind(409, "The custodian refuses"),
     "custodian-keys-unknown": ProblemKind(404, "The custodian has no keys for this tender"),
     "custodian-keys-destroyed": ProblemKind(409, "The keys of this tender were destroyed"),
     "custodian-folder-unfit": ProblemKind(503, "The custodian's folder is not in order"),

@@ -37,7 +37,7 @@ def register_party(command: RegisterParty, *, actor: Actor, office: Office) -> P
 
 
 def register_first_registrar(party: str, name: str, *, office: Office) -> Party:
-    """The one registrar whom nobody could enter; refused once any party is registered under that identifier."""
+    """The one registrar whom nobody could enter: called when an installation is made; raises PartyKnown."""
     return _register(RegisterParty(party, name, "person", frozenset({"registrar"})), INSTALLER, office)
 
 

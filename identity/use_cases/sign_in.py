@@ -1,8 +1,9 @@
 """Signing in by certificate: a fresh challenge, a signature over it and the origin, a session for its holder.
 
-Steps of ``sign_in``, cited where they run: (1) the challenge is known and in time; (2) it is spent, durably, before
-anything else is looked at, so that no proof counts twice; (3) the signature covers challenge and origin, and its
-certificate holds now; (4) the party is registered; (5) a session is kept by the digest of its token.
+Steps of ``sign_in``, cited where they run: (1) the challenge is known; (2) it is spent, durably, before anything
+else is looked at, so that no proof counts twice; (3) it is in time; (4) the signature covers challenge and
+origin, and its certificate holds now; (5) the party is registered; (6) a session is kept by the digest of its
+token.
 """
 
 from __future__ import annotations
@@ -76,7 +77,10 @@ def give_challenge(source: str, *, office: Office) -> Challenge:
 
 
 def sign_in(command: SignIn, *, office: Office) -> NewSession:
-    """Steps (1)-(5). Raises ChallengeUnknown, ChallengeExpired, ChallengeUsed, LoginRefused or RevocationUnknown."""
+    """Steps (1)-(6).
+
+    Raises ChallengeUnknown, ChallengeExpired, ChallengeUsed, LoginRefused or RevocationUnknown.
+    """
     now = office.clock.now()
     challenge = _spend(command.challenge, now, office)
     holder = _verify(challenge, command.signature, now, office)
@@ -84,11 +88,11 @@ def sign_in(command: SignIn, *, office: Office) -> NewSession:
     expires_at = format_utc(now + timedelta(seconds=office.session_life_seconds))
     with office.unit_of_work() as uow:
         repositories = office.repositories(uow.session)
-        party = repositories.parties.find(holder.party)  # (4)
+        party = repositories.parties.find(holder.party)  # (5)
         if party is None:
             raise LoginRefused("the certificate's party is not registered here", reason="party-unknown")
         repositories.sessions.forget(format_utc(now - _REMEMBERED))
-        repositories.sessions.add(  # (5)
+        repositories.sessions.add(  # (6)
             StoredSession(
                 token_digest=token_digest(token),
                 party=party.party,
@@ -117,13 +121,13 @@ def _spend(text: str, now: datetime, office: Office) -> Challenge:
         if challenge.used_at is not None or not challenges.use(text, at):  # (2)
             raise ChallengeUsed("the challenge was answered before")
         uow.commit()
-    if challenge.expires_at <= at:
+    if challenge.expires_at <= at:  # (3)
         raise ChallengeExpired("the challenge was answered too late", expires_at=challenge.expires_at)
     return challenge
 
 
 def _verify(challenge: Challenge, signature: bytes, now: datetime, office: Office) -> ValidatedCertificate:
-    try:  # (3)
+    try:  # (4)
         return verify_login(challenge.challenge, challenge.origin, signature, office.trust(), now=now)
     except RevocationUnknown:
         raise

@@ -153,7 +153,7 @@ def _lot_award(
     priced: list[PricedBid] = []
     remarks: list[str] = []
     for result in sorted(results, key=lambda result: result.manifest_digest):
-        price = _price_of(notice, result, bids)
+        price = _price_of(notice, result, bids, sealed_at)
         if isinstance(price, Fault):
             remarks.append(f"{result.bidder} rejected: {price.code}")
             continue
@@ -175,12 +175,14 @@ def _lot_award(
 
 
 def _price_of(
-    notice: Notice, result: OpeningResult, bids: Mapping[str, Any]
+    notice: Notice, result: OpeningResult, bids: Mapping[str, Any], sealed_at: Mapping[str, str]
 ) -> tuple[Money, tuple[str, ...]] | Fault:
     if result.outcome != "opened":
         return Fault(result.outcome, "envelope-order")
     bid = bids.get(result.manifest_digest)
-    if bid is None:
-        raise MalformedInput("an opened bid is missing", manifest_digest=result.manifest_digest)
+    if bid is None or result.manifest_digest not in sealed_at:
+        raise MalformedInput(
+            "an opened bid or the time of its seal is missing", manifest_digest=result.manifest_digest
+        )
     price = read_price(notice, bid)
     return price if isinstance(price, Fault) else (price.amount, price.remarks)

@@ -50,7 +50,7 @@ def award(tender: Tender, command: c.Award, now: datetime) -> list[e.Event]:
     record = tender.records["C"]
     lots = check_award(tender.published_notice, record.digest, record, dict(command.award))
     fact = AwardFact(command.digest, lots, agreed(tender, "C", command.signers))
-    events: list[e.Event] = [e.AwardDecided(tender.id, tender.ocid, fact, record.digest)]
+    events: list[e.Event] = [e.AwardDecided(tender.id, tender.ocid, fact, record.digest, dict(command.award))]
     if all(lot.outcome == "unsuccessful" for lot in lots):
         rule = tender.rules["minimum-bidders"]
         ending = Ending("too-few-bidders", rule.article, "no acceptable price was opened")

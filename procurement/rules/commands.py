@@ -39,7 +39,10 @@ class ReturnToDraft:
 
 @dataclass(frozen=True, slots=True)
 class PublishKeySet:
-    """``signers`` countersigned the key set; ``previous`` is the digest that it replaces, or None."""
+    """``signers`` countersigned the key set; ``previous`` is the digest that it replaces, or None.
+
+    ``document`` is the key set itself, to be published with the event: its content, or its bytes in base64.
+    """
 
     digest: str
     members: tuple[str, ...]
@@ -47,6 +50,7 @@ class PublishKeySet:
     custodian: str
     signers: tuple[str, ...]
     previous: str | None = None
+    document: Mapping[str, Any] | str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,6 @@ class PublicationsMissing(RuleBroken):
     code = "publications-missing"
 
 
-class NoticeIncomplete(RuleBroken):
-    """The notice does not state what the law wants stated."""
-
-    code = "notice-incomplete"
-
-
 class CommissionIncomplete(RuleBroken):
     """A seat of the commission is empty, doubled, or given twice to one person."""
 

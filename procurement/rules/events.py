@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
-from kernel.canonical import digest_of
+from kernel.canonical import canonical_bytes, digest_of
 from kernel.clock import format_utc
+from procurement.rules.codec import encode
 from procurement.rules.facts import (
     Attendance,
     AwardFact,
@@ -23,8 +24,11 @@ from procurement.rules.facts import (
 from procurement.rules.notice import Notice, NoticeDraft
 
 _PREFIX = "ir.tehran.procurement."
-# An event's log entry is below 65,535 bytes; beyond this many, the closing list alone names them.
-MAX_NAMED_PARTIES = 200
+# An event's log entry is below 65,535 bytes. What would not fit is left out, and the document whose digest
+# the event names holds it.
+_MAX_PART_BYTES = 20_000
+_MAX_AWARD_BYTES = 36_000
+_RESULT = ("manifest_digest", "lot", "bidder", "outcome", "reason", "named", "bid_digest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,12 @@ class Event:
 
     def _public(self) -> dict[str, Any]:
         return {}
+
+
+def _if_it_fits(items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The list, or an empty one where it would make the event too long; its count stands beside it."""
+    plain = [dict(item) for item in items]
+    return plain if len(canonical_bytes(plain)) <= _MAX_PART_BYTES else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +101,7 @@ class KeySetPublished(Event):
 
     key_set: KeySet
     previous: str | None
+    document: Mapping[str, Any] | str | None
 
     def _public(self) -> dict[str, Any]:
         return {
@@ -99,6 +110,7 @@ class KeySetPublished(Event):
             "members": list(self.key_set.members),
             "custodian": self.key_set.custodian,
             "previous": self.previous,
+            "document": self.document,
         }
 
 
@@ -121,13 +133,13 @@ class SubmissionClosed(Event):
     closed_at: datetime
 
     def _public(self) -> dict[str, Any]:
-        named = [dict(party) for party in self.tenderers]
         return {
             "digest": self.closing.digest,
             "closed_at": format_utc(self.closed_at),
             "listed": len(self.closing.listed),
             "bidders": len(self.closing.bidders),
-            "tenderers": named if len(named) <= MAX_NAMED_PARTIES else [],
+            "submissions": _if_it_fits(encode(bid) for bid in self.closing.listed),
+            "tenderers": _if_it_fits(self.tenderers),
         }
 
 
@@ -173,6 +185,7 @@ class OpeningRecorded(Event):
 
     stage: str
     record: Record
+    results: tuple[Mapping[str, Any], ...]
 
     def _public(self) -> dict[str, Any]:
         outcomes = [result.outcome for result in self.record.results]
@@ -182,6 +195,7 @@ class OpeningRecorded(Event):
             "opened": outcomes.count("opened"),
             "unopenable": outcomes.count("unopenable"),
             "disputed": outcomes.count("disputed"),
+            "results": _if_it_fits({name: result.get(name) for name in _RESULT} for result in self.results),
         }
 
 
@@ -200,6 +214,7 @@ class DecisionMade(Event):
             "record_digest": self.record_digest,
             "accepted": len(self.decision.accepted),
             "rejected": len(self.decision.verdicts) - len(self.decision.accepted),
+            "results": _if_it_fits(encode(verdict) for verdict in self.decision.verdicts),
             "signers": list(self.decision.signers),
         }
 
@@ -226,9 +241,12 @@ class AwardDecided(Event):
 
     award: AwardFact
     record_digest: str
+    document: Mapping[str, Any]
 
     def _public(self) -> dict[str, Any]:
+        fits = len(canonical_bytes(self.document)) <= _MAX_AWARD_BYTES
         return {
+            "award": dict(self.document) if fits else None,
             "digest": self.award.digest,
             "record_digest": self.record_digest,
             "signers": list(self.award.signers),

@@ -81,7 +81,7 @@ def record(tender: Tender, command: c.RecordOpening, now: datetime) -> list[e.Ev
             NotEligible, "the record does not name exactly the envelopes of its session"
         )
     made = Record(command.digest, results)
-    return [e.OpeningRecorded(tender.id, tender.ocid, command.stage, made)]
+    return [e.OpeningRecorded(tender.id, tender.ocid, command.stage, made, command.results)]
 
 
 def decide_stage(tender: Tender, command: c.Decide, now: datetime) -> list[e.Event]:

@@ -73,7 +73,7 @@ def publish_key_set(tender: Tender, command: c.PublishKeySet, now: datetime) -> 
     if missing:
         raise rule.refusal(KeySetUnfit, "countersignatures are missing", missing=missing)
     key_set = KeySet(command.digest, command.members, command.threshold, command.custodian)
-    return [e.KeySetPublished(tender.id, tender.ocid, key_set, command.previous)]
+    return [e.KeySetPublished(tender.id, tender.ocid, key_set, command.previous, command.document)]
 
 
 def publish_notice(tender: Tender, command: c.PublishNotice, now: datetime) -> list[e.Event]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.x509 import ObjectIdentifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -87,7 +88,7 @@ def _set_version(request: asn1.TimeStampRequest) -> None:
 
 
 def _set_sha1(request: asn1.TimeStampRequest) -> None:
-    oid = asn1.ObjectIdentifier("1.3.14.3.2.26")
+    oid = ObjectIdentifier("1.3.14.3.2.26")
     request.message_imprint.hash_algorithm = asn1.HashAlgorithm(algorithm=oid, parameters=None)
 
 
@@ -96,7 +97,7 @@ def _cut_digest(request: asn1.TimeStampRequest) -> None:
 
 
 def _set_policy(request: asn1.TimeStampRequest) -> None:
-    request.policy = asn1.ObjectIdentifier("1.2.3.4")
+    request.policy = ObjectIdentifier("1.2.3.4")
 
 
 def _set_extension(request: asn1.TimeStampRequest) -> None:
@@ -176,7 +177,7 @@ def _unscrupulous(authority: MemoryAuthority) -> bytes:
     request = asn1.decode(asn1.TimeStampRequest, make_request(DATA))
     info = asn1.TimeStampInfo(
         version=1,
-        policy=asn1.ObjectIdentifier(POLICY),
+        policy=ObjectIdentifier(POLICY),
         message_imprint=request.message_imprint,
         serial_number=1,
         generated_at=asn1.GeneralizedTime(authority.now),

@@ -11,7 +11,7 @@ from kernel.canonical import sha256_hex
 from kernel.clock import format_utc
 from procurement.rules.award import award_document
 from procurement.rules.decision import decision_document, propose
-from procurement.rules.facts import OpeningResult, Return
+from procurement.rules.facts import Return
 from procurement.rules.notice import NoticeDraft, draft_from
 from procurement.rules.notice_check import key_holders
 from procurement.rules.tender import (
@@ -203,9 +203,7 @@ def session_of(tender: Tender, stage: str, now: datetime = CLOSES, **changes: An
     return replace(command, **changes)
 
 
-def started(
-    tender: Tender, stage: str, present: Sequence[str] = MEMBERS, now: datetime = CLOSES
-) -> Tender:
+def started(tender: Tender, stage: str, present: Sequence[str] = MEMBERS, now: datetime = CLOSES) -> Tender:
     already = tender.present(stage)
     tender = attended(tender, stage, [party for party in present if party not in already], now)
     return take(tender, session_of(tender, stage, now), now)
@@ -234,9 +232,7 @@ def results_of(tender: Tender, stage: str, unopenable: Sequence[str] = ()) -> li
     ]
 
 
-def recorded(
-    tender: Tender, stage: str, now: datetime = CLOSES, unopenable: Sequence[str] = ()
-) -> Tender:
+def recorded(tender: Tender, stage: str, now: datetime = CLOSES, unopenable: Sequence[str] = ()) -> Tender:
     results = tuple(results_of(tender, stage, unopenable))
     return take(tender, RecordOpening(stage, digest(f"record {stage}"), results), now)
 
@@ -274,7 +270,7 @@ def bids_of(tender: Tender, stage: str) -> dict[str, Any]:
     if stage == "A":
         return {name: guarantee_bid() for name in tender.eligible("A")}
     technical = {"content": {"statements": ["مطابق اسناد"], "files": []}}
-    return {name: technical for name in tender.eligible(stage)}
+    return dict.fromkeys(tender.eligible(stage), technical)
 
 
 def decision_of(
@@ -313,9 +309,7 @@ def decided(
     return take(tender, decision_of(tender, stage, reject, **changes), now)
 
 
-def through(
-    tender: Tender, stage: str, reject: Sequence[str] = (), unopenable: Sequence[str] = ()
-) -> Tender:
+def through(tender: Tender, stage: str, reject: Sequence[str] = (), unopenable: Sequence[str] = ()) -> Tender:
     """A whole stage, A or B: session, record, decision."""
     return decided(recorded(started(tender, stage), stage, unopenable=unopenable), stage, reject)
 
@@ -355,9 +349,7 @@ def awarded() -> Tender:
 
 
 def returns_of(tender: Tender) -> tuple[Return, ...]:
-    return tuple(
-        Return(name, kinds, digest(f"return {name}")) for name, kinds in tender.unopened().items()
-    )
+    return tuple(Return(name, kinds, digest(f"return {name}")) for name, kinds in tender.unopened().items())
 
 
 def close_of(tender: Tender) -> CloseTender:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from procurement.rules.commission import check_quorum, has_majority, head_of, seat_of, seated
 from procurement.rules.errors import NotAMember, QuorumMissing
+from procurement.rules.notice import CommissionSeat
 from procurement.rules.regimes import rules_at
 from tests.unit.procurement import journey as j
 
@@ -107,3 +108,12 @@ def test_two_opposing_majorities_never_exist(present: set[str], signers: set[str
     others = set(present) - signers
 
     assert not (has_majority(SEATS, present, signers) and has_majority(SEATS, present, others))
+
+
+def test_alternates_do_not_outvote_the_seats() -> None:
+    """Of five present, the head and two alternates are three, but one of the three seats only."""
+    commission = (*SEATS, CommissionSeat("IR-6", "x", "alternate"))
+    present = (*VOTERS, "IR-6")
+
+    assert not has_majority(commission, present, (j.HEAD, j.ALTERNATE, "IR-6"))
+    assert has_majority(commission, present, (j.HEAD, j.FINANCE, "IR-6"))

@@ -56,9 +56,7 @@ def test_ten_days_to_the_second() -> None:
     """Exactly ten days are enough, one second less is refused by Art. 15(b)."""
     check(submission_deadline=at(j.DOCUMENTS_UNTIL + timedelta(days=10)))
 
-    refusal = refused(
-        PeriodTooShort, submission_deadline=at(j.DOCUMENTS_UNTIL + timedelta(days=10) - SECOND)
-    )
+    refusal = refused(PeriodTooShort, submission_deadline=at(j.DOCUMENTS_UNTIL + timedelta(days=10) - SECOND))
     assert refusal.article == "Tenders Law 1383 Art. 15(b)"
     assert refusal.fields == {"rule": "submission-days-domestic", "least_days": 10}
 

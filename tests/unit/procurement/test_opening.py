@@ -62,9 +62,7 @@ def test_eligible_follows_the_decisions() -> None:
 def test_a_rejected_b_never_opens_its_c() -> None:
     """In a two-stage call a session that names the rejected bid's C is refused, citing Art. 19(d)."""
     tender = j.attended(two_stage((REJECTED,)), "C", j.MEMBERS, j.PRICE_OPENING)
-    greedy = j.session_of(
-        tender, "C", j.PRICE_OPENING, manifests=(*tender.eligible("C"), REJECTED)
-    )
+    greedy = j.session_of(tender, "C", j.PRICE_OPENING, manifests=(*tender.eligible("C"), REJECTED))
 
     with pytest.raises(NotEligible) as refusal:
         decide(tender, greedy, j.PRICE_OPENING)
@@ -108,7 +106,7 @@ def test_sessions_that_do_not_start(changes: dict[str, Any], kind: type[Exceptio
     decide(tender, j.session_of(tender, "A"), j.CLOSES)
 
     with pytest.raises(kind):
-        decide(tender, j.session_of(tender, "A", **changes), j.CLOSES)
+        decide(tender, replace(j.session_of(tender, "A"), **changes), j.CLOSES)
 
 
 def test_an_alternate_sits_for_an_absent_member() -> None:
@@ -316,11 +314,12 @@ def test_a_decision_rests_on_the_record() -> None:
     tender = j.recorded(j.started(j.closed(), "A"), "A")
     good = j.decision_of(tender, "A")
 
-    for changes in (
+    wrong: list[dict[str, Any]] = [
         {"record_digest": j.digest("other")},
         {"document_stage": "B"},
         {"tender": "other"},
-    ):
+    ]
+    for changes in wrong:
         with pytest.raises(DocumentMismatch):
             decide(tender, replace(good, **changes), j.CLOSES)
     with pytest.raises(WrongState):

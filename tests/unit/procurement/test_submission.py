@@ -12,8 +12,8 @@ from procurement.rules.errors import (
     BidderInCommission,
     KeySetStale,
     LotUnknown,
-    NoticeMismatch,
     NothingToWithdraw,
+    NoticeMismatch,
     SubmissionLate,
     SubmissionNumberStale,
     TenderNotOpen,
@@ -28,7 +28,7 @@ TENDER = j.published()
 
 
 def manifest(**changes: Any) -> dict[str, Any]:
-    value = {
+    value: dict[str, Any] = {
         "type": "mohr/manifest/v1",
         "notice_digest": TENDER.notice_digest,
         "tender": j.TENDER,
@@ -125,14 +125,13 @@ def test_only_a_published_tender_takes_bids(state: State) -> None:
     expected = {
         State.PUBLISHED: None,
         **dict.fromkeys(
-            (State.DRAFT, State.IN_APPROVAL, State.APPROVED, State.CANCELLED, State.UNSUCCESSFUL), TenderNotOpen
+            (State.DRAFT, State.IN_APPROVAL, State.APPROVED, State.CANCELLED, State.UNSUCCESSFUL),
+            TenderNotOpen,
         ),
     }.get(state, SubmissionLate)
 
     def act() -> None:
-        check_submission(
-            tender, value, bidder="B-1", sealed_at=j.PUBLISHED, now=j.PUBLISHED, last_number=0
-        )
+        check_submission(tender, value, bidder="B-1", sealed_at=j.PUBLISHED, now=j.PUBLISHED, last_number=0)
 
     if expected is None:
         act()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from cryptography.x509 import ObjectIdentifier
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.errors import DomainError
 from pki import asn1
+from pki.algorithms import DIGEST_OIDS, suite_for
 from pki.errors import (
     CertificateExpired,
     CertificateRevoked,
@@ -19,6 +21,7 @@ from pki.errors import (
 )
 from pki.profiles import MEMBER_ENCRYPTION, PERSON_SIGNING, TSA
 from pki.signed_data import (
+    ID_ALGORITHM_PROTECTION,
     ID_MESSAGE_DIGEST,
     ID_SIGNING_CERTIFICATE_V2,
     ID_SIGNING_TIME,
@@ -131,19 +134,32 @@ def test_unknown_and_repeated_attributes(
 ) -> None:
     """A signed attribute that is unknown here, or occurs twice, is refused."""
     der = sign_detached(CONTENT, signer, at=authority.now)
-    strange = asn1.Attribute(
-        type=asn1.ObjectIdentifier("1.2.3.4"), values=asn1.SetOf([asn1.tlv(b"\x05\x00")])
-    )
+    strange = asn1.Attribute(type=ObjectIdentifier("1.2.3.4"), values=asn1.SetOf([asn1.tlv(b"\x05\x00")]))
     for how in (lambda found: [*found, strange], lambda found: [*found, found[0]]):
         with pytest.raises(SignatureInvalid, match="attribute"):
             verify_detached(CONTENT, resign(der, signer, how), trust, now=authority.now)
 
 
+@pytest.mark.parametrize(("digest", "valid"), [("sha256", True), ("sha512", False)])
+def test_algorithm_protection(
+    authority: MemoryAuthority, signer: Signer, trust: TrustStore, digest: str, valid: bool
+) -> None:
+    """Where the signer fixes the algorithms (RFC 6211), they must be the ones in use."""
+    value = asn1.AlgorithmProtection(
+        digest_algorithm=asn1.HashAlgorithm(algorithm=DIGEST_OIDS[digest], parameters=None),
+        signature_algorithm=suite_for(signer.key).identifier,
+    )
+    attribute = asn1.Attribute(
+        type=ID_ALGORITHM_PROTECTION, values=asn1.SetOf([asn1.tlv(asn1.encode(value))])
+    )
+    plain = sign_detached(CONTENT, signer, at=authority.now)
+    der = resign(plain, signer, lambda found: [*found, attribute])
+    assert examine_detached(CONTENT, der, trust, now=authority.now).valid is valid
+
+
 def test_unknown_unsigned_attribute(authority: MemoryAuthority, signer: Signer, trust: TrustStore) -> None:
     """Nobody can hang an unsigned attribute on a signature."""
-    strange = asn1.Attribute(
-        type=asn1.ObjectIdentifier("1.2.3.4"), values=asn1.SetOf([asn1.tlv(b"\x05\x00")])
-    )
+    strange = asn1.Attribute(type=ObjectIdentifier("1.2.3.4"), values=asn1.SetOf([asn1.tlv(b"\x05\x00")]))
     der = change(
         sign_detached(CONTENT, signer, at=authority.now),
         lambda data: first_signer(data, unsigned_attributes=asn1.SetOf([strange])),

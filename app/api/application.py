@@ -1,0 +1,113 @@
+"""The API as one application, and its OpenAPI document."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api import auth, health, identity, log, openings, pki, submissions, tenders
+from app.api.limits import Limits
+from app.api.problems import MEDIA_TYPE, install_problems
+from app.container import Container
+from app.settings import LimitSettings
+
+ROUTERS = (
+    health.router,
+    auth.router,
+    identity.router,
+    pki.router,
+    tenders.router,
+    submissions.router,
+    openings.router,
+    log.router,
+)
+DESCRIPTION = (
+    "Tenders of a city with sealed electronic bids. Binary values are base64; documents are signed byte for "
+    "byte. Refusals are problem documents (RFC 9457) with a stable code."
+)
+TAGS = {
+    "health": "Whether the server serves",
+    "auth": "Signing in by certificate",
+    "identity": "Parties and their roles",
+    "pki": "Certificates, revocation, time stamps",
+    "tenders": "From draft to notice, closing list and end",
+    "submissions": "A bidder's way in",
+    "openings": "The commission's sessions, decisions and award",
+    "log": "The transparency log",
+}
+
+
+def create_app(container: Container) -> FastAPI:
+    """The application over a wired container; it starts no thread and opens nothing by itself."""
+    app = describe(container.settings.limits)
+    app.state.container = container
+    return app
+
+
+def describe(limits: LimitSettings | None = None) -> FastAPI:
+    """The application with all its routes but nothing behind them, for its OpenAPI document."""
+    app = FastAPI(
+        title="Mohr",
+        version=installed_version(),
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    install_problems(app)
+    app.add_middleware(Limits, limits=limits or LimitSettings())
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def installed_version() -> str:
+    """The version of the installed package; 0 when it runs from a tree that was never installed."""
+    try:
+        return version("mohr")
+    except PackageNotFoundError:
+        return "0"
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        license_info=app.license_info,
+        tags=app.openapi_tags,
+        routes=app.routes,
+        separate_input_output_schemas=False,
+    )
+    for path in document["paths"].values():
+        for operation in path.values():
+            _correct(operation)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
+    return document
+
+
+def _correct(operation: dict[str, Any]) -> None:
+    """State what is really answered: problem documents, also where the framework writes its own form."""
+    described = str(operation.get("description", ""))
+    if described:
+        operation["summary"] = described.partition("\n")[0].rstrip(".")
+    for status, response in operation["responses"].items():
+        if status.isdecimal() and int(status) >= 400:
+            schema = {"$ref": "#/components/schemas/Problem"}
+            response["content"] = {MEDIA_TYPE: {"schema": schema}}
+            response["description"] = response["description"].replace(
+                "Validation Error", "Refused: malformed"
+            )

@@ -1,0 +1,190 @@
+"""The audit folder: everything an auditor needs, as files, with a sealed list of all of them.
+
+Paths are those of docs/formats.md, "The audit folder".
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy.orm import Session
+
+from app.container import Container
+from kernel.canonical import parse_canonical, sha256_hex, to_base64
+from kernel.clock import format_utc
+from kernel.database import read_only
+from procurement.ports import Repositories, StoredDocument, StoredSubmission
+from procurement.rules.tender import Tender
+from signing.documents import sign_document
+from transparency.log_store import entries as log_entries
+from transparency.notes import Checkpoint, split_note
+from transparency.ocds_store import records_of, releases_of
+
+File = tuple[str, bytes]
+_ONE_EACH = {
+    "notice": "notice",
+    "key-set": "key-set",
+    "closing-list": "closing-list",
+    "key-destruction": "key-destruction",
+}
+_BY_STAGE = {"session": "session", "release": "release", "record": "record"}
+_BY_PARTY = {"attendance": "attendance", "batch": "batch"}
+_BATCH = 4096
+
+
+def anchors_of(container: Container) -> dict[str, Any]:
+    """``mohr/anchors/v1``: what a client or an auditor pins."""
+    settings = container.settings
+    return {
+        "type": "mohr/anchors/v1",
+        "root": container.authority.root.certificate.public_bytes(Encoding.PEM).decode("ascii"),
+        "log": container.sequencer.vkey,
+        "witnesses": [settings.witness.vkey],
+        "custodian": settings.custodian.vkey,
+        "demo": settings.demo,
+    }
+
+
+def export_files(container: Container) -> Iterator[File]:
+    """Every file of the audit folder, the sealed list last.
+
+    The checkpoint is cosigned anew first, so that it covers everything that is exported.
+    Raises Unavailable when the witness or the custodian does not answer.
+    """
+    note = container.sequencer.refresh()
+    journal = (container.custodian.journal_entries(), container.custodian.journal_checkpoint())
+    listed = []
+    for path, data in _files(container, note, journal):
+        listed.append({"path": path, "length": len(data), "digest": sha256_hex(data)})
+        yield path, data
+    now = container.clock.now()
+    bundle = {
+        "type": "mohr/bundle/v1",
+        "files": sorted(listed, key=lambda entry: str(entry["path"])),
+        "exported_at": format_utc(now),
+        "demo": container.settings.demo,
+    }
+    signed = sign_document(bundle, container.receipt_signer, now)
+    yield "bundle.json", signed.document
+    yield f"bundle.json.{container.receipt_signer.party}.p7s", signed.signature
+
+
+def write_folder(files: Iterator[File], folder: Path) -> int:
+    """Write the files below a new folder; returns how many. Raises FileExistsError if it holds anything."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty")
+    count = 0
+    for path, data in files:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as stream:
+            stream.write(data)
+        count += 1
+    os.sync()
+    return count
+
+
+def _files(container: Container, note: str, journal: tuple[str, str]) -> Iterator[File]:
+    yield from _trust_files(container)
+    with read_only(container.sessions) as session:
+        yield "log/checkpoint", note.encode()
+        size = Checkpoint.parse(split_note(note)[0]).size
+        yield "log/entries.jsonl", _log_lines(session, size)
+        yield "journal/entries.jsonl", journal[0].encode("ascii")
+        yield "journal/checkpoint", journal[1].encode()
+        for ocid, number, release in releases_of(session):
+            yield f"ocds/releases/{ocid}/{number}.json", release
+        for ocid, record in records_of(session):
+            yield f"ocds/records/{ocid}.json", record
+        repositories = container.desk.repositories(session)
+        for tender_id in repositories.tenders.all_ids():
+            tender = repositories.tenders.load(tender_id)
+            if tender.notice is not None:
+                for path, data in _tender_files(tender, repositories, container):
+                    yield f"tenders/{tender_id}/{path}", data
+
+
+def _trust_files(container: Container) -> Iterator[File]:
+    anchors = anchors_of(container)
+    yield "trust/root.pem", anchors["root"].encode("ascii")
+    intermediate = container.authority.intermediate.certificate
+    yield "trust/ca/intermediate.pem", intermediate.public_bytes(Encoding.PEM)
+    for number, crl in enumerate(sorted(container.trust.crls())):
+        yield f"trust/crl/{number}.crl", crl
+    yield "trust/log.vkey", f"{anchors['log']}\n".encode()
+    yield "trust/custodian.vkey", f"{anchors['custodian']}\n".encode()
+    for number, vkey in enumerate(anchors["witnesses"]):
+        yield f"trust/witness-{number}.vkey", f"{vkey}\n".encode()
+
+
+def _log_lines(session: Session, size: int) -> bytes:
+    lines = []
+    for start in range(0, size, _BATCH):
+        lines += [to_base64(entry) for entry in log_entries(session, start, min(start + _BATCH, size))]
+    return "".join(f"{line}\n" for line in lines).encode("ascii")
+
+
+def _tender_files(tender: Tender, repositories: Repositories, container: Container) -> Iterator[File]:
+    in_force = {decision.digest for decision in tender.decisions.values()}
+    if tender.award is not None:
+        in_force.add(tender.award.digest)
+    records: dict[str, dict[str, Any]] = {}
+    for stored in repositories.documents.all(tender.id):
+        if stored.kind == "record":
+            records[str(stored.stage)] = parse_canonical(stored.document)
+        path = _path_of(stored, in_force)
+        if path is not None:
+            yield from _signed(path, stored.document, stored.signatures)
+    for stage, record in records.items():
+        for result in record["results"]:
+            if result["bid_digest"] is not None:
+                bid = repositories.documents.by_digest(tender.id, result["bid_digest"])
+                if bid is not None:
+                    yield f"submissions/{result['manifest_digest']}/bid-{stage}.json", bid.document
+    for act in repositories.submissions.acts(tender.id):
+        signature = {container.receipt_signer.party: act.receipt_signature}
+        yield from _signed(f"receipts/{act.leaf_hash}.json", act.receipt, signature)
+    for submission in repositories.submissions.of_tender(tender.id):
+        yield from _submission_files(submission, repositories, container)
+
+
+def _path_of(stored: StoredDocument, in_force: set[str]) -> str | None:
+    if stored.kind in _ONE_EACH:
+        return f"{_ONE_EACH[stored.kind]}.json"
+    if stored.kind in _BY_STAGE:
+        return f"openings/{stored.stage}/{_BY_STAGE[stored.kind]}.json"
+    if stored.kind in _BY_PARTY:
+        return f"openings/{stored.stage}/{_BY_PARTY[stored.kind]}-{stored.party}.json"
+    if stored.kind == "decision" and stored.digest in in_force:
+        return f"openings/{stored.stage}/decision.json"
+    if stored.kind == "award" and stored.digest in in_force:
+        return "award.json"
+    if stored.kind == "withdrawal":
+        return f"withdrawals/{stored.digest}.json"
+    if stored.kind == "return":
+        return f"returns/{parse_canonical(stored.document)['manifest_digest']}.json"
+    return None
+
+
+def _submission_files(
+    stored: StoredSubmission, repositories: Repositories, container: Container
+) -> Iterator[File]:
+    place = f"submissions/{stored.manifest_digest}"
+    yield f"{place}/manifest.json", stored.manifest
+    yield f"{place}/seal.p7s", stored.seal
+    for kind, header in stored.headers.items():
+        yield f"{place}/header-{kind}.json", header
+    if stored.state == "listed":
+        for blob in repositories.submissions.blobs(stored.id):
+            yield f"{place}/{blob.name}", container.desk.objects.read(blob.digest)
+
+
+def _signed(path: str, document: bytes, signatures: dict[str, bytes]) -> Iterator[File]:
+    yield path, document
+    for party, signature in signatures.items():
+        yield f"{path}.{party}.p7s", signature

@@ -1,0 +1,89 @@
+"""Bringing a database to the newest version of the schema, and asking whether it is there."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, MetaData
+
+from kernel.database import Base
+from kernel.errors import DomainError
+
+FOLDER = Path(__file__).parent
+ROW_MODULES = (
+    "events.inbox",
+    "events.outbox",
+    "identity.adapters.orm",
+    "pki.orm",
+    "procurement.adapters.orm",
+    "transparency.log_store",
+)
+
+
+class SchemaBehind(DomainError):
+    """The database is not at the version of the schema that this program needs."""
+
+    code = "schema-behind"
+
+
+def metadata() -> MetaData:
+    """The tables of every room."""
+    for module in ROW_MODULES:
+        importlib.import_module(module)
+    return Base.metadata
+
+
+def migrate(engine: Engine) -> str:
+    """Bring the database to the newest version in one transaction; returns that version."""
+    with engine.begin() as connection:
+        command.upgrade(_config(connection), "head")
+    return newest_version()
+
+
+def newest_version() -> str:
+    """The version that this program needs."""
+    head = ScriptDirectory(str(FOLDER)).get_current_head()
+    assert head is not None
+    return head
+
+
+def version_of(engine: Engine) -> str | None:
+    """The version a database is at; None before the first migration."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def require_newest(engine: Engine) -> None:
+    """Raises SchemaBehind unless the database is at the newest version."""
+    found, needed = version_of(engine), newest_version()
+    if found != needed:
+        raise SchemaBehind("the database must be migrated first: mohr migrate", found=found, needed=needed)
+
+
+def differences(engine: Engine) -> list[Any]:
+    """What Alembic would still change to make the database fit the rows; empty when they agree."""
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        return list(compare_metadata(context, metadata()))
+
+
+def draft(engine: Engine, message: str, version: str) -> None:
+    """Write the next migration by comparing the rows with a database at the newest version."""
+    with engine.begin() as connection:
+        command.revision(_config(connection), message=message, rev_id=version, autogenerate=True)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    config.set_main_option("file_template", "v%%(rev)s_%%(slug)s")
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = metadata()
+    return config
