@@ -31,6 +31,8 @@ from procurement.adapters.object_store import FileObjectStore
 from procurement.adapters.repository import repositories as procurement_repositories
 from procurement.ports import Desk
 from transparency.notes import NoteSigner
+from transparency.ocds_package import Publisher
+from transparency.ocds_store import OcdsPublisher
 from transparency.sequencer import Sequencer
 from transparency.tree import leaf_hash
 from transparency.witness_client import WitnessClient
@@ -139,7 +141,13 @@ def read_secret(settings: Settings, file: Path | None, name: str) -> str:
 
 
 def _consumers(settings: Settings) -> list[Consumer]:
-    return []
+    publisher = Publisher(
+        name=settings.publisher.name,
+        base_uri=settings.api.base_url.rstrip("/"),
+        demo=settings.demo,
+        uid=settings.publisher.party,
+    )
+    return [OcdsPublisher(publisher)]
 
 
 def _desk(
@@ -169,7 +177,6 @@ def _desk(
         publisher={
             "party": settings.publisher.party,
             "name": settings.publisher.name,
-            "uri": settings.publisher.uri,
             "ocid_prefix": settings.publisher.ocid_prefix,
         },
         demo=settings.demo,

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from custodian.custodian import Custodian
 from kernel.canonical import from_base64, parse_json, to_base64
 from kernel.errors import DomainError, LimitExceeded, MalformedInput, Unauthenticated
+from pki.algorithms import fingerprint_of
 from signing.documents import to_wire
 
 _LOG = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ class _Routes:
         return JSONResponse(
             {
                 "party": self._custodian.party,
+                "signing_certificate_digest": fingerprint_of(signer.certificate),
                 "signing_certificate": signer.certificate.public_bytes(Encoding.PEM).decode("ascii"),
                 "chain": [each.public_bytes(Encoding.PEM).decode("ascii") for each in signer.chain],
                 "keys": {kind: to_base64(key) for kind, key in keys.items()},

@@ -6,6 +6,7 @@ Paths are those of docs/formats.md, "The audit folder".
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.orm import Session
 
 from app.container import Container
+from events.outbox import lag
 from kernel.canonical import parse_canonical, sha256_hex, to_base64
 from kernel.clock import format_utc
 from kernel.database import read_only
+from kernel.errors import Unavailable
 from procurement.ports import Repositories, StoredDocument, StoredSubmission
 from procurement.rules.tender import Tender
 from signing.documents import sign_document
 from transparency.log_store import entries as log_entries
 from transparency.notes import Checkpoint, split_note
-from transparency.ocds_store import records_of, releases_of
+from transparency.ocds_store import record_of, releases_of
 
 File = tuple[str, bytes]
 _ONE_EACH = {
@@ -34,6 +37,7 @@ _ONE_EACH = {
 _BY_STAGE = {"session": "session", "release": "release", "record": "record"}
 _BY_PARTY = {"attendance": "attendance", "batch": "batch"}
 _BATCH = 4096
+_RELAY_WAIT_SECONDS = 30.0
 
 
 def anchors_of(container: Container) -> dict[str, Any]:
@@ -56,6 +60,7 @@ def export_files(container: Container) -> Iterator[File]:
     Raises Unavailable when the witness or the custodian does not answer.
     """
     note = container.sequencer.refresh()
+    _await_relay(container)
     journal = (container.custodian.journal_entries(), container.custodian.journal_checkpoint())
     listed = []
     for path, data in _files(container, note, journal):
@@ -89,6 +94,17 @@ def write_folder(files: Iterator[File], folder: Path) -> int:
     return count
 
 
+def _await_relay(container: Container) -> None:
+    """Everything in the log must have been published before it is exported."""
+    until = time.monotonic() + _RELAY_WAIT_SECONDS
+    while time.monotonic() < until:
+        with read_only(container.sessions) as session:
+            if lag(session).waiting == 0:
+                return
+        time.sleep(0.05)
+    raise Unavailable("events are still being published; export again when they are")
+
+
 def _files(container: Container, note: str, journal: tuple[str, str]) -> Iterator[File]:
     yield from _trust_files(container)
     with read_only(container.sessions) as session:
@@ -97,14 +113,11 @@ def _files(container: Container, note: str, journal: tuple[str, str]) -> Iterato
         yield "log/entries.jsonl", _log_lines(session, size)
         yield "journal/entries.jsonl", journal[0].encode("ascii")
         yield "journal/checkpoint", journal[1].encode()
-        for ocid, number, release in releases_of(session):
-            yield f"ocds/releases/{ocid}/{number}.json", release
-        for ocid, record in records_of(session):
-            yield f"ocds/records/{ocid}.json", record
         repositories = container.desk.repositories(session)
         for tender_id in repositories.tenders.all_ids():
             tender = repositories.tenders.load(tender_id)
             if tender.notice is not None:
+                yield from _ocds_files(session, tender.ocid)
                 for path, data in _tender_files(tender, repositories, container):
                     yield f"tenders/{tender_id}/{path}", data
 
@@ -120,6 +133,12 @@ def _trust_files(container: Container) -> Iterator[File]:
     yield "trust/custodian.vkey", f"{anchors['custodian']}\n".encode()
     for number, vkey in enumerate(anchors["witnesses"]):
         yield f"trust/witness-{number}.vkey", f"{vkey}\n".encode()
+
+
+def _ocds_files(session: Session, ocid: str) -> Iterator[File]:
+    for number, release in enumerate(releases_of(session, ocid), start=1):
+        yield f"ocds/releases/{ocid}/{number}.json", release
+    yield f"ocds/records/{ocid}.json", record_of(session, ocid)
 
 
 def _log_lines(session: Session, size: int) -> bytes:

@@ -102,7 +102,6 @@ class PublisherSettings(Part):
 
     party: str = "IRO-00000000000"
     name: str = "Mohr"
-    uri: str = ""
     ocid_prefix: str = Field("ocds-mohr00", pattern=r"^ocds-[a-z0-9]{6}$")
 
 

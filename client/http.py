@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from kernel.errors import LimitExceeded, MalformedInput, Unavailable
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _PASSING_STATUSES = frozenset({502, 503, 504})
 _MAX_PROBLEM_BYTES = 64 << 10
+_DOWNLOAD_SECONDS = 300.0
 
 
 class ApiClient:
@@ -74,6 +76,25 @@ class ApiClient:
     def get_bytes(self, path: str, **query: str | int) -> bytes:
         """The bytes at ``path``."""
         return self._exchange("GET", path, params=query)
+
+    def download(self, path: str, target: Path, *, max_bytes: int = 16 << 30) -> int:
+        """Stream a large answer into a file; returns its length. Raises ApiRefusal, LimitExceeded, Unavailable."""
+        self.get("/auth/me")  # signs in again where the session has ended; a stream is asked for only once
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token is not None else {}
+        received = 0
+        try:
+            with self._http.stream("GET", path, headers=headers, timeout=_DOWNLOAD_SECONDS) as response:
+                if response.status_code >= 300:
+                    raise _refusal(response.status_code, self._read(response))
+                with target.open("wb") as stream:
+                    for piece in response.iter_bytes():
+                        received += len(piece)
+                        if received > max_bytes:
+                            raise LimitExceeded("the answer is too long", limit_bytes=max_bytes)
+                        stream.write(piece)
+        except httpx.TransportError as error:
+            raise Unavailable("the download broke off", path=path) from error
+        return received
 
     def post(
         self, path: str, body: dict[str, Any] | None = None, *, anonymous: bool = False

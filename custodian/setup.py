@@ -12,6 +12,7 @@ tenders/, key-sets/, answers/, crls/, journal/
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from custodian.custodian import Custodian
 from custodian.errors import FolderUnfit
-from custodian.files import write_durably
+from custodian.files import Sync, write_durably
 from custodian.journal import Journal
 from custodian.keys import CustodianKeys
 from custodian.store import Store
@@ -107,10 +108,12 @@ def open_custodian(
     *,
     passphrase: str | None = None,
     witness: CheckpointWitness | None = None,
+    sync: Sync = os.fsync,
 ) -> Custodian:
     """The custodian of a finished folder; raises FolderUnfit, KeyUnavailable or JournalDamaged.
 
-    ``witness`` takes the place of the one named in the settings, but never of its key.
+    ``witness`` takes the place of the one named in the settings, but never of its key; ``sync`` is how the
+    journal makes its writes durable.
     """
     settings = _settings(folder)
     keys = _key_store(folder, passphrase)
@@ -123,7 +126,7 @@ def open_custodian(
         signer=_signer(folder, keys),
         keys=CustodianKeys(keys),
         store=Store(folder),
-        journal=Journal(folder / "journal", _journal_signer(keys, settings), witness, clock),
+        journal=Journal(folder / "journal", _journal_signer(keys, settings), witness, clock, sync=sync),
         root=_certificates(folder / "root.pem")[0],
         log_vkey=settings["log"],
         witness_vkeys=(witness_vkey,),

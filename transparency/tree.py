@@ -156,14 +156,14 @@ def verify_consistency(
 ) -> bool:
     """Whether the tree of ``second`` leaves extends that of ``first`` (RFC 9162 §2.1.4.2).
 
-    From the empty tree everything grows: then the path is empty and the first root is the empty one.
+    Never for ``first`` = 0: every tree grows out of the empty one, so there is nothing to show.
     """
-    if not 0 <= first <= second or not _hashes(first_root, second_root, *path):
+    if not 0 < first <= second:
         return False
     if first == second:
         return not path and first_root == second_root
-    if first == 0:
-        return not path and first_root == EMPTY_ROOT
+    if not _hashes(first_root, second_root, *path):
+        return False
     steps = list(path)
     if first & (first - 1) == 0:
         steps.insert(0, first_root)

@@ -86,7 +86,7 @@ class Witness:
             seen = self._read(checkpoint.origin)
             if request.old_size != seen.size:
                 raise CheckpointStale(seen.size)
-            if not verify_consistency(seen.size, checkpoint.size, request.proof, seen.root, checkpoint.root):
+            if not _extends(seen, checkpoint, request.proof):
                 self._keep_evidence(request_text)
                 raise CheckpointInconsistent(
                     "the tree does not extend the last one", origin=checkpoint.origin
@@ -165,6 +165,13 @@ def write_durably(path: Path, data: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _extends(seen: _Seen, checkpoint: Checkpoint, proof: list[bytes]) -> bool:
+    if seen.size == 0:
+        # The first tree is believed; an empty tree has one root only.
+        return not proof and (checkpoint.size > 0 or checkpoint.root == EMPTY_ROOT)
+    return verify_consistency(seen.size, checkpoint.size, proof, seen.root, checkpoint.root)
 
 
 def _parse_request(request_text: str) -> _Request:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api import auth, health, identity, log, openings, pki, submissions, tenders
+from app.api import audit, auth, health, identity, log, ocds, openings, pki, submissions, tenders
 from app.api.limits import Limits
 from app.api.problems import MEDIA_TYPE, install_problems
 from app.container import Container
@@ -23,6 +23,9 @@ ROUTERS = (
     submissions.router,
     openings.router,
     log.router,
+    audit.router,
+    ocds.router,
+    audit.router,
 )
 DESCRIPTION = (
     "Tenders of a city with sealed electronic bids. Binary values are base64; documents are signed byte for "
@@ -37,6 +40,9 @@ TAGS = {
     "submissions": "A bidder's way in",
     "openings": "The commission's sessions, decisions and award",
     "log": "The transparency log",
+    "audit": "What an auditor takes home",
+    "ocds": "Open contracting data",
+    "audit": "The folder that an auditor checks offline",
 }
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import problem_of, respond
 from app.api.problem_table import PROBLEMS
+from app.api.problems import problem_of, respond
 from app.settings import LimitSettings
 from kernel.errors import DomainError, LimitExceeded, MalformedInput
 

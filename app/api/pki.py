@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.bodies import Digest, Strict
+from app.api.bodies import Strict
 from app.api.desk import CurrentActor, CurrentContainer
 from app.api.problems import documented
 from app.container import Container

@@ -100,7 +100,6 @@ _PROCUREMENT = {
     "dates-out-of-order": ProblemKind(422, "Dates out of order"),
     "period-too-short": ProblemKind(422, "Period too short"),
     "publications-missing": ProblemKind(422, "Announcements in the press do not suffice"),
-    "notice-incomplete": ProblemKind(422, "Notice incomplete"),
     "commission-incomplete": ProblemKind(422, "Commission incomplete"),
     "quorum-too-small": ProblemKind(422, "Quorum too small"),
     "opening-threshold-unsafe": ProblemKind(422, "Opening threshold unsafe"),

@@ -24,6 +24,7 @@ ROW_MODULES = (
     "pki.orm",
     "procurement.adapters.orm",
     "transparency.log_store",
+    "transparency.ocds_store",
 )
 
 

@@ -127,6 +127,10 @@ def _sign(
         repositories.documents.sign(tender_id, digest, actor.party, signature)
         stored = repositories.documents.by_digest(tender_id, digest)
         assert stored is not None
+        if digest in tender.documents():
+            # A vote that comes after the majority stands beside it.
+            uow.commit()
+            return True
         in_force = _try(tender, command(tender, value, stored, repositories), now, uow, repositories)
         uow.commit()
     return in_force

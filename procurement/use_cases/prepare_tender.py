@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from kernel.canonical import canonical_bytes, from_base64
+from kernel.canonical import canonical_bytes, from_base64, to_base64
 from kernel.clock import parse_utc
 from kernel.errors import MalformedInput, WrongState
 from kernel.ids import new_id
@@ -167,6 +167,7 @@ def _complete_key_set(tender_id: str, desk: Desk) -> list[str]:
                 threshold=key_set.threshold,
                 custodian=key_set.custodian.party,
                 signers=(*members, key_set.custodian.party),
+                document=to_base64(stored.document),
             )
             repositories.tenders.save(take(tender, command, desk.clock.now(), uow))
             uow.commit()

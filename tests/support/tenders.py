@@ -14,6 +14,8 @@ Everything a test wants to be wrong is an argument or an attribute that can be r
 
 from __future__ import annotations
 
+import copy
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -25,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custodian.custodian import Custodian
+from custodian.files import Sync
 from custodian.setup import custodian_vkey, initialise_custodian, install_certificate, open_custodian
 from kernel.canonical import canonical_bytes, digest_of, parse_canonical, sha256_hex, to_base64
 from kernel.clock import Clock, FixedClock, format_utc
@@ -49,6 +52,7 @@ from signing.cms import Signer, sign_detached
 from signing.documents import SignedDocument, sign_document, to_wire
 from tests.support.authority import START, MemoryAuthority, make_authority
 from transparency.commitment import disclosed_content, disclosed_leaf_hash
+from transparency.cosigning import CheckpointWitness
 from transparency.notes import Checkpoint, NoteSigner, add_signatures, parse_signatures, sign_note
 from transparency.proof import make_proof
 from transparency.tree import MerkleTree, leaf_hash
@@ -205,10 +209,7 @@ class TenderWorld:
         )
         data = {"digest": self.key_set.digest}
         self.key_set_event = self.log.event(KeySetPublished, self.tender, data)
-        self.notice = self.make_notice()
-        self.notice_document = sign_document(self.notice.to_json(), self.officer, self.clock.now())
-        published = {"digest": self.notice.digest, "notice": self.notice.to_json()}
-        self.notice_event = self.log.event(TenderPublished, self.tender, published)
+        self.publish_notice(self.make_notice())
         return self.notice
 
     def make_key_set(self, **changes: Any) -> KeySet:
@@ -336,9 +337,14 @@ class TenderWorld:
             left = self.notice.submission_deadline + GRACE - self.clock.now() + timedelta(seconds=1)
             self.advance(max(left, timedelta(0)))
         self.closing_list = sign_document(self.closing_document(), self.receipt, self.clock.now())
+        self.log_closing_list()
+        return self.closing_list
+
+    def log_closing_list(self) -> None:
+        """Put the event of the closing list into the log."""
+        assert self.closing_list is not None
         data = {"digest": self.closing_list.digest, "listed": len(self.standing())}
         self._closing_event = self.log.event(SubmissionClosed, self.tender, data)
-        return self.closing_list
 
     def closing_document(self) -> dict[str, Any]:
         """The content of the closing list as the acts are now."""
@@ -567,10 +573,29 @@ class TenderWorld:
         """The root pinned, with fresh lists."""
         return self.authority.trust_store()
 
-    def reopen_custodian(self) -> Custodian:
+    def reopen_custodian(
+        self, *, sync: Sync = os.fsync, witness: CheckpointWitness | None = None
+    ) -> Custodian:
         """The custodian as it starts again over the same folder."""
-        self.custodian = open_custodian(self.folder / "custodian", self.custodian_clock, witness=self.witness)
+        self.custodian = open_custodian(
+            self.folder / "custodian", self.custodian_clock, witness=witness or self.witness, sync=sync
+        )
         return self.custodian
+
+    def puppet(self, **terms: Any) -> TenderWorld:
+        """The same tender, keys and custodian under a second notice with other terms, and no submission yet."""
+        other = copy.copy(self)
+        other.submissions, other.acts, other.sessions, other.held = [], [], {}, {}
+        other.closing_list, other._closing_event = None, None
+        other.publish_notice(self.make_notice(**terms))
+        return other
+
+    def publish_notice(self, notice: Notice) -> None:
+        """Sign a notice and put its event into the log."""
+        self.notice = notice
+        self.notice_document = sign_document(notice.to_json(), self.officer, self.clock.now())
+        published = {"digest": notice.digest, "notice": notice.to_json()}
+        self.notice_event = self.log.event(TenderPublished, self.tender, published)
 
     def _make_logs(self) -> tuple[Witness, MemoryLog]:
         log = NoteSigner(LOG_ORIGIN, Ed25519PrivateKey.generate())

@@ -1,0 +1,279 @@
+"""The ``mohr`` command. Exit codes: 0 fine, 1 a finding, 2 wrong use.
+
+Whatever is heavy is imported inside a command, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kernel.errors import DomainError
+
+LAZY_COMMANDS = {
+    "audit": ("app.audit_cli", "Check an audit folder offline, trusting only the anchors."),
+    "demo": ("app.demo_cli", "Play whole tenders against real processes, and say who won."),
+}
+
+
+class Commands(click.Group):
+    """Commands of other modules are imported when they are called; a refusal becomes a line and exit code 2."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *(name for name in LAZY_COMMANDS if _is_there(name))])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in LAZY_COMMANDS and _is_there(cmd_name):
+            command: click.Command = importlib.import_module(LAZY_COMMANDS[cmd_name][0]).command
+            return command
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = []
+        for name in self.list_commands(ctx):
+            if name in LAZY_COMMANDS:
+                rows.append((name, LAZY_COMMANDS[name][1]))
+            elif (command := super().get_command(ctx, name)) is not None:
+                rows.append((name, command.get_short_help_str(limit=80)))
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DomainError as refusal:
+            raise Refused(refusal) from refusal
+
+
+class Refused(click.ClickException):
+    """A refusal, told in one line."""
+
+    exit_code = 2
+
+    def __init__(self, refusal: DomainError) -> None:
+        fields = "".join(f" {name}={value}" for name, value in refusal.fields.items())
+        super().__init__(f"{refusal.code}: {refusal.detail}{fields}")
+
+
+def folder_option(command: Any) -> Any:
+    """``--folder``: the installation to work on."""
+    return click.option(
+        "--folder",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="MOHR_FOLDER",
+        help="Folder of the installation (also MOHR_FOLDER); the current folder otherwise.",
+    )(command)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mohr")
+def main() -> None:
+    """Electronic procurement with sealed bids: server, custodian, witness, auditor."""
+
+
+@main.command()
+@click.option(
+    "--demo", is_flag=True, help="For demonstrations: random secrets, a clock that can be moved on."
+)
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("mohr-data"), show_default=True)
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    envvar="MOHR_PASSPHRASE_FILE",
+    help="File with the passphrase of the keys (also MOHR_PASSPHRASE_FILE); not for --demo.",
+)
+@click.option("--organisation", default="Mohr", show_default=True, help="Name of who runs it.")
+@click.option(
+    "--organisation-party", default="IRO-00000000000", show_default=True, help="Identifier of who runs it."
+)
+@click.option(
+    "--registrar-folder",
+    type=click.Path(path_type=Path),
+    help="Where the first registrar's key is made; FOLDER/registrar otherwise.",
+)
+@click.option(
+    "--registrar-party", default="IR-0000000001", show_default=True, help="Identifier of the first registrar."
+)
+@click.option("--registrar-name", default="First Registrar", show_default=True)
+@click.option("--base-url", help="Public address of the API; from host and port otherwise.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where all processes listen.")
+@click.option("--port", type=int, default=8400, show_default=True)
+@click.option("--witness-port", type=int, default=8401, show_default=True)
+@click.option("--custodian-port", type=int, default=8402, show_default=True)
+@json_option
+def init(
+    demo: bool,
+    folder: Path,
+    registrar_folder: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Make an installation: keys, certificates, database, witness, custodian, first registrar."""
+    from app.installation import Plan, initialise
+
+    folder = folder.absolute()
+    plan = Plan(
+        folder=folder,
+        demo=demo,
+        registrar_folder=(registrar_folder or folder / "registrar").absolute(),
+        **options,
+    )
+    made = initialise(plan)
+    answer = {
+        "folder": str(folder),
+        "base_url": made.settings.api.base_url,
+        "registrar_folder": str(made.registrar_folder),
+        "anchors": str(folder / "anchors.json"),
+        "demo": demo,
+    }
+    _say(answer, as_json)
+    if not as_json:
+        click.echo(f"next: mohr serve --folder {folder}")
+
+
+@main.command()
+@folder_option
+@json_option
+def config(folder: Path | None, as_json: bool) -> None:
+    """Print the settings in force, with every secret struck out."""
+    from app.settings import load_settings
+
+    _say(load_settings(folder).redacted(), as_json)
+
+
+@main.command()
+@folder_option
+@click.option("--check", is_flag=True, help="Change nothing; exit code 1 if the database is behind.")
+@json_option
+def migrate(folder: Path | None, check: bool, as_json: bool) -> None:
+    """Bring the database to the newest version of the schema."""
+    from app.migrations import runner
+    from app.settings import load_settings
+    from kernel.database import make_engine
+
+    engine = make_engine(load_settings(folder).database_url)
+    try:
+        found = runner.version_of(engine)
+        version = found if check else runner.migrate(engine)
+    finally:
+        engine.dispose()
+    needed = runner.newest_version()
+    _say({"before": found, "version": version, "needed": needed}, as_json)
+    if version != needed:
+        sys.exit(1)
+
+
+@main.command()
+def openapi() -> None:
+    """Print the OpenAPI document of the API."""
+    from app.api.application import describe
+
+    click.echo(json.dumps(describe().openapi(), ensure_ascii=False, indent=1))
+
+
+@main.command()
+@folder_option
+@json_option
+def serve(folder: Path | None, as_json: bool) -> None:
+    """Run API, sequencer, relay and deadlines, with witness and custodian as child processes."""
+    from app.serving import serve_all
+    from app.settings import load_settings
+
+    settings = load_settings(folder)
+
+    def when_ready() -> None:
+        _say({"ready": True, "base_url": settings.api.base_url}, as_json)
+
+    serve_all(settings, when_ready)
+
+
+@main.group()
+def witness() -> None:
+    """The witness that cosigns the log: a process, folder and key of its own."""
+
+
+@witness.command("serve")
+@click.option(
+    "--folder", type=click.Path(path_type=Path, exists=True), required=True, help="The witness's own folder."
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8401, show_default=True)
+@click.option("--clock-file", type=click.Path(path_type=Path), help="Demo only: the shared clock file.")
+@click.option("--with-parent", is_flag=True, help="Stop when standard input ends.")
+def witness_serve(folder: Path, host: str, port: int, clock_file: Path | None, with_parent: bool) -> None:
+    """Serve the witness of a folder."""
+    from app.serving import serve_witness
+
+    serve_witness(folder, host, port, clock_file=clock_file, with_parent=with_parent)
+
+
+@main.group()
+def custodian() -> None:
+    """The time custodian that opens nothing too early: a process, folder and keys of its own."""
+
+
+@custodian.command("serve")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, exists=True),
+    required=True,
+    help="The custodian's own folder.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, default=8402, show_default=True)
+@click.option(
+    "--passphrase-file",
+    type=click.Path(path_type=Path),
+    help="File with the passphrase of its keys, if it isn't kept in the folder.",
+)
+@click.option("--clock-file", type=click.Path(path_type=Path), help="Demo only: the shared clock file.")
+@click.option("--with-parent", is_flag=True, help="Stop when standard input ends.")
+def custodian_serve(
+    folder: Path,
+    host: str,
+    port: int,
+    passphrase_file: Path | None,
+    clock_file: Path | None,
+    with_parent: bool,
+) -> None:
+    """Serve the custodian of a folder."""
+    from app.serving import serve_custodian
+
+    serve_custodian(
+        folder,
+        host,
+        port,
+        passphrase_file=passphrase_file,
+        clock_file=clock_file,
+        with_parent=with_parent,
+    )
+
+
+def _say(answer: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    for name, value in answer.items():
+        if isinstance(value, dict):
+            click.echo(f"\n[{name}]")
+            for inner, content in value.items():
+                click.echo(f"{inner}: {content}")
+        else:
+            click.echo(f"{name}: {value}")
+
+
+def _is_there(name: str) -> bool:
+    return importlib.util.find_spec(LAZY_COMMANDS[name][0]) is not None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""The stage: an installation in a folder of its own, and its processes, started and ended like an operator would."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.installation import Plan, initialise
+from kernel.clock import DemoClock
+from kernel.errors import Unavailable
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+REGISTRAR = ("IR-00000000001", "پریسا دانش")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running demo installation: server, custodian and witness, each a process with its own folder."""
+
+    folder: Path
+    registrar_folder: Path
+    parties: Path
+    url: str
+    clock: DemoClock
+    anchors: dict[str, Any]
+    process: subprocess.Popen[bytes]
+
+
+@contextmanager
+def staged(root: Path) -> Iterator[Stage]:
+    """Set up below ``root`` on free loopback ports, serve, and end every process at the end."""
+    folder, parties = root / "installation", root / "parties"
+    port, witness_port, custodian_port = free_ports(3)
+    installed = initialise(
+        Plan(
+            folder=folder,
+            demo=True,
+            registrar_party=REGISTRAR[0],
+            registrar_name=REGISTRAR[1],
+            registrar_folder=parties / "registrar",
+            organisation="Tehran",
+            port=port,
+            witness_port=witness_port,
+            custodian_port=custodian_port,
+        )
+    )
+    url = f"http://127.0.0.1:{port}"
+    process = start_server(folder)
+    try:
+        await_health(url, process)
+        yield Stage(
+            folder,
+            installed.registrar_folder,
+            parties,
+            url,
+            DemoClock(folder / "demo-clock"),
+            installed.anchors,
+            process,
+        )
+    finally:
+        stop(process)
+
+
+def start_server(folder: Path) -> subprocess.Popen[bytes]:
+    """``mohr serve`` with its children, its messages in the installation's own file."""
+    with (folder / "serve.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve", "--folder", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+
+
+def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the API answers; raises Unavailable if it ends or takes too long."""
+    until = time.monotonic() + _START_SECONDS
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise Unavailable(f"the server ended with {process.returncode}; see serve.log")
+        try:
+            if httpx.get(f"{url}/health", timeout=2.0, trust_env=False).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise Unavailable("the server did not become healthy in time; see serve.log")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the server, which ends its children."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that were free a moment ago."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

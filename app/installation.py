@@ -1,0 +1,246 @@
+"""``mohr init``: a new installation, from the root key to the first registrar. ``mohr.toml`` is written last.
+
+```
+mohr.toml                    settings; only a finished installation has it
+secrets/                     passphrase (demo), custodian.token; mode 0600
+authority/, keys/            the authority with its keys; the key of the log
+mohr.sqlite3, objects/       database, blobs
+witness/, custodian/         each a folder of its own, with its own keys; move them to other machines
+demo-clock                   demo only: seconds ahead of the machine's clock
+anchors.json                 mohr/anchors/v1, for the folders of all parties
+registrar/                   the first registrar's folder, unless it is put elsewhere
+```
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from app.bootstrap import LOG_KEY, build_container
+from app.container import Container
+from app.migrations.runner import migrate
+from app.settings import SETTINGS_FILE, Settings, build_settings, write_settings
+from app.witness_setup import initialise_witness, serve_log, write_secret
+from client.folder import PartyFolder
+from custodian.setup import access_token, custodian_vkey, initialise_custodian, install_certificate
+from identity.party import Actor
+from identity.use_cases.register_party import INSTALLER, register_first_registrar
+from kernel.clock import Clock, DemoClock, SystemClock, write_demo_clock
+from kernel.database import make_engine
+from kernel.errors import Conflict, MalformedInput, NotFound
+from pki.authority import pem_of
+from pki.installation import Authority, initialise_authority
+from pki.keys import KeyStore
+from pki.profiles import PERSON_SIGNING
+from pki.registry import EnterRequest, enter_request, issue_request, record_authority
+from transparency.notes import NoteSigner
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be made. ``passphrase_file`` is needed unless it is a demo, whose passphrase is random."""
+
+    folder: Path
+    demo: bool
+    registrar_party: str
+    registrar_name: str
+    registrar_folder: Path
+    organisation: str = "Mohr"
+    organisation_party: str = "IRO-00000000000"
+    host: str = "127.0.0.1"
+    port: int = 8400
+    witness_port: int = 8401
+    custodian_port: int = 8402
+    base_url: str | None = None
+    passphrase_file: Path | None = None
+
+    @property
+    def public_url(self) -> str:
+        return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """What was made."""
+
+    settings: Settings
+    registrar_folder: Path
+    anchors: dict[str, Any]
+
+
+def initialise(plan: Plan) -> Installed:
+    """Make everything; raises Conflict if the folder is in use, NotFound or MalformedInput for the passphrase."""
+    if plan.folder.exists() and any(plan.folder.iterdir()):
+        raise Conflict(
+            "the folder is not empty; an installation starts in an empty one", path=str(plan.folder)
+        )
+    if (plan.registrar_folder / "party.json").exists():
+        raise Conflict("the registrar's folder is in use", path=str(plan.registrar_folder))
+    passphrase = _passphrase(plan)
+    folder = plan.folder
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    values = _settings_of(plan)
+    if plan.demo:
+        write_secret(folder / "secrets" / "passphrase", passphrase)
+        write_demo_clock(folder / "demo-clock", 0)
+    clock: Clock = DemoClock(folder / "demo-clock") if plan.demo else SystemClock()
+    authority = initialise_authority(
+        folder / "authority",
+        passphrase,
+        name=plan.organisation,
+        party=plan.organisation_party,
+        demo=plan.demo,
+        clock=clock,
+        base_url=plan.public_url,
+    )
+    log_vkey = _make_log_key(folder, passphrase, values["log"]["origin"])
+    values["witness"]["vkey"] = initialise_witness(
+        folder / "witness", _named(plan, "witness"), demo=plan.demo
+    )
+    values["custodian"]["vkey"] = _make_custodian(plan, values, log_vkey, authority, clock)
+    for vkey in (log_vkey, values["custodian"]["vkey"]):
+        serve_log(folder / "witness", vkey)
+    settings = build_settings(folder, values)
+    anchors = _anchors(authority, settings, log_vkey)
+    _fill_database(plan, settings, anchors)
+    _write_anchors(folder, anchors)
+    write_settings(folder / SETTINGS_FILE, values)
+    return Installed(settings, plan.registrar_folder, anchors)
+
+
+def _passphrase(plan: Plan) -> str:
+    if plan.demo:
+        return secrets.token_urlsafe(32)
+    if plan.passphrase_file is None:
+        raise MalformedInput("name the file of the passphrase: --passphrase-file or MOHR_PASSPHRASE_FILE")
+    try:
+        passphrase = plan.passphrase_file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotFound("the passphrase file cannot be read", path=str(plan.passphrase_file)) from error
+    if len(passphrase) < 16:
+        raise MalformedInput("a passphrase has at least 16 characters")
+    return passphrase
+
+
+def _named(plan: Plan, what: str) -> str:
+    """A name for a note key: the public host, then what it is."""
+    return f"{urlsplit(plan.public_url).netloc.lower()}/{what}"
+
+
+def _settings_of(plan: Plan) -> dict[str, Any]:
+    values: dict[str, Any] = {"demo": plan.demo}
+    if plan.demo:
+        values["clock_file"] = "demo-clock"
+        values["passphrase_file"] = "secrets/passphrase"
+    else:
+        values["passphrase_file"] = str(plan.passphrase_file and plan.passphrase_file.absolute())
+    values["api"] = {"host": plan.host, "port": plan.port, "base_url": plan.public_url}
+    values["log"] = {"origin": _named(plan, "log")}
+    values["witness"] = {
+        "host": plan.host,
+        "port": plan.witness_port,
+        "url": f"http://{plan.host}:{plan.witness_port}",
+        "folder": "witness",
+    }
+    values["custodian"] = {
+        "host": plan.host,
+        "port": plan.custodian_port,
+        "url": f"http://{plan.host}:{plan.custodian_port}",
+        "folder": "custodian",
+        "token_file": "secrets/custodian.token",
+    }
+    values["publisher"] = {"party": plan.organisation_party, "name": plan.organisation}
+    return values
+
+
+def _make_log_key(folder: Path, passphrase: str, origin: str) -> str:
+    key = KeyStore(folder / "keys", passphrase).create(LOG_KEY, "Ed25519")
+    assert isinstance(key, Ed25519PrivateKey)
+    return NoteSigner(origin, key).vkey
+
+
+def _make_custodian(
+    plan: Plan, values: dict[str, Any], log_vkey: str, authority: Authority, clock: Clock
+) -> str:
+    """Its keys are made in its own folder; only the request comes out and the certificate goes in."""
+    folder = plan.folder / "custodian"
+    party = f"{plan.organisation_party}-CUSTODIAN"
+    name = f"{plan.organisation} Custodian"[:64]
+    request = initialise_custodian(
+        folder,
+        party,
+        name=name,
+        origin=_named(plan, "custodian"),
+        log_vkey=log_vkey,
+        witness_url=values["witness"]["url"],
+        witness_vkey=values["witness"]["vkey"],
+    )
+    certificate = authority.certify_service(request, party, name, clock=clock)
+    install_certificate(folder, certificate, authority.chain, authority.root.certificate)
+    write_secret(plan.folder / "secrets" / "custodian.token", access_token(folder))
+    return custodian_vkey(folder)
+
+
+def _anchors(authority: Authority, settings: Settings, log_vkey: str) -> dict[str, Any]:
+    return {
+        "type": "mohr/anchors/v1",
+        "root": pem_of([authority.root.certificate]).decode("ascii"),
+        "log": log_vkey,
+        "witnesses": [settings.witness.vkey],
+        "custodian": settings.custodian.vkey,
+        "demo": settings.demo,
+    }
+
+
+def _fill_database(plan: Plan, settings: Settings, anchors: dict[str, Any]) -> None:
+    engine = make_engine(settings.database_url)
+    migrate(engine)
+    engine.dispose()
+    container = build_container(settings)
+    try:
+        record_authority(container.authority, unit_of_work=container.unit_of_work, clock=container.clock)
+        container.trust.refresh()
+        register_first_registrar(plan.registrar_party, plan.registrar_name, office=container.office)
+        _equip_registrar(plan, container, anchors)
+    finally:
+        container.close()
+
+
+def _equip_registrar(plan: Plan, container: Container, anchors: dict[str, Any]) -> None:
+    """The registrar's key is made in his own folder; he is certified now, because nobody else could do it."""
+    folder = PartyFolder.create(
+        plan.registrar_folder,
+        party=plan.registrar_party,
+        name=plan.registrar_name,
+        base_url=plan.public_url,
+        anchors=anchors,
+    )
+    folder.make_key("signing")
+    request = enter_request(
+        EnterRequest(PERSON_SIGNING.name, folder.certificate_request("signing")),
+        unit_of_work=container.unit_of_work,
+        clock=container.clock,
+    )
+    issued = issue_request(
+        request.id,
+        plan.registrar_party,
+        plan.registrar_name,
+        None,
+        actor=Actor(INSTALLER, frozenset({"registrar"}), ""),
+        unit_of_work=container.unit_of_work,
+        clock=container.clock,
+        authority=container.authority,
+    )
+    chain = [pem_of([each]) for each in container.authority.chain]
+    folder.install("signing", pem_of([issued.certificate]), chain)
+
+
+def _write_anchors(folder: Path, anchors: dict[str, Any]) -> None:
+    (folder / "anchors.json").write_text(json.dumps(anchors, indent=1) + "\n", "utf-8")

@@ -1,0 +1,128 @@
+"""What each serving command runs: everything in development, or the witness or custodian by itself."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+from cryptography import x509
+
+from app.api.application import create_app
+from app.bootstrap import build_container
+from app.custodian_server import create_custodian_app
+from app.migrations.runner import require_newest
+from app.processes import Child, end_with_parent, serve_until_told
+from app.settings import Settings
+from app.witness_server import create_witness_app
+from app.witness_setup import open_witness, witness_settings
+from app.workers import Workers
+from custodian.setup import access_token, open_custodian
+from kernel.clock import Clock, DemoClock, SystemClock
+from kernel.errors import MalformedInput
+from pki.installation import DEMO_PREFIX
+from pki.names import name_of
+
+_HEALTHY_WITHIN_SECONDS = 30.0
+CUSTODIAN_WARNING = (
+    "WARNING: the custodian runs beside the server. That is for development and demonstrations only: on one "
+    "machine, server and custodian together can open bids early with the shares of enough members. In production "
+    "run `mohr custodian serve` elsewhere and take [custodian] folder out of mohr.toml."
+)
+
+
+def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
+    """Children first, then the threads, then the API; everything ends in the reverse order."""
+    _log_to_stderr()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_ending_on_sigterm())
+        container = build_container(settings)
+        stack.callback(container.close)
+        require_newest(container.engine)
+        children = _children(settings)
+        for child in children:
+            child.start()
+            stack.callback(child.stop, settings.workers.stop_timeout_seconds)
+        for child in children:
+            child.wait_until_healthy(_HEALTHY_WITHIN_SECONDS)
+        container.trust.refresh()
+        workers = Workers(container)
+        workers.start()
+        stack.callback(workers.stop)
+        serve_until_told(create_app(container), settings.api.host, settings.api.port, when_ready=when_ready)
+
+
+def serve_witness(folder: Path, host: str, port: int, *, clock_file: Path | None, with_parent: bool) -> None:
+    """The witness of ``folder``, until told to stop."""
+    _log_to_stderr()
+    if with_parent:
+        end_with_parent()
+    clock = _clock(clock_file, demo=bool(witness_settings(folder)["demo"]))
+    serve_until_told(create_witness_app(open_witness(folder, clock)), host, port)
+
+
+def serve_custodian(
+    folder: Path,
+    host: str,
+    port: int,
+    *,
+    passphrase_file: Path | None,
+    clock_file: Path | None,
+    with_parent: bool,
+) -> None:
+    """The custodian of ``folder``, until told to stop. Only one below a demo root takes a clock file."""
+    _log_to_stderr()
+    if with_parent:
+        end_with_parent()
+    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
+    root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
+    clock = _clock(clock_file, demo=name_of(root).startswith(DEMO_PREFIX))
+    custodian = open_custodian(folder, clock, passphrase=passphrase)
+    serve_until_told(create_custodian_app(custodian, access_token(folder)), host, port)
+
+
+def _children(settings: Settings) -> list[Child]:
+    """Those whose folder is named in the settings; the others run elsewhere."""
+    children = []
+    clock = []
+    if settings.demo and settings.clock_file is not None:
+        clock = ["--clock-file", str(settings.path(settings.clock_file))]
+    for name, part in (("witness", settings.witness), ("custodian", settings.custodian)):
+        if part.folder is None:
+            continue
+        arguments = [name, "serve", "--folder", str(settings.path(part.folder)), "--host", part.host]
+        arguments += ["--port", str(part.port), *clock, "--with-parent"]
+        children.append(Child(name, arguments, f"http://{part.host}:{part.port}/health"))
+    if settings.custodian.folder is not None:
+        print(CUSTODIAN_WARNING, file=sys.stderr, flush=True)
+    return children
+
+
+def _clock(clock_file: Path | None, *, demo: bool) -> Clock:
+    if clock_file is None:
+        return SystemClock()
+    if not demo:
+        raise MalformedInput("only a demo installation takes its time from a file")
+    return DemoClock(clock_file)
+
+
+@contextlib.contextmanager
+def _ending_on_sigterm() -> Iterator[None]:
+    """Turn SIGTERM into an orderly end also before the API listens."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        sys.exit(0)
+
+    previous = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -1,0 +1,1 @@
+"""The custodian: package, release, journal, crashes."""
