@@ -18,6 +18,7 @@ from app.demo.cast import Cast
 from app.demo.play import DemoFailed, Running, play
 from app.demo.scripts import own_scripts, party_of_name, scripts_of_file
 from app.demo.stage import staged
+from client.errors import ApiRefusal
 from client.session import PartySession
 from kernel.errors import DomainError
 
@@ -60,7 +61,7 @@ def command(file: Path | None, out: Path | None, keep: Path | None, as_json: boo
             running = play(scripts, cast, stage.clock, _progress)
             if out is not None:
                 _save(cast.auditor(), stage.anchors, out)
-    except (DemoFailed, DomainError) as error:
+    except (DemoFailed, ApiRefusal, DomainError) as error:
         click.echo(f"the demo did not go as it should: {error}", err=True)
         click.echo(_tail(root / "installation" / "serve.log"), err=True)
         raise SystemExit(1) from error

@@ -6,6 +6,7 @@ except for dates, so trust.py may keep the result and judge dates and revocation
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -31,6 +32,25 @@ _LOCK = Lock()
 _LATER = CertRevTrustPolicy(
     RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
 )
+
+
+def _prepare_name(value: asn1crypto_x509.NameTypeAndValue, text: str) -> str:
+    """String preparation of names, for texts that run right to left too.
+
+    asn1crypto refuses a Persian text that ends in a digit, such as "منطقه ۸", by the bidirectional rule of
+    RFC 3454 §6; for names RFC 4518 §2.5 says that this rule is ignored.
+    """
+    try:
+        return str(_PREPARE(value, text))
+    except ValueError as error:
+        if "bidirectional" not in str(error):
+            raise
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return f" {'  '.join(folded.split())} "
+
+
+_PREPARE = asn1crypto_x509.NameTypeAndValue._ldap_string_prep
+asn1crypto_x509.NameTypeAndValue._ldap_string_prep = _prepare_name
 
 
 def find_path(

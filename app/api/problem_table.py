@@ -21,7 +21,6 @@ _GENERAL = {
     "malformed-input": ProblemKind(422, "Malformed input"),
     "limit-exceeded": ProblemKind(413, "Beyond a stated limit"),
     "headers-too-large": ProblemKind(431, "Too many or too long header fields"),
-    "media-type-not-supported": ProblemKind(415, "Media type not supported"),
     "method-not-allowed": ProblemKind(405, "Method not allowed"),
     "not-found": ProblemKind(404, "Not found"),
     "unauthenticated": ProblemKind(401, "Not signed in"),
@@ -29,6 +28,7 @@ _GENERAL = {
     "wrong-state": ProblemKind(409, "Not in this state"),
     "conflict": ProblemKind(409, "Clashes with what is recorded"),
     "unavailable": ProblemKind(503, "A needed service does not answer"),
+    "schema-behind": ProblemKind(503, "The database must be migrated first"),
     "internal": INTERNAL,
 }
 
@@ -67,14 +67,13 @@ _LOG = {
 }
 
 _SEALING = {
-    "manifest-invalid": ProblemKind(422, "Manifest or seal not valid"),
-    "header-invalid": ProblemKind(422, "Header of an envelope not valid"),
+    "envelope-invalid": ProblemKind(422, "Envelope not valid"),
     "headers-mismatch": ProblemKind(422, "Headers differ from the manifest"),
     "key-set-invalid": ProblemKind(422, "Key set not valid"),
     "payload-invalid": ProblemKind(422, "Payload of an envelope not valid"),
     "share-invalid": ProblemKind(422, "Share not valid"),
-    "unopenable": ProblemKind(422, "Envelope cannot be opened"),
-    "disputed": ProblemKind(409, "Opening disputed"),
+    "envelope-unopenable": ProblemKind(422, "Envelope cannot be opened"),
+    "opening-disputed": ProblemKind(409, "Opening disputed"),
 }
 
 _CUSTODIAN = {

@@ -30,7 +30,6 @@ _HTTP_CODES = {
     404: "not-found",
     405: "method-not-allowed",
     413: "limit-exceeded",
-    415: "media-type-not-supported",
     422: "malformed-input",
     431: "headers-too-large",
     503: "unavailable",

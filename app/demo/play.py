@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.demo.cast import ORGANISATION, Cast
+from app.demo.cast import ORGANISATION, SEATS, Cast
 from app.demo.scripts import Script, ScriptedBid, party_of_name
 from client.errors import ApiRefusal
 from kernel.canonical import parse_canonical
@@ -68,6 +68,7 @@ class Running:
 
 def play(scripts: list[Script], cast: Cast, clock: DemoClock, progress: Progress) -> list[Running]:
     """Play every script from draft to closed tender; raises DemoFailed or what a client raises."""
+    _enrol(scripts, cast, progress)
     running = [_publish(script, cast) for script in progress("notices", scripts)]
     clock.advance(_DELIVERY)
     for each in progress("bids", running):
@@ -90,6 +91,17 @@ def play(scripts: list[Script], cast: Cast, clock: DemoClock, progress: Progress
         cast.buyer().close(each.tender)
         each.returned = _check_returns(each, cast)
     return running
+
+
+def _enrol(scripts: list[Script], cast: Cast, progress: Progress) -> None:
+    """Everybody makes keys and is certified before anything begins."""
+    for step in progress("certificates", [cast.buyer, cast.approver, cast.auditor]):
+        step()
+    for position in range(len(SEATS)):
+        cast.member(position)
+    names = list(dict.fromkeys(bid.bidder for script in scripts for bid in script.bids))
+    for name in progress("bidders", names):
+        cast.bidder(name)
 
 
 def _publish(script: Script, cast: Cast) -> Running:

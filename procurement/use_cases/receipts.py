@@ -49,6 +49,7 @@ def record_act(
         "submission_number": act.submission_number,
         "manifest_digest": act.manifest_digest,
         "reason": act.reason,
+        "received_at": received_at,
     }
     type_ = f"ir.tehran.procurement.{_FACTS[act.act]}.v1"
     emitted = uow.emit_confidential(type_, act.act, act.tender, act.digest, data)

@@ -43,6 +43,7 @@ from procurement.rules.events import Event, KeySetPublished, SubmissionClosed, T
 from procurement.rules.notice import KINDS, Notice, draft_from
 from sealing.context import EnvelopeContext
 from sealing.envelope import EnvelopeHeader, seal_envelope
+from sealing.errors import ShareInvalid
 from sealing.key_set import CustodianKeys, KeySet, KeySetMember
 from sealing.manifest import Manifest, seal_manifest
 from sealing.opening import open_envelope
@@ -365,7 +366,7 @@ class TenderWorld:
             ],
         }
 
-    def session(self, stage: str, **changes: Any) -> SignedDocument:
+    def session(self, stage: str, /, **changes: Any) -> SignedDocument:
         """The chair's session document; made once, unless ``changes`` ask for another."""
         if stage in self.sessions and not changes:
             return self.sessions[stage]
@@ -444,7 +445,7 @@ class TenderWorld:
         }
 
     def batch(
-        self, member: Member, stage: str, *, session: SignedDocument | None = None, **changes: Any
+        self, member: Member, stage: str, /, *, session: SignedDocument | None = None, **changes: Any
     ) -> SignedDocument:
         """A member's signed batch of the shares of every eligible envelope."""
         session = session or self.session(stage)
@@ -452,7 +453,7 @@ class TenderWorld:
         shares = []
         for submission in self.eligible(stage):
             blob = submission.blobs[f"{stage}.share-{index}.der"]
-            share = open_share(blob, member.encryption_key, submission.header(stage), index)
+            share = self._own_share(submission, member, stage, blob, index)
             shares.append(share_entry(submission.manifest_digest, share))
         document = {
             "type": "mohr/share-batch/v1",
@@ -465,6 +466,14 @@ class TenderWorld:
             **changes,
         }
         return sign_document(document, member.signer, self.clock.now())
+
+    def _own_share(
+        self, submission: Submission, member: Member, stage: str, blob: bytes, index: int
+    ) -> Share | None:
+        try:
+            return open_share(blob, member.encryption_key, submission.header(stage), index)
+        except ShareInvalid:
+            return None
 
     def batches(self, stage: str) -> list[SignedDocument]:
         """The batches of everyone present."""
@@ -493,6 +502,10 @@ class TenderWorld:
         }
         held.record = sign_document(document, self.receipt, self.clock.now())
         return held.record
+
+    def forge_record(self, stage: str, content: dict[str, Any]) -> None:
+        """Put another record in the place of the true one, sealed by the server all the same."""
+        self.held[stage].record = sign_document(content, self.receipt, self.clock.now())
 
     def decide(
         self,
@@ -536,11 +549,15 @@ class TenderWorld:
 
     def run_stage(self, stage: str, *, rejected: Mapping[Submission, str] | None = None) -> SignedDocument:
         """Session, batches, release by the real custodian, record and (not for C) decision; the release."""
-        release = self.custodian.release(self.release_package(stage))
+        release = self.run_release(stage)
         self.record(stage, release)
         if stage != "C":
             self.decide(stage, rejected=rejected)
         return release
+
+    def run_release(self, stage: str) -> SignedDocument:
+        """The real custodian's release for everybody's batches; shares that do not open are handed in as bad."""
+        return self.custodian.release(self.release_package(stage))
 
     def destruction_request(self, *, signers: Collection[Member] | None = None) -> dict[str, Any]:
         """What the server sends to have the keys destroyed, with an award signed by all present."""
@@ -730,14 +747,14 @@ def package_entry(submission: Submission, stage: str, index: int) -> dict[str, A
     }
 
 
-def share_entry(manifest_digest: str, share: Share) -> dict[str, Any]:
-    """A good share as it stands in a batch."""
+def share_entry(manifest_digest: str, share: Share | None) -> dict[str, Any]:
+    """A share as it stands in a batch; None is a bad one."""
     return {
         "manifest_digest": manifest_digest,
-        "state": "ok",
-        "share": share.share.hex(),
-        "blinding": share.blinding.hex(),
-        "reason": None,
+        "state": "ok" if share else "bad",
+        "share": share.share.hex() if share else None,
+        "blinding": share.blinding.hex() if share else None,
+        "reason": None if share else "share-invalid",
     }
 
 

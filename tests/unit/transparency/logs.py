@@ -69,7 +69,7 @@ class LogHouse:
     """One installation in a folder: database, log key, witness. ``start`` is a process that starts anew."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "witness").mkdir()
+        (folder / "witness").mkdir(exist_ok=True)
         self.clock = FixedClock(START)
         self.log = signer(LOG_ORIGIN)
         self.engine = make_engine(f"sqlite:///{folder / 'mohr.db'}")
