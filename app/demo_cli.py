@@ -9,6 +9,7 @@ import tempfile
 import time
 import unicodedata
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,10 @@ def command(file: Path | None, out: Path | None, keep: Path | None, as_json: boo
     started = time.monotonic()
     root = keep or Path(tempfile.mkdtemp(prefix="mohr-demo-"))
     try:
-        with staged(root) as stage:
-            cast = Cast.open(stage.parties, stage.registrar_folder, stage.clock)
+        with (
+            staged(root) as stage,
+            closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
+        ):
             running = play(scripts, cast, stage.clock, _progress)
             if out is not None:
                 _save(cast.auditor(), stage.anchors, out)

@@ -23,7 +23,6 @@ ROUTERS = (
     submissions.router,
     openings.router,
     log.router,
-    audit.router,
     ocds.router,
     audit.router,
 )
@@ -42,7 +41,6 @@ TAGS = {
     "log": "The transparency log",
     "audit": "What an auditor takes home",
     "ocds": "Open contracting data",
-    "audit": "The folder that an auditor checks offline",
 }
 
 

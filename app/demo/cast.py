@@ -11,6 +11,7 @@ from client.bidder import Bidder
 from client.buyer import Approver, Buyer
 from client.enrolment import collect_certificates, request_certificates
 from client.folder import PartyFolder
+from client.http import ApiClient
 from client.login import open_api
 from client.member import Member
 from client.registrar import Registrar
@@ -41,6 +42,7 @@ class Cast:
     clock: Clock
     anchors: dict[str, Any]
     registrar: Registrar
+    registrar_api: ApiClient
     sessions: dict[str, PartySession] = field(default_factory=dict)
     enrolled: int = 0
 
@@ -50,7 +52,13 @@ class Cast:
         registrar = PartyFolder(registrar_folder)
         anchors = parse_json((registrar_folder / "anchors.json").read_bytes())
         api = open_api(registrar, clock)
-        return cls(folder, registrar.base_url, clock, anchors, Registrar(api))
+        return cls(folder, registrar.base_url, clock, anchors, Registrar(api), api)
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.registrar_api.close()
+        for session in self.sessions.values():
+            session.api.close()
 
     @property
     def commission(self) -> list[dict[str, str]]:

@@ -69,8 +69,11 @@ GRACE = timedelta(minutes=10)
 class MemoryLog:
     """A log without storage: signs its tree and has it cosigned at once, at the time of ``clock``."""
 
-    def __init__(self, clock: Clock, witness: Witness, signer: NoteSigner) -> None:
+    def __init__(
+        self, clock: Clock, witness: Witness, signer: NoteSigner, witness_signer: NoteSigner
+    ) -> None:
         self._clock, self.witness, self.signer = clock, witness, signer
+        self.witness_signer = witness_signer
         self.tree = MerkleTree()
         self.entries: list[bytes] = []
 
@@ -165,6 +168,7 @@ class TenderWorld:
         bidders: int = 2,
         threshold: int = 3,
         authority: MemoryAuthority | None = None,
+        log: MemoryLog | None = None,
         **terms: Any,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +180,13 @@ class TenderWorld:
         self.tender = new_id()
         self.threshold = threshold
         self.terms = terms
-        self.witness, self.log = self._make_logs()
+        self._witness_logs: dict[str, str] = {}
+        self._witness_signer = (
+            log.witness_signer if log else NoteSigner("witness.test", Ed25519PrivateKey.generate())
+        )
+        (folder / "witness").mkdir()
+        self.witness = self._make_witness()
+        self.log = log or self._make_log()
         self.officer = self.authority.person("IR-0000000010", "Officer")
         self.receipt = self.authority.service("IRO-RECEIPT", "Receipts")
         seats = ("head", "finance", "technical", "alternate")
@@ -614,17 +624,13 @@ class TenderWorld:
         published = {"digest": notice.digest, "notice": notice.to_json()}
         self.notice_event = self.log.event(TenderPublished, self.tender, published)
 
-    def _make_logs(self) -> tuple[Witness, MemoryLog]:
-        log = NoteSigner(LOG_ORIGIN, Ed25519PrivateKey.generate())
-        cosigner = NoteSigner("witness.test", Ed25519PrivateKey.generate())
-        (self.folder / "witness").mkdir()
-        self._journal_vkeys: dict[str, str] = {log.name: log.vkey}
-        self._witness_signer = cosigner
-        witness = self._make_witness()
-        return witness, MemoryLog(self.clock, witness, log)
+    def _make_log(self) -> MemoryLog:
+        signer = NoteSigner(LOG_ORIGIN, Ed25519PrivateKey.generate())
+        self._witness_logs[signer.name] = signer.vkey
+        return MemoryLog(self.clock, self._make_witness(), signer, self._witness_signer)
 
     def _make_witness(self) -> Witness:
-        return Witness(self.folder / "witness", self._witness_signer, self._journal_vkeys, self.clock)
+        return Witness(self.folder / "witness", self._witness_signer, self._witness_logs, self.clock)
 
     def _make_member(self, number: int, seat: str) -> Member:
         party = f"IR-{number:010d}"
@@ -653,9 +659,8 @@ class TenderWorld:
             now=self.clock.now(),
         )
         install_certificate(folder, certificate, [self.authority.intermediate], self.authority.root)
-        self._journal_vkeys[JOURNAL_ORIGIN] = custodian_vkey(folder)
+        self._witness_logs[JOURNAL_ORIGIN] = custodian_vkey(folder)
         self.witness = self._make_witness()
-        self.log.witness = self.witness
         return open_custodian(folder, self.custodian_clock, witness=self.witness)
 
     def _seated(self) -> list[Member]:

@@ -1,0 +1,80 @@
+"""Migrations and rows agree."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from app.migrations import runner
+from kernel.database import Base, make_engine
+
+SERVER_ROOMS = ("kernel", "pki", "events", "signing", "transparency", "identity", "procurement")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Engine:
+    return make_engine(f"sqlite:///{tmp_path / 'mohr.sqlite3'}")
+
+
+def test_the_migrations_make_what_the_rows_describe(engine: Engine) -> None:
+    """After the last migration Alembic finds nothing left to change."""
+    runner.migrate(engine)
+
+    assert runner.differences(engine) == []
+
+
+def test_no_row_is_forgotten() -> None:
+    """Every module that defines rows is one that migrations look at."""
+    for room in SERVER_ROOMS:
+        for module in pkgutil.walk_packages(importlib.import_module(room).__path__, f"{room}."):
+            importlib.import_module(module.name)
+
+    defining = {mapper.class_.__module__ for mapper in Base.registry.mappers}
+
+    assert {each for each in defining if not each.startswith("tests.")} == set(runner.ROW_MODULES)
+
+
+def test_migrating_twice_changes_nothing(engine: Engine) -> None:
+    """A database at the newest version stays as it is."""
+    assert runner.version_of(engine) is None
+    assert runner.migrate(engine) == runner.migrate(engine) == runner.version_of(engine)
+
+
+def test_a_database_that_is_behind_is_not_served(engine: Engine) -> None:
+    """Serving refuses, with the versions, until the database was migrated."""
+    with pytest.raises(runner.SchemaBehind) as refused:
+        runner.require_newest(engine)
+    assert refused.value.fields == {"found": None, "needed": runner.newest_version()}
+
+    runner.migrate(engine)
+
+    runner.require_newest(engine)
+
+
+def test_a_failed_migration_leaves_nothing_behind(engine: Engine) -> None:
+    """The whole migration is one transaction: a table in the way rolls all of it back."""
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE login_sessions (id INTEGER)"))
+
+    with pytest.raises(Exception, match="login_sessions"):
+        runner.migrate(engine)
+
+    with engine.connect() as connection:
+        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
+        assert {row.name for row in tables} - {"sqlite_sequence"} == {"login_sessions"}
+
+
+def test_the_history_has_one_end() -> None:
+    """There is one newest version, and every version has an upgrade and a downgrade."""
+    versions = sorted(runner.FOLDER.glob("versions/v*.py"))
+
+    assert versions
+    for path in versions:
+        source = path.read_text("utf-8")
+        assert "def upgrade() -> None:" in source
+        assert "def downgrade() -> None:" in source
+    assert runner.newest_version() == f"{len(versions):04d}"
