@@ -164,6 +164,7 @@ def _desk(
 
     return Desk(
         unit_of_work=lambda: SqlUnitOfWork(sessions, clock),
+        reading=lambda: read_only(sessions),
         repositories=procurement_repositories,
         objects=FileObjectStore(settings.folder / "objects"),
         custodian=custodian,

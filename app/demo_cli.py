@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tarfile
 import tempfile
 import time
@@ -76,8 +77,9 @@ def command(file: Path | None, out: Path | None, keep: Path | None, as_json: boo
 
 def _progress(label: str, items: Iterable[Any]) -> Iterable[Any]:
     """A bar on standard error, so that standard output stays a table."""
-    with click.progressbar(list(items), label=f"{label:<20}", file=click.get_text_stream("stderr")) as bar:
-        yield from bar
+    with click.progressbar(list(items), label=f"{label:<20}", file=sys.stderr) as bar:
+        for item in bar:  # noqa: UP028 - the bar is an iterable, not a generator
+            yield item
 
 
 def _save(auditor: PartySession, anchors: dict[str, Any], out: Path) -> None:
@@ -93,7 +95,7 @@ def _save(auditor: PartySession, anchors: dict[str, Any], out: Path) -> None:
 
 def _report(running: list[Running], seconds: float, out: Path | None, as_json: bool) -> None:
     names = {party_of_name("IRO", bid.bidder): bid.bidder for each in running for bid in each.script.bids}
-    rows = [("tender", "bids", "winner", "amount", "expected", "agrees")]
+    rows: list[tuple[str, ...]] = [("tender", "bids", "winner", "amount", "expected", "agrees")]
     for each in running:
         script = each.script
         rows.append(

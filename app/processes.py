@@ -55,7 +55,9 @@ class Child:
         deadline = time.monotonic() + timeout_seconds
         while time.monotonic() < deadline and not self._stopping.is_set():
             try:
-                if httpx.get(self.health_url, timeout=1.0, trust_env=False).status_code == 200:
+                answer = httpx.get(self.health_url, timeout=1.0, trust_env=False)
+                # Whoever answers while the child does not run is somebody else on its port.
+                if answer.status_code == 200 and self._runs():
                     return
             except httpx.HTTPError:
                 pass
@@ -80,6 +82,9 @@ class Child:
             _LOG.error("the %s did not end in time and is killed", self.name)
             process.kill()
             process.wait()
+
+    def _runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def _start_process(self) -> None:
         # In a session of its own, so that Ctrl-C reaches the parent alone, which then ends its children.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import signal
 import sys
@@ -23,7 +24,7 @@ from app.witness_setup import open_witness, witness_settings
 from app.workers import Workers
 from custodian.setup import access_token, open_custodian
 from kernel.clock import Clock, DemoClock, SystemClock
-from kernel.errors import MalformedInput
+from kernel.errors import Conflict, MalformedInput
 from pki.installation import DEMO_PREFIX
 from pki.names import name_of
 
@@ -40,6 +41,7 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
     _log_to_stderr()
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
+        stack.enter_context(_alone_in(settings.folder))
         container = build_container(settings)
         stack.callback(container.close)
         require_newest(container.engine)
@@ -108,6 +110,17 @@ def _clock(clock_file: Path | None, *, demo: bool) -> Clock:
     if not demo:
         raise MalformedInput("only a demo installation takes its time from a file")
     return DemoClock(clock_file)
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One server for each folder: two would be two writers of one log. Raises Conflict."""
+    with (folder / "serve.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Conflict("another server serves this folder", folder=str(folder)) from error
+        yield
 
 
 @contextlib.contextmanager

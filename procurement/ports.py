@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -190,11 +191,13 @@ class Repositories:
 class Desk:
     """Everything a use case of procurement is handed; built once in app/bootstrap.py.
 
+    ``reading`` opens a session whose changes are thrown away and which takes no writer's lock;
     ``event_naming(session, tender, digest)`` finds the public event whose data names that digest;
     ``proof_for(entry)`` gives the proof of a log entry under the newest cosigned checkpoint, or None.
     """
 
     unit_of_work: Callable[[], UnitOfWork]
+    reading: Callable[[], AbstractContextManager[Session]]
     repositories: Callable[[Session], Repositories]
     objects: ObjectStore
     custodian: Custodian

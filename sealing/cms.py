@@ -35,10 +35,9 @@ class ContentCms:
 
 @dataclass(frozen=True, slots=True)
 class ShareCms:
-    """The parsed CMS of a share; ``key_identifier`` names its recipient's key."""
+    """The parsed CMS of a share: the ephemeral point, and what is encrypted under it."""
 
     point: bytes
-    key_identifier: bytes
     wrapped_key: bytes = field(repr=False)
     nonce: bytes
     tag: bytes
@@ -84,12 +83,16 @@ def decrypt_content(cms: ContentCms, kek: bytes, ciphertext: bytes) -> tuple[byt
 
 def write_share(
     recipient: ec.EllipticCurvePublicKey,
+    identifier: bytes,
     ephemeral: ec.EllipticCurvePrivateKey,
     content_key: bytes,
     nonce: bytes,
     plaintext: bytes,
 ) -> bytes:
-    """Encrypt a share to one P-256 key (ECDH with an ephemeral key, RFC 5753); returns the DER."""
+    """Encrypt a share to one P-256 key (ECDH with an ephemeral key, RFC 5753); returns the DER.
+
+    ``identifier`` is the subject key identifier by which the recipient's tools find their key.
+    """
     sealed = AESGCM(content_key).encrypt(nonce, plaintext, None)
     ciphertext, tag = sealed[: -asn1.TAG_BYTES], sealed[-asn1.TAG_BYTES :]
     wrap = asn1.BareAlgorithm(algorithm=asn1.AES256_WRAP)
@@ -104,7 +107,7 @@ def write_share(
         algorithm=asn1.KeyAgreementAlgorithm(algorithm=asn1.ECDH_X963_SHA256, key_wrap=wrap),
         recipients=[
             asn1.RecipientEncryptedKey(
-                rid=asn1.RecipientKeyIdentifier(subject_key_identifier=key_identifier(recipient)),
+                rid=asn1.RecipientKeyIdentifier(subject_key_identifier=identifier),
                 encrypted_key=aes_key_wrap(key, content_key),
             )
         ],
@@ -130,7 +133,6 @@ def read_share(der: bytes) -> ShareCms:
     )
     return ShareCms(
         point,
-        entry.recipients[0].rid.subject_key_identifier,
         entry.recipients[0].encrypted_key,
         encrypted.algorithm.parameters.nonce,
         tag,
@@ -140,8 +142,6 @@ def read_share(der: bytes) -> ShareCms:
 
 def decrypt_share(cms: ShareCms, key: ec.EllipticCurvePrivateKey) -> bytes:
     """The share's plaintext, only if the tag verifies; raises ShareInvalid."""
-    if cms.key_identifier != key_identifier(key.public_key()):
-        raise ShareInvalid("the share is for another key")
     try:
         peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), cms.point)
         content_key = aes_key_unwrap(_wrapping_key(key.exchange(ec.ECDH(), peer)), cms.wrapped_key)

@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric import ec
+
 from kernel.canonical import canonical_bytes, sha256_hex
 from sealing import cms, shamir
 from sealing.coins import SECRET_BYTES, Secrets
 from sealing.context import EnvelopeContext, is_digest
 from sealing.errors import EnvelopeInvalid
 from sealing.key_set import MAX_MEMBERS, KeySet
+from sealing.padding import padme
 from sealing.shares import Share, commitment_of, kek_commitment_of, share_plaintext
 from signing.documents import parse_document
 
@@ -24,7 +27,8 @@ TYPE = "mohr/envelope-header/v1"
 SUITE = "mohr-envelope-1"
 CUSTODIAN_INDEX = 0
 _FIELDS = ("suite", "context", "content", "shares", "kek_commitment")
-_MAX_LENGTH = 1 << 40
+# What one call of AES-GCM takes, its tag included.
+_MAX_LENGTH = (1 << 31) - 1 - 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,14 @@ class SealedEnvelope:
 
 
 def seal_envelope(payload: bytes, context: EnvelopeContext, key_set: KeySet) -> SealedEnvelope:
-    """Seal with fresh secrets; they live only inside this call. Raises EnvelopeInvalid on a foreign key set."""
+    """Seal with fresh secrets; they live only inside this call.
+
+    Raises EnvelopeInvalid on a foreign key set, or a payload that was not brought to its bucket
+    (``sealing.padding.padme``): then its size would tell.
+    """
     if (context.tender, context.key_set_digest) != (key_set.tender, key_set.digest):
         raise EnvelopeInvalid("the context names another key set")
+    _check_bucket(len(payload))
     secrets = Secrets(shamir.new_secret(), system_random.token_bytes(SECRET_BYTES))
     values = shamir.split(secrets.member, threshold=key_set.threshold, count=len(key_set.members))
     return write_envelope(payload, context, key_set, secrets, values)
@@ -115,15 +124,14 @@ def write_envelope(
     structure, ciphertext = cms.write_content(kek, secrets.key("content"), secrets.nonce("content"), payload)
     content_digest = sha256_hex(ciphertext)
     blobs = {content_name(kind): ciphertext, cms_name(kind): structure}
-    recipients = {CUSTODIAN_INDEX: key_set.custodian.public_key(kind)}
-    recipients |= {member.index: member.public_key for member in key_set.members}
     entries = []
-    for index, recipient in recipients.items():
+    for index, recipient, identifier in _recipients(key_set, kind):
         label = f"share-{index}"
         value = secrets.custodian if index == CUSTODIAN_INDEX else values[index]
         share = Share(index, value, secrets.blinding(label))
         blob = cms.write_share(
             recipient,
+            identifier,
             secrets.ephemeral(label),
             secrets.key(label),
             secrets.nonce(label),
@@ -166,6 +174,13 @@ def share_name(kind: str, index: int) -> str:
     return f"{kind}.share-{index}.der"
 
 
+def _recipients(key_set: KeySet, kind: str) -> list[tuple[int, ec.EllipticCurvePublicKey, bytes]]:
+    """Index, key and key identifier of each holder of a share, the custodian first."""
+    custodian = key_set.custodian
+    members = [(member.index, member.public_key, member.key_identifier) for member in key_set.members]
+    return [(CUSTODIAN_INDEX, custodian.public_key(kind), custodian.key_identifier(kind)), *members]
+
+
 def _check(header: EnvelopeHeader, value: dict[str, Any]) -> None:
     if value["suite"] != SUITE:
         raise EnvelopeInvalid("an unknown suite", suite=str(value["suite"])[:64])
@@ -180,6 +195,12 @@ def _check(header: EnvelopeHeader, value: dict[str, Any]) -> None:
     )
     if too_long:
         raise EnvelopeInvalid("a CMS structure is longer than its one form can be")
+    _check_bucket(header.length)
+
+
+def _check_bucket(length: int) -> None:
+    if not 0 < length <= _MAX_LENGTH or padme(length) != length:
+        raise EnvelopeInvalid("the length of the content is not that of a bucket", length=length)
 
 
 def _share_entry(entry: Any) -> ShareEntry:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
@@ -16,7 +17,7 @@ from kernel.clock import format_utc, parse_utc
 from kernel.errors import DomainError
 from pki.algorithms import fingerprint_of
 from pki.trust import TrustStore
-from sealing.cms import point_of
+from sealing.cms import key_identifier, point_of
 from sealing.context import KINDS, is_digest
 from sealing.errors import KeySetInvalid
 from signing.cms import verify_detached
@@ -29,6 +30,7 @@ _FIELDS = ("tender", "threshold", "members", "custodian", "created_at", "previou
 _MEMBER_FIELDS = {"index", "party", "signing_certificate", "encryption_certificate"}
 _CUSTODIAN_FIELDS = {"party", "signing_certificate", "keys"}
 _MAX_CERTIFICATE_BYTES = 8 << 10
+_MAX_IDENTIFIER_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,25 @@ class KeySetMember:
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        return _p256(self.encryption_certificate.public_key(), self.party)
+        try:
+            key = self.encryption_certificate.public_key()
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise KeySetInvalid("the key of a certificate can't be read", party=self.party) from error
+        return _p256(key, self.party)
+
+    @property
+    def key_identifier(self) -> bytes:
+        """The certificate's subject key identifier, by which stock tools match it to a share."""
+        try:
+            extensions = self.encryption_certificate.extensions
+            identifier = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+            raise KeySetInvalid(
+                "an encryption certificate has no subject key identifier", party=self.party
+            ) from error
+        if not 0 < len(identifier) <= _MAX_IDENTIFIER_BYTES:
+            raise KeySetInvalid("a subject key identifier is too long or empty", party=self.party)
+        return identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +85,13 @@ class CustodianKeys:
     def public_key(self, kind: str) -> ec.EllipticCurvePublicKey:
         try:
             key = load_der_public_key(self.keys[kind])
-        except ValueError as error:
+        except (ValueError, UnsupportedAlgorithm) as error:
             raise KeySetInvalid("a key of the custodian can't be read", kind=kind) from error
         return _p256(key, self.party)
+
+    def key_identifier(self, kind: str) -> bytes:
+        """A key without a certificate is named by the hash of its point."""
+        return key_identifier(self.public_key(kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +150,7 @@ class KeySet:
                 threshold=value["threshold"],
                 members=tuple(_member(entry) for entry in _entries(value["members"])),
                 custodian=_custodian(value["custodian"]),
-                created_at=parse_utc(value["created_at"]),
+                created_at=_instant(value["created_at"]),
                 previous=value["previous"],
                 document=document,
             )
@@ -208,6 +232,8 @@ def _check(key_set: KeySet) -> None:
     parties = [member.party for member in key_set.members]
     if len({*parties, key_set.custodian.party}) != count + 1:
         raise KeySetInvalid("a person holds more than one place")
+    if len({member.key_identifier for member in key_set.members}) != count:
+        raise KeySetInvalid("two certificates have one subject key identifier")
     points = [point_of(member.public_key) for member in key_set.members]
     points += [point_of(key_set.custodian.public_key(kind)) for kind in KINDS]
     if len(set(points)) != len(points):
@@ -265,6 +291,13 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= 100:
         raise KeySetInvalid("a text of 1 to 100 characters was expected")
     return value
+
+
+def _instant(value: Any) -> datetime:
+    instant = parse_utc(_text(value))
+    if format_utc(instant) != value:
+        raise KeySetInvalid("an instant is written in UTC with microseconds")
+    return instant
 
 
 def _digest(value: Any) -> str:

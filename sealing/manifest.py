@@ -116,7 +116,8 @@ def verify_seal(
     """
     parsed = Manifest.parse(manifest)
     report = verify_detached(manifest, seal, trust, now=now, party=party, require_timestamp=True)
-    assert report.timestamp is not None and report.certificate is not None
+    assert report.timestamp is not None
+    assert report.certificate is not None
     if parsed.bidder != party:
         raise HeadersMismatch("the manifest names another bidder than the one who sealed it")
     if set(headers) != set(KINDS):

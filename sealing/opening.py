@@ -10,7 +10,7 @@ or to none, whoever attends.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kernel.canonical import sha256_hex
@@ -20,13 +20,23 @@ from sealing.coins import Secrets
 from sealing.envelope import (
     CUSTODIAN_INDEX,
     EnvelopeHeader,
+    SealedEnvelope,
     cms_name,
     content_name,
+    share_name,
     write_envelope,
 )
 from sealing.errors import Disputed, EnvelopeInvalid, ShareInvalid, Unopenable
 from sealing.key_set import KeySet
 from sealing.shares import Share, check_share, kek_commitment_of
+
+
+@dataclass(frozen=True, slots=True)
+class BadShareVerdict:
+    """``named`` is the party whose doing it is, ``evidence`` the blob or commitment that shows it."""
+
+    named: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,12 @@ class OpenedEnvelope:
     payload: bytes = field(repr=False)
     member_secret: bytes = field(repr=False)
     custodian_secret: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rebuilt:
+    opened: OpenedEnvelope = field(repr=False)
+    envelope: SealedEnvelope = field(repr=False)
 
 
 def open_envelope(
@@ -51,21 +67,9 @@ def open_envelope(
     fewer than k shares are good, Unopenable naming the bidder when what was dealt does not fit together.
     """
     _check_stored(header, blobs, key_set)  # (1)
-    good = _good_shares(header, member_shares, key_set.threshold)  # (2)
-    _check_custodian(header, custodian_share)
-    secrets = Secrets(shamir.value_at(good, 0), custodian_share.share)
-    bidder = header.context.bidder
-    context_digest = header.context.digest()
-    kek = secrets.kek(context_digest)
-    if not hmac.compare_digest(kek_commitment_of(context_digest, kek), header.kek_commitment):  # (3)
-        raise Unopenable(
-            "the shares dealt lead to another key than the one committed to",
-            named=bidder,
-            evidence="kek_commitment",
-        )
-    payload = _decrypt(header, blobs, kek)  # (4)
-    _compare(header, blobs, key_set, secrets, good, payload)  # (5)
-    return OpenedEnvelope(payload, secrets.member, secrets.custodian)
+    rebuilt = _rebuild(header, blobs, key_set, member_shares, custodian_share)  # (2) to (4)
+    _compare(header, blobs, rebuilt.envelope)  # (5)
+    return rebuilt.opened
 
 
 def verify_opened(
@@ -79,13 +83,38 @@ def verify_opened(
     return open_envelope(header, blobs, key_set, member_shares, custodian_share)
 
 
-def false_complaints(complaining: Iterable[int], key_set: KeySet) -> tuple[str, ...]:
-    """The members who called their share bad although the envelope opened.
+def judge_bad_share(
+    header: EnvelopeHeader,
+    blobs: Mapping[str, bytes],
+    key_set: KeySet,
+    member_shares: Sequence[Share],
+    custodian_share: Share,
+    index: int,
+) -> BadShareVerdict:
+    """Whose doing it is that a member's share is said to be bad: the member's or the bidder's.
 
-    An opening compares every stored share blob with its rebuild (5), so each of them opens for its holder.
+    Judged by the shares of the others; the one in question is left aside. The member is named only if his
+    stored blob, commitment and content digest are those rebuilt: then the blob opens for him to a share that
+    fits. It says nothing of the bytes that somebody may have handed him instead. Raises EnvelopeInvalid as
+    ``open_envelope`` does, Disputed when too few good shares remain to judge by: then nobody is named.
     """
+    _check_stored(header, blobs, key_set)
     parties = {member.index: member.party for member in key_set.members}
-    return tuple(parties[index] for index in sorted(set(complaining)) if index in parties)
+    if index not in parties:
+        raise EnvelopeInvalid("the key set has no member of that index", index=index)
+    others = [share for share in member_shares if share.index != index]
+    name = share_name(header.context.kind, index)
+    try:
+        rebuilt = _rebuild(header, blobs, key_set, others, custodian_share).envelope
+    except Unopenable as error:
+        return BadShareVerdict(error.named, error.evidence)
+    again = EnvelopeHeader.parse(rebuilt.header)
+    same = (
+        hmac.compare_digest(rebuilt.blobs[name], blobs[name])
+        and again.share(index) == header.share(index)
+        and again.digest == header.digest
+    )
+    return BadShareVerdict(parties[index] if same else header.context.bidder, name)
 
 
 def _check_stored(header: EnvelopeHeader, blobs: Mapping[str, bytes], key_set: KeySet) -> None:
@@ -124,6 +153,35 @@ def _check_custodian(header: EnvelopeHeader, share: Share) -> None:
         raise Disputed(f"the custodian's share is not good: {error.detail}") from error
 
 
+def _rebuild(
+    header: EnvelopeHeader,
+    blobs: Mapping[str, bytes],
+    key_set: KeySet,
+    member_shares: Sequence[Share],
+    custodian_share: Share,
+) -> _Rebuilt:
+    good = _good_shares(header, member_shares, key_set.threshold)  # (2)
+    _check_custodian(header, custodian_share)
+    secrets = Secrets(shamir.value_at(good, 0), custodian_share.share)
+    bidder, context_digest = header.context.bidder, header.context.digest()
+    kek = secrets.kek(context_digest)
+    if not hmac.compare_digest(kek_commitment_of(context_digest, kek), header.kek_commitment):  # (3)
+        raise Unopenable(
+            "the shares dealt lead to another key than the one committed to",
+            named=bidder,
+            evidence="kek_commitment",
+        )
+    payload = _decrypt(header, blobs, kek)  # (4)
+    values = {member.index: shamir.value_at(good, member.index) for member in key_set.members}
+    try:
+        envelope = write_envelope(payload, header.context, key_set, secrets, values)
+    except (DomainError, ValueError, OverflowError) as error:
+        raise Unopenable(
+            "what was dealt cannot be written again", named=bidder, evidence="rebuild"
+        ) from error
+    return _Rebuilt(OpenedEnvelope(payload, secrets.member, secrets.custodian), envelope)
+
+
 def _decrypt(header: EnvelopeHeader, blobs: Mapping[str, bytes], kek: bytes) -> bytes:
     kind = header.context.kind
     try:
@@ -133,24 +191,15 @@ def _decrypt(header: EnvelopeHeader, blobs: Mapping[str, bytes], kek: bytes) -> 
         raise Unopenable(error.detail, named=header.context.bidder, evidence=cms_name(kind)) from error
 
 
-def _compare(
-    header: EnvelopeHeader,
-    blobs: Mapping[str, bytes],
-    key_set: KeySet,
-    secrets: Secrets,
-    good: Mapping[int, bytes],
-    payload: bytes,
-) -> None:
+def _compare(header: EnvelopeHeader, blobs: Mapping[str, bytes], rebuilt: SealedEnvelope) -> None:
     bidder = header.context.bidder
-    values = {member.index: shamir.value_at(good, member.index) for member in key_set.members}
-    try:
-        rebuilt = write_envelope(payload, header.context, key_set, secrets, values)
-    except (DomainError, ValueError, OverflowError) as error:
-        raise Unopenable(
-            "what was dealt cannot be written again", named=bidder, evidence="rebuild"
-        ) from error
     for name, blob in rebuilt.blobs.items():
         if not hmac.compare_digest(blob, blobs[name]):
             raise Unopenable("a stored blob differs from its rebuild", named=bidder, evidence=name)
     if not hmac.compare_digest(rebuilt.header, header.document):
-        raise Unopenable("the header differs from its rebuild", named=bidder, evidence="header")
+        again = EnvelopeHeader.parse(rebuilt.header)
+        differing = [
+            stored.index for stored, made in zip(header.shares, again.shares, strict=True) if stored != made
+        ]
+        evidence = f"commitment-{differing[0]}" if differing else "header"
+        raise Unopenable("the header differs from its rebuild", named=bidder, evidence=evidence)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import unicodedata
 import zipfile
 from base64 import b64encode
 from collections.abc import Mapping
@@ -19,10 +21,11 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from kernel.canonical import canonical_bytes, parse_canonical
-from kernel.errors import LimitExceeded
+from kernel.errors import LimitExceeded, MalformedInput
 from pki.trust import TrustStore
 from sealing.context import EnvelopeContext
 from sealing.errors import PayloadInvalid
+from sealing.padding import bucket_of
 from signing.cms import Signer, sign_detached, verify_detached
 
 TYPE = "mohr/bid/v1"
@@ -34,7 +37,12 @@ _MANIFEST, _SIGNATURE = "META-INF/ASiCManifest.xml", "META-INF/signature.p7s"
 _PADDING = "META-INF/padding"
 # A stored entry costs its local and its central header, and its name in both (APPNOTE 4.3.7, 4.3.12).
 _PADDING_COST = 30 + 46 + 2 * len(_PADDING)
-_NAME = re.compile(r"[^\x00-\x1f\x7f\\/:*?\"<>|.][^\x00-\x1f\x7f\\/:*?\"<>|]{0,99}")
+# No separators and nothing that a file system refuses, and no character that turns the reading direction.
+_ODD = r"\x00-\x1f\x7f-\x9f\\/:*?\"<>|\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_NAME = re.compile(rf"[^{_ODD}.][^{_ODD}]{{0,99}}")
+# The end of the central directory without a comment (APPNOTE 4.3.16), and the most its entries can take.
+_END = struct.Struct("<4sHHHHIIH")
+_MAX_DIRECTORY_BYTES = (MAX_FILES + 5) * (46 + 4 * 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +54,6 @@ class Payload:
     files: Mapping[str, bytes] = field(repr=False)
 
 
-def padme(length: int) -> int:
-    """The Padmé bucket of a length: at most 12 % more, and only O(log log) bits of it remain (PURBs, 2019)."""
-    if length < 2:
-        return length
-    exponent = length.bit_length() - 1
-    zeros = exponent - exponent.bit_length()
-    mask = (1 << zeros) - 1
-    return (length + mask) & ~mask
-
-
 def build_payload(
     context: EnvelopeContext,
     content: dict[str, Any],
@@ -65,13 +63,17 @@ def build_payload(
     floor_bytes: int,
     max_bytes: int,
 ) -> bytes:
-    """The signed and padded container; raises LimitExceeded beyond ``max_bytes``, PayloadInvalid on bad names."""
+    """The signed and padded container.
+
+    Raises LimitExceeded beyond ``max_bytes`` or what a reader takes, PayloadInvalid on bad names.
+    """
     bid = canonical_bytes({"type": TYPE, "context": context.to_json(), "content": content})
+    parse_canonical(bid, max_bytes=MAX_BID_BYTES)
     _check_files(files)
     manifest = _asic_manifest({_BID: bid, **files})
     entries = _entries(bid, files, manifest, sign_detached(manifest, signer, at=at))
     bare = len(_archive(entries)) + _PADDING_COST
-    length = padme(max(bare, floor_bytes))
+    length = bucket_of(bare, floor_bytes)
     if length > max_bytes:
         raise LimitExceeded("the envelope is larger than the notice allows", limit_bytes=max_bytes)
     return _archive({**entries, _PADDING: bytes(length - bare)})
@@ -98,14 +100,21 @@ def read_payload(
     if _archive(expected) != data:
         raise PayloadInvalid("the container is not written in its one form")
     verify_detached(manifest, signature, trust, now=now, party=party)
-    value = parse_canonical(bid, max_bytes=MAX_BID_BYTES)
+    return Payload(_read_bid(bid, context), bid, files)
+
+
+def _read_bid(bid: bytes, context: EnvelopeContext) -> dict[str, Any]:
+    try:
+        value = parse_canonical(bid, max_bytes=MAX_BID_BYTES)
+    except (MalformedInput, LimitExceeded) as error:
+        raise PayloadInvalid(f"bid.json can't be read: {error.detail}") from error
     if set(value) != {"type", "context", "content"} or value["type"] != TYPE:
         raise PayloadInvalid("bid.json is not a mohr/bid/v1 document")
     if value["context"] != context.to_json():
         raise PayloadInvalid("bid.json belongs to another envelope")
     if not isinstance(value["content"], dict):
         raise PayloadInvalid("the content of a bid is an object")
-    return Payload(value, bid, files)
+    return value
 
 
 def _entries(bid: bytes, files: Mapping[str, bytes], manifest: bytes, signature: bytes) -> dict[str, bytes]:
@@ -130,11 +139,14 @@ def _archive(entries: Mapping[str, bytes]) -> bytes:
 
 
 def _take_apart(data: bytes) -> dict[str, bytes]:
+    _check_directory(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             listed = archive.infolist()
             if len(listed) > MAX_FILES + 5 or sum(entry.file_size for entry in listed) > len(data):
                 raise PayloadInvalid("the container holds more than its bytes allow")
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in listed):
+                raise PayloadInvalid("nothing in the container is compressed")
             if len({entry.filename for entry in listed}) != len(listed):
                 raise PayloadInvalid("a name occurs twice in the container")
             return {entry.filename: archive.read(entry) for entry in listed}
@@ -142,12 +154,32 @@ def _take_apart(data: bytes) -> dict[str, bytes]:
         raise PayloadInvalid("not a readable container") from error
 
 
+def _check_directory(data: bytes) -> None:
+    """Before the library makes an object of each entry: few enough, and nothing after the last of them."""
+    if len(data) < _END.size:
+        raise PayloadInvalid("not a readable container")
+    end = _END.unpack(data[-_END.size :])
+    magic, disk, first_disk, here, total, directory_bytes, offset, comment_bytes = end
+    if magic != b"PK\x05\x06" or disk or first_disk or comment_bytes or here != total:
+        raise PayloadInvalid("the container does not end as its one form does")
+    if offset + directory_bytes != len(data) - _END.size or directory_bytes > _MAX_DIRECTORY_BYTES:
+        raise PayloadInvalid("the container's directory is not where it belongs, or too long")
+
+
 def _check_files(files: Mapping[str, bytes]) -> None:
     if len(files) > MAX_FILES:
         raise PayloadInvalid("too many files", limit=MAX_FILES)
     for name in files:
-        if _NAME.fullmatch(name) is None or name in (_MIMETYPE, _BID):
-            raise PayloadInvalid("a file name is not allowed", name=name[:100])
+        if _NAME.fullmatch(name) is None:
+            raise PayloadInvalid("a file name is not allowed", name=ascii(name[:100]))
+    folded = {_folded(name) for name in (*files, _MIMETYPE, _BID)}
+    if len(folded) != len(files) + 2:
+        raise PayloadInvalid("two file names differ only in case or composition")
+
+
+def _folded(name: str) -> str:
+    """What a file system that ignores case and composition makes of a name."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
 def _asic_manifest(objects: Mapping[str, bytes]) -> bytes:

@@ -63,19 +63,22 @@ def open_share(
     blob: bytes, private_key: ec.EllipticCurvePrivateKey, header: EnvelopeHeader, index: int
 ) -> Share:
     """Decrypt one's own share and check it against the header. Raises ShareInvalid, and then returns nothing."""
+    if not 0 <= index < len(header.shares):
+        raise ShareInvalid("the header has no share of that index", index=index)
     entry = header.share(index)
     if (len(blob), sha256_hex(blob)) != (entry.length, entry.digest):
         raise ShareInvalid("the blob is not the one that the header names", index=index)
     try:
-        value = parse_canonical(
-            cms.decrypt_share(cms.read_share(blob), private_key), max_bytes=_MAX_PLAINTEXT_BYTES, max_depth=1
-        )
+        plaintext = cms.decrypt_share(cms.read_share(blob), private_key)
+        value = parse_canonical(plaintext, max_bytes=_MAX_PLAINTEXT_BYTES, max_depth=1)
     except ShareInvalid:
         raise
     except DomainError as error:
         raise ShareInvalid("the blob or its plaintext has not its one form", index=index) from error
     share = _read(value, header, index)
     check_share(header, share)
+    if share_plaintext(share, header.context.digest(), header.digest) != plaintext:
+        raise ShareInvalid("the plaintext has not its one form", index=index)
     return share
 
 
@@ -98,7 +101,9 @@ def _read(value: dict[str, Any], header: EnvelopeHeader, index: int) -> Share:
         "content_digest": header.digest,
         "index": index,
     }
-    if set(value) != _FIELDS or any(value[name] != each for name, each in expected.items()):
+    if set(value) != _FIELDS:
+        raise ShareInvalid("a share has exactly its five fields", index=index)
+    if any(value[name] != each for name, each in expected.items()):
         raise ShareInvalid("the share inside belongs to another envelope", index=index)
     try:
         share, blinding = bytes.fromhex(value["share"]), bytes.fromhex(value["blinding"])

@@ -17,14 +17,14 @@ from sealing.key_set import KeySet
 
 def load_tender(tender_id: str, desk: Desk) -> Tender:
     """The tender as it stands; raises NotFound."""
-    with desk.unit_of_work() as uow:
-        return desk.repositories(uow.session).tenders.load(tender_id)
+    with desk.reading() as session:
+        return desk.repositories(session).tenders.load(tender_id)
 
 
 def all_tenders(desk: Desk) -> list[Tender]:
     """Every published tender, oldest first; drafts are nobody's business yet."""
-    with desk.unit_of_work() as uow:
-        tenders = desk.repositories(uow.session).tenders
+    with desk.reading() as session:
+        tenders = desk.repositories(session).tenders
         loaded = [tenders.load(tender_id) for tender_id in tenders.all_ids()]
     return [tender for tender in loaded if tender.notice is not None]
 
@@ -53,38 +53,38 @@ def status_of(tender: Tender) -> dict[str, Any]:
 
 def key_set(tender_id: str, desk: Desk) -> dict[str, Any]:
     """The key set with every countersignature, its event and proof."""
-    with desk.unit_of_work() as uow:
-        stored = desk.repositories(uow.session).documents.one(tender_id, "key-set")
-        event = desk.event_naming(uow.session, tender_id, stored.digest)
+    with desk.reading() as session:
+        stored = desk.repositories(session).documents.one(tender_id, "key-set")
+        event = desk.event_naming(session, tender_id, stored.digest)
         proof = desk.proof_for(event) if event is not None else None
     return {**many(stored), "event": to_base64(event) if event else None, "proof": proof}
 
 
 def proven_document(tender_id: str, kind: str, desk: Desk) -> dict[str, Any]:
     """The notice or the closing list with its event and proof."""
-    with desk.unit_of_work() as uow:
-        stored = desk.repositories(uow.session).documents.one(tender_id, kind)
-        return with_proof(tender_id, stored, uow.session, desk)
+    with desk.reading() as session:
+        stored = desk.repositories(session).documents.one(tender_id, kind)
+        return with_proof(tender_id, stored, session, desk)
 
 
 def next_submission_number(tender_id: str, lot: str, *, actor: Actor, desk: Desk) -> int:
     """One above the asking bidder's last number for that lot."""
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as session:
+        repositories = desk.repositories(session)
         repositories.tenders.load(tender_id)
         return repositories.submissions.last_number(tender_id, lot, actor.party) + 1
 
 
 def own_submissions(tender_id: str, *, actor: Actor, desk: Desk) -> list[StoredSubmission]:
     """The asking bidder's own submissions; nobody can ask for another's."""
-    with desk.unit_of_work() as uow:
-        stored = desk.repositories(uow.session).submissions.of_tender(tender_id)
+    with desk.reading() as session:
+        stored = desk.repositories(session).submissions.of_tender(tender_id)
     return [each for each in stored if each.bidder == actor.party]
 
 
 def own_submission(submission_id: str, *, actor: Actor, desk: Desk) -> StoredSubmission:
-    with desk.unit_of_work() as uow:
-        stored = desk.repositories(uow.session).submissions.get(submission_id)
+    with desk.reading() as session:
+        stored = desk.repositories(session).submissions.get(submission_id)
     if stored.bidder != actor.party:
         raise NotFound("no such submission")
     return stored
@@ -92,8 +92,8 @@ def own_submission(submission_id: str, *, actor: Actor, desk: Desk) -> StoredSub
 
 def member_package(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     """The opening package with the asking member's own share blobs."""
-    with desk.unit_of_work() as uow:
-        stored = desk.repositories(uow.session).documents.one(tender_id, "key-set")
+    with desk.reading() as session:
+        stored = desk.repositories(session).documents.one(tender_id, "key-set")
     for member in KeySet.parse(stored.document).members:
         if member.party == actor.party:
             return opening_package(tender_id, stage, share_index=member.index, desk=desk)
@@ -103,15 +103,15 @@ def member_package(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> d
 def record_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     """The signed opening record. Its secrets open the envelopes, so it goes to members and auditors."""
     _require_insider(load_tender(tender_id, desk), actor)
-    with desk.unit_of_work() as uow:
-        return many(desk.repositories(uow.session).documents.one(tender_id, "record", stage=stage))
+    with desk.reading() as session:
+        return many(desk.repositories(session).documents.one(tender_id, "record", stage=stage))
 
 
 def bids_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> list[dict[str, Any]]:
     """The opened bids of a stage, all at once, to members and auditors."""
     _require_insider(load_tender(tender_id, desk), actor)
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as session:
+        repositories = desk.repositories(session)
         record = parse_canonical(repositories.documents.one(tender_id, "record", stage=stage).document)
         bids = opened_bids(repositories, tender_id, stage)
     return [
@@ -129,8 +129,8 @@ def bids_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> list[dic
 def returns_of(tender_id: str, *, actor: Actor, desk: Desk) -> list[dict[str, str]]:
     """Signed returns of unopened envelopes: a bidder's own, an auditor's all."""
     party = None if "auditor" in actor.roles else actor.party
-    with desk.unit_of_work() as uow:
-        documents = desk.repositories(uow.session).documents
+    with desk.reading() as session:
+        documents = desk.repositories(session).documents
         return [wire(each) for each in documents.find(tender_id, "return", party=party)]
 
 

@@ -13,8 +13,8 @@ from signing.documents import sign_document
 
 def close_due_tenders(desk: Desk) -> list[str]:
     """Close every tender whose grace has ended; safe to repeat and correct after any downtime."""
-    with desk.unit_of_work() as uow:
-        due = desk.repositories(uow.session).tenders.due(format_utc(desk.clock.now()))
+    with desk.reading() as session:
+        due = desk.repositories(session).tenders.due(format_utc(desk.clock.now()))
     for tender_id in due:
         close_submissions(tender_id, desk)
     return due

@@ -54,8 +54,8 @@ def decide_award(tender_id: str, document: bytes, signature: bytes, *, actor: Ac
 def draft_award(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     """The award as it follows from the opened prices by the tender's own rules, for members to check and sign."""
     require_role(actor, "member")
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as session:
+        repositories = desk.repositories(session)
         tender = repositories.tenders.load(tender_id)
         return _award_of(tender, format_utc(desk.clock.now()), repositories)
 

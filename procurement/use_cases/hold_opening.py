@@ -50,8 +50,8 @@ def record_attendance(tender_id: str, document: bytes, signature: bytes, *, acto
 def draft_session(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     """The session document as the chair would sign it now, from what is recorded."""
     require_role(actor, "member")
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as session:
+        repositories = desk.repositories(session)
         tender = repositories.tenders.load(tender_id)
         closing_list = repositories.documents.one(tender_id, "closing-list")
         return {
@@ -100,8 +100,8 @@ def start_opening(
 
 def opening_package(tender_id: str, stage: str, *, share_index: int, desk: Desk) -> dict[str, Any]:
     """Everything that a member (or, with index 0, the custodian) needs to check before opening its shares."""
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as reader:
+        repositories = desk.repositories(reader)
         tender = repositories.tenders.load(tender_id)
         session = repositories.documents.one(tender_id, "session", stage=stage)
         documents = repositories.documents
@@ -117,7 +117,7 @@ def opening_package(tender_id: str, stage: str, *, share_index: int, desk: Desk)
             "notice": wire(documents.one(tender_id, "notice")),
             "key_set": many(documents.one(tender_id, "key-set")),
             "closing_list": with_proof(
-                tender_id, documents.one(tender_id, "closing-list"), uow.session, desk
+                tender_id, documents.one(tender_id, "closing-list"), reader, desk
             ),
             "session": wire(session),
             "attendances": [wire(each) for each in documents.find(tender_id, "attendance", stage=stage)],

@@ -37,8 +37,8 @@ def open_stage(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[
     custodian refused with; then nothing was recorded and the step can be taken again.
     """
     require_role(actor, "member")
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as reader:
+        repositories = desk.repositories(reader)
         tender = repositories.tenders.load(tender_id)
         done = repositories.documents.maybe(tender_id, "record", stage=stage)
         if done is not None:
@@ -77,8 +77,8 @@ def _open_all(
     releases = {each["manifest_digest"]: each for each in released["releases"]}
     opened = []
     for manifest_digest in tender.eligible(stage):
-        with desk.unit_of_work() as uow:
-            stored = desk.repositories(uow.session).submissions.by_manifest(tender.id, manifest_digest)
+        with desk.reading() as session:
+            stored = desk.repositories(session).submissions.by_manifest(tender.id, manifest_digest)
         assert stored is not None
         shares = [_share_of(batch, manifest_digest) for batch in handed_in]
         opened.append(

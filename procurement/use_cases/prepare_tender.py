@@ -177,8 +177,8 @@ def _complete_key_set(tender_id: str, desk: Desk) -> list[str]:
 def draft_notice(tender_id: str, *, actor: Actor, desk: Desk) -> bytes:
     """The notice as the officer would sign it now."""
     require_role(actor, "buyer")
-    with desk.unit_of_work() as uow:
-        tender = desk.repositories(uow.session).tenders.load(tender_id)
+    with desk.reading() as session:
+        tender = desk.repositories(session).tenders.load(tender_id)
     if tender.key_set is None:
         raise WrongState("the notice needs the countersigned key set", state=tender.state)
     notice = tender.draft.publish(key_set_digest=tender.key_set.digest, published_at=desk.clock.now())

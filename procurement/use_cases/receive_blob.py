@@ -27,8 +27,8 @@ class ExpectedBlob:
 
 def expect_blob(submission: str, name: str, length: int | None, *, actor: Actor, desk: Desk) -> ExpectedBlob:
     """Check sender, time, name and announced length. Raises NotFound, Forbidden, SubmissionLate, LimitExceeded."""
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as session:
+        repositories = desk.repositories(session)
         stored = repositories.submissions.get(submission)
         if stored.bidder != actor.party:
             raise Forbidden("that submission is another bidder's")

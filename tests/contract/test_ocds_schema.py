@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft4Validator, FormatChecker
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT4
 
 from tests.unit.transparency.tender_events import event, story
@@ -56,7 +56,7 @@ class Schemas:
         loaded += [release, self._load("versioned-release-validation-schema")]
         self.release = release
         self._registry: Registry[Any] = Registry().with_resources(
-            (each["id"], Resource(each, DRAFT4)) for each in loaded
+            (each["id"], DRAFT4.create_resource(each)) for each in loaded
         )
         self.release_package, self.record_package = loaded[0], loaded[1]
 
@@ -177,7 +177,7 @@ def test_the_fictional_example_is_compiled_as_published(shared_data: Path) -> No
     """Six real-looking releases from planning to implementation merge into the published compiled release."""
     folder = shared_data / "ocds/fictional-example/1.1"
     releases = [json.loads(path.read_bytes())["releases"][0] for path in sorted(folder.glob("*-0?-*.json"))]
-    (path,) = folder.glob("ocds-213czf-000-00001.json")
+    path = folder / "record/ocds-213czf-000-00001.json"
     compiled = json.loads(path.read_bytes())["records"][0]["compiledRelease"]
 
     assert len(releases) == 6

@@ -52,7 +52,7 @@ from sealing.shares import Share, open_share
 from signing.cms import Signer, sign_detached
 from signing.documents import SignedDocument, sign_document, to_wire
 from tests.support.authority import START, MemoryAuthority, make_authority
-from transparency.commitment import disclosed_content, disclosed_leaf_hash
+from transparency.commitment import commitment_entry, disclosed_content, disclosed_leaf_hash
 from transparency.cosigning import CheckpointWitness
 from transparency.notes import Checkpoint, NoteSigner, add_signatures, parse_signatures, sign_note
 from transparency.proof import make_proof
@@ -179,6 +179,7 @@ class TenderWorld:
         self.custodian_clock = FixedClock(self.clock.now())
         self.tender = new_id()
         self.threshold = threshold
+        self.guarantee = "50"
         self.terms = terms
         self._witness_logs: dict[str, str] = {}
         self._witness_signer = (
@@ -285,13 +286,13 @@ class TenderWorld:
             if (earlier.bidder.party, earlier.lot) == (bidder.party, lot):
                 earlier.state = "replaced"
         self.submissions.append(submission)
-        self._act("submission", submission, sha256_hex(submission.seal))
+        self.act("submission", submission, sha256_hex(submission.seal))
         return submission
 
     def withdraw(self, submission: Submission) -> None:
         """Withdraw a submission; its withdrawal is an act of its own."""
         submission.state = "withdrawn"
-        self._act("withdrawal", submission, sha256_hex(submission.manifest + b"withdrawal"))
+        self.act("withdrawal", submission, sha256_hex(submission.manifest + b"withdrawal"))
 
     def seal(
         self,
@@ -313,7 +314,7 @@ class TenderWorld:
         for kind in KINDS:
             context = self.context(bidder.party, kind, lot, number)
             payload = build_payload(
-                context, bid_content(kind, price), {}, bidder, self.clock.now(), 4096, 1 << 20
+                context, bid_content(kind, price, self.guarantee), {}, bidder, self.clock.now(), 4096, 1 << 20
             )
             sealed = seal_envelope(payload, context, self.key_set)
             sealed_headers[kind] = sealed.header
@@ -666,7 +667,8 @@ class TenderWorld:
     def _seated(self) -> list[Member]:
         return [member for member in self.members if member.party in self.present]
 
-    def _act(self, act: str, submission: Submission, digest: str) -> None:
+    def act(self, act: str, submission: Submission, digest: str) -> dict[str, Any]:
+        """Record an act of a bidder and put its commitment into the log; what its receipt discloses."""
         salt, counter_salt = new_secret().hex(), new_secret().hex()
         counter = len(self.acts) + 1
         received_at = format_utc(self.clock.now())
@@ -693,6 +695,8 @@ class TenderWorld:
                 "leaf_hash": disclosed_leaf_hash(content, salt),
             }
         )
+        self.log.append(commitment_entry(content, bytes.fromhex(salt)))
+        return {**self.acts[-1], "content": content}
 
     def _open(self, stage: str, entry: dict[str, Any], held: Held) -> dict[str, Any]:
         submission = next(
@@ -722,12 +726,12 @@ class TenderWorld:
         }
 
 
-def bid_content(kind: str, price: str) -> dict[str, Any]:
+def bid_content(kind: str, price: str, guarantee_amount: str = "50") -> dict[str, Any]:
     """The content of an envelope of each kind."""
     money = {"amount": price, "currency": "IRR"}
     if kind == "A":
         guarantee = {"kind": "bank", "issuer": "بانک شهر", "number": "1", "valid_until": "2027-12-01"}
-        return {"guarantee": {**guarantee, "amount": {"amount": "50", "currency": "IRR"}}}
+        return {"guarantee": {**guarantee, "amount": {"amount": guarantee_amount, "currency": "IRR"}}}
     if kind == "B":
         return {"statements": ["ok"], "files": []}
     line = {

@@ -28,18 +28,14 @@ def test_the_environment_outranks_the_file(tmp_path: Path, monkeypatch: pytest.M
     assert (settings.api.port, settings.api.host) == (9001, "127.0.0.2")
 
 
-def test_the_folder_can_be_named_by_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_folder_can_be_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """MOHR_FOLDER chooses the installation where no folder is given."""
     monkeypatch.setenv("MOHR_FOLDER", str(installation(tmp_path, {"demo": False})))
 
     assert load_settings().folder == tmp_path
 
 
-def test_a_given_folder_outranks_the_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_given_folder_outranks_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An explicit folder is never replaced by a variable that was left over."""
     monkeypatch.setenv("MOHR_FOLDER", "/nowhere")
 
@@ -77,9 +73,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
 
 def test_passwords_are_struck_out(tmp_path: Path) -> None:
     """A password in an address never reaches the screen."""
-    settings = build_settings(
-        tmp_path, {"database": {"url": "postgresql://mohr:swordfish@db.invalid/mohr"}}
-    )
+    settings = build_settings(tmp_path, {"database": {"url": "postgresql://mohr:swordfish@db.invalid/mohr"}})
 
     shown = str(settings.redacted())
 

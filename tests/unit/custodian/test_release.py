@@ -174,7 +174,7 @@ def stolen(attacker: TenderWorld, victim: Submission) -> Submission:
 
 def hand_in(world: TenderWorld, submission: Submission) -> None:
     world.submissions.append(submission)
-    world._act("submission", submission, sha256_hex(submission.seal))
+    world.act("submission", submission, sha256_hex(submission.seal))
 
 
 def test_a_share_copied_into_another_bid_does_not_open(tmp_path: Path) -> None:

@@ -8,14 +8,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
 
-from kernel.database import Base, make_engine, make_sessions
-from tests.unit.events.counting import TallyRow
+from kernel.database import make_engine, make_sessions
+from tests.unit.events.counting import create_tables
 
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Iterator[sessionmaker[Session]]:
     engine = make_engine(f"sqlite:///{tmp_path / 'mohr.db'}")
-    assert TallyRow.__table__ in Base.metadata.sorted_tables
-    Base.metadata.create_all(engine)
+    create_tables(engine)
     yield make_sessions(engine)
     engine.dispose()

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, String, text
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from kernel.database import Base
 
 
-class TallyRow(Base):
-    __tablename__ = "test_tally"
-
-    name: Mapped[str] = mapped_column(String(80), primary_key=True)
-    times: Mapped[int] = mapped_column(Integer)
+def create_tables(engine: Engine) -> None:
+    """The tables of the project, and beside them the one that shows how often an effect happened."""
+    Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE tally (name TEXT PRIMARY KEY, times INTEGER NOT NULL)"))
 
 
 class CountingConsumer:
@@ -30,8 +30,8 @@ class CountingConsumer:
         self.handed.append((event["subject"], event["data"].get("number")))
         session.execute(
             text(
-                "INSERT INTO test_tally (name, times) VALUES (:name, 1) "
-                "ON CONFLICT (name) DO UPDATE SET times = test_tally.times + 1"
+                "INSERT INTO tally (name, times) VALUES (:name, 1) "
+                "ON CONFLICT (name) DO UPDATE SET times = tally.times + 1"
             ),
             {"name": f"{self.name} {event['id']}"},
         )
@@ -41,4 +41,4 @@ class CountingConsumer:
 
 def tally(session: Session) -> list[int]:
     """How often each effect has happened."""
-    return list(session.execute(text("SELECT times FROM test_tally")).scalars())
+    return list(session.execute(text("SELECT times FROM tally")).scalars())

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -17,8 +18,8 @@ from app.unit_of_work import SqlUnitOfWork
 from events.outbox import lag
 from events.relay import Relay
 from kernel.clock import FixedClock
-from kernel.database import Base, make_engine, make_sessions, read_only
-from tests.unit.events.counting import CountingConsumer, tally
+from kernel.database import make_engine, make_sessions, read_only
+from tests.unit.events.counting import CountingConsumer, create_tables, tally
 
 CLOCK = FixedClock(datetime(2026, 11, 24, 8, tzinfo=UTC))
 
@@ -99,7 +100,7 @@ def test_any_series_of_crashes_ends_in_one_effect_each(
 ) -> None:
     """However often and wherever the relay dies, two consumers end up with each event exactly once."""
     engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('relay') / 'mohr.db'}")
-    Base.metadata.create_all(engine)
+    create_tables(engine)
     sessions = make_sessions(engine)
     for number in range(4):
         emit(sessions, f"subject-{number % 2}", number)
@@ -145,17 +146,17 @@ def test_pauses_after_refusals_grow_to_a_bound(sessions: sessionmaker[Session]) 
     relay = Relay(sessions, [consumer], CLOCK, monotonic=ticks)
     consumer.refused = {"bad"}
     emit(sessions, "bad", 0)
-    offered_at = []
+    offered_at: list[float] = []
     while len(offered_at) < 12:
         before = len(consumer.handed)
         relay.run_once()
         if len(consumer.handed) > before:
             offered_at.append(ticks.now)
         ticks.now += 0.1
-    pauses = [later - earlier for earlier, later in zip(offered_at, offered_at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(offered_at)]
 
     assert pauses[0] < 0.5
-    assert all(later >= earlier - 0.2 for earlier, later in zip(pauses, pauses[1:], strict=False))
+    assert all(later >= earlier - 0.2 for earlier, later in pairwise(pauses))
     assert 29 < pauses[-1] < 31
 
 

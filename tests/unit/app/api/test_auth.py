@@ -114,9 +114,7 @@ def test_signing_out_ends_the_session(registrar: Visitor, client: TestClient) ->
     assert (answer.json()["code"], answer.json()["reason"]) == ("session-ended", "signed-out")
 
 
-def test_revocation_ends_the_session_at_once(
-    registrar: Visitor, client: TestClient, tmp_path: Path
-) -> None:
+def test_revocation_ends_the_session_at_once(registrar: Visitor, client: TestClient, tmp_path: Path) -> None:
     """A session is bound to its certificate: revoked, it neither goes on nor can be opened again."""
     buyer = enrol(registrar, tmp_path, "IR-2", "buyer")
     session = buyer.sign_in()

@@ -57,9 +57,7 @@ def test_nobody_changes_his_own_roles(registrar: Visitor, client: TestClient) ->
     assert (answer.status_code, answer.json()["code"]) == (403, "own-roles")
 
 
-def test_roles_are_granted_and_withdrawn_once(
-    registrar: Visitor, client: TestClient, tmp_path: Path
-) -> None:
+def test_roles_are_granted_and_withdrawn_once(registrar: Visitor, client: TestClient, tmp_path: Path) -> None:
     """Granting what is held, or withdrawing what is not, is a conflict."""
     enrol(registrar, tmp_path, "IR-2", "buyer")
     session = registrar.sign_in()
@@ -81,15 +79,15 @@ def test_the_log_names_organisations_but_not_people(
     enrol(registrar, tmp_path, "IR-2", "buyer")
     enrol(registrar, tmp_path, "IRO-3", "bidder", kind="organisation")
 
-    events = {str(data["party"]): data for data in logged(container, "ir.tehran.identity.party-registered.v1")}
+    events = {
+        str(data["party"]): data for data in logged(container, "ir.tehran.identity.party-registered.v1")
+    }
 
     assert events["IR-2"]["name"] is None
     assert events["IRO-3"]["name"] == "Name of IRO-3"
 
 
-def test_others_are_shown_to_officers_only(
-    registrar: Visitor, client: TestClient, tmp_path: Path
-) -> None:
+def test_others_are_shown_to_officers_only(registrar: Visitor, client: TestClient, tmp_path: Path) -> None:
     """A bidder sees himself and nobody else; an auditor sees all."""
     bidder = enrol(registrar, tmp_path, "IR-2", "bidder").sign_in()
     auditor = enrol(registrar, tmp_path, "IR-3", "auditor").sign_in()

@@ -25,9 +25,7 @@ def new_request(container: Container, folder: Path) -> dict[str, str]:
     return {"profile": "person-signing", "csr": party.certificate_request("signing").decode()}
 
 
-def test_a_request_waits_for_a_registrar(
-    client: TestClient, container: Container, tmp_path: Path
-) -> None:
+def test_a_request_waits_for_a_registrar(client: TestClient, container: Container, tmp_path: Path) -> None:
     """Anybody may ask; nobody gets a certificate by asking."""
     entered = client.post("/pki/requests", json=new_request(container, tmp_path / "nine"))
 
@@ -61,9 +59,7 @@ def test_the_registrar_names_the_subject(
     request = client.post("/pki/requests", json=new_request(container, tmp_path / "nine")).json()["id"]
     subject = {"party": "IR-10", "name": "Ten", "organization": "Ministry"}
 
-    issued = client.post(
-        f"/pki/requests/{request}/issue", json=subject, headers=registrar.sign_in()
-    ).json()
+    issued = client.post(f"/pki/requests/{request}/issue", json=subject, headers=registrar.sign_in()).json()
 
     certificate = x509.load_pem_x509_certificate(issued["certificate"].encode())
     assert certificate.subject.rfc4514_string().count("IR-10") == 1

@@ -46,9 +46,7 @@ def known() -> dict[str, type[DomainError]]:
         for module in pkgutil.walk_packages(package.__path__, f"{room}."):
             if module.name not in NOT_IMPORTABLE:
                 importlib.import_module(module.name)
-    return {
-        each.code: each for each in refusals() if each.__module__.split(".")[0] in SERVER_ROOMS
-    }
+    return {each.code: each for each in refusals() if each.__module__.split(".")[0] in SERVER_ROOMS}
 
 
 def test_every_refusal_is_in_the_table(known: dict[str, type[DomainError]]) -> None:
