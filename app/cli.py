@@ -211,7 +211,7 @@ def witness() -> None:
 @click.option("--with-parent", is_flag=True, help="Stop when standard input ends.")
 def witness_serve(folder: Path, host: str, port: int, clock_file: Path | None, with_parent: bool) -> None:
     """Serve the witness of a folder."""
-    from app.serving import serve_witness
+    from app.serving_apart import serve_witness
 
     serve_witness(folder, host, port, clock_file=clock_file, with_parent=with_parent)
 
@@ -246,7 +246,7 @@ def custodian_serve(
     with_parent: bool,
 ) -> None:
     """Serve the custodian of a folder."""
-    from app.serving import serve_custodian
+    from app.serving_apart import serve_custodian
 
     serve_custodian(
         folder,

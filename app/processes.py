@@ -163,3 +163,8 @@ class _Server(uvicorn.Server):
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:
     return None
+
+
+def log_to_stderr() -> None:
+    """Warnings and worse, one line each."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -1,32 +1,23 @@
-"""What each serving command runs: everything in development, or the witness or custodian by itself."""
+"""``mohr serve``: API and workers, and in development witness and custodian as children."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from cryptography import x509
-
 from app.api.application import create_app
 from app.bootstrap import build_container
-from app.custodian_server import create_custodian_app
 from app.migrations.runner import require_newest
-from app.processes import Child, end_with_parent, serve_until_told
+from app.processes import Child, log_to_stderr, serve_until_told
 from app.settings import Settings
-from app.witness_server import create_witness_app
-from app.witness_setup import open_witness, witness_settings
 from app.workers import Workers
-from custodian.setup import access_token, open_custodian
-from kernel.clock import Clock, DemoClock, SystemClock
-from kernel.errors import Conflict, MalformedInput
-from pki.installation import DEMO_PREFIX
-from pki.names import name_of
+from kernel import failpoints
+from kernel.errors import Conflict
 
 _HEALTHY_WITHIN_SECONDS = 30.0
 CUSTODIAN_WARNING = (
@@ -38,7 +29,8 @@ CUSTODIAN_WARNING = (
 
 def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
     """Children first, then the threads, then the API; everything ends in the reverse order."""
-    _log_to_stderr()
+    log_to_stderr()
+    failpoints.arm(demo=settings.demo)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
         stack.enter_context(_alone_in(settings.folder))
@@ -58,35 +50,6 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
         serve_until_told(create_app(container), settings.api.host, settings.api.port, when_ready=when_ready)
 
 
-def serve_witness(folder: Path, host: str, port: int, *, clock_file: Path | None, with_parent: bool) -> None:
-    """The witness of ``folder``, until told to stop."""
-    _log_to_stderr()
-    if with_parent:
-        end_with_parent()
-    clock = _clock(clock_file, demo=bool(witness_settings(folder)["demo"]))
-    serve_until_told(create_witness_app(open_witness(folder, clock)), host, port)
-
-
-def serve_custodian(
-    folder: Path,
-    host: str,
-    port: int,
-    *,
-    passphrase_file: Path | None,
-    clock_file: Path | None,
-    with_parent: bool,
-) -> None:
-    """The custodian of ``folder``, until told to stop. Only one below a demo root takes a clock file."""
-    _log_to_stderr()
-    if with_parent:
-        end_with_parent()
-    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
-    root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
-    clock = _clock(clock_file, demo=name_of(root).startswith(DEMO_PREFIX))
-    custodian = open_custodian(folder, clock, passphrase=passphrase)
-    serve_until_told(create_custodian_app(custodian, access_token(folder)), host, port)
-
-
 def _children(settings: Settings) -> list[Child]:
     """Those whose folder is named in the settings; the others run elsewhere."""
     children = []
@@ -102,14 +65,6 @@ def _children(settings: Settings) -> list[Child]:
     if settings.custodian.folder is not None:
         print(CUSTODIAN_WARNING, file=sys.stderr, flush=True)
     return children
-
-
-def _clock(clock_file: Path | None, *, demo: bool) -> Clock:
-    if clock_file is None:
-        return SystemClock()
-    if not demo:
-        raise MalformedInput("only a demo installation takes its time from a file")
-    return DemoClock(clock_file)
 
 
 @contextlib.contextmanager
@@ -135,7 +90,3 @@ def _ending_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

@@ -11,6 +11,7 @@ from events.outbox import OutboxEvent, append, next_number
 from kernel.canonical import canonical_bytes
 from kernel.clock import Clock, format_utc, parse_utc
 from kernel.errors import LimitExceeded, MalformedInput
+from kernel.failpoints import reach
 from kernel.ids import new_id, new_secret
 from kernel.unit_of_work import Emitted, EmittedCommitment
 from schemas.events import check_event
@@ -30,6 +31,7 @@ class SqlUnitOfWork:
         self._sessions = sessions
         self._clock = clock
         self._open = False
+        self._fact = "nothing"
 
     def __enter__(self) -> Self:
         self.session = self._sessions()
@@ -93,7 +95,9 @@ class SqlUnitOfWork:
     def commit(self) -> None:
         """Make all of it durable. Called once, by the use case."""
         self._require_open()
+        reach(f"before.{self._fact}")
         self.session.commit()
+        reach(f"after.{self._fact}")
         self._open = False
 
     def _event(self, type_: str, subject: str, sequence: int, data: dict[str, Any]) -> dict[str, Any]:
@@ -110,6 +114,7 @@ class SqlUnitOfWork:
         self, event: dict[str, Any], aggregate: str, *, confidential: bool, digest: str | None
     ) -> bytes:
         payload = canonical_bytes(event)
+        self._fact = event["type"].split(".")[-2]
         if len(payload) > MAX_ENTRY_BYTES:
             raise LimitExceeded(
                 "an event is below 65,535 bytes: it names documents by their digest",

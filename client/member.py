@@ -104,6 +104,8 @@ class Member:
         """
         package = self.package(tender, stage)
         index = self._check_own_entry(package.key_set, tender)
+        if self._session.party not in package.session.present:
+            raise NotVerified("session", "the session does not name this member as present")
         shares = [self._share(submission, stage, index) for submission in package.submissions]
         document = {
             "type": "mohr/share-batch/v1",

@@ -14,8 +14,8 @@ from typing import Any
 
 from cryptography import x509
 
+from custodian.ending import require_end
 from custodian.errors import (
-    EndNotProven,
     JournalNotCosigned,
     KeySetRefused,
     KeysGone,
@@ -29,12 +29,12 @@ from custodian.store import Answer, Store
 from kernel.canonical import digest_of, from_base64, parse_canonical, sha256_hex
 from kernel.clock import Clock, format_utc
 from kernel.errors import DomainError, MalformedInput, Unavailable
+from kernel.failpoints import reach
 from pki.algorithms import fingerprint_of
 from pki.crl import RevocationList
 from pki.trust import TrustStore
-from procurement.package import PackageRefused, StagePackage, require_majority, verify_stage_package
-from procurement.published import read_key_set, read_notice
-from procurement.rules.notice import KINDS, Notice
+from procurement.package import PackageRefused, StagePackage, verify_stage_package
+from procurement.rules.notice import KINDS
 from sealing.key_set import KeySet, verify_countersignatures
 from signing.cms import Signer, sign_detached
 from signing.documents import SignedDocument, sign_document
@@ -160,8 +160,12 @@ class Custodian:
             if done:
                 return self._give(done[0].digest)
             trust = self._trust(request.get("crls", ()))
-            self._check_end(tender, request, trust)
+            countersigned = frozenset(entry.digest for entry in self._find("countersigned", tender))
+            present = {kind: self._present_at(tender, kind) for kind in KINDS}
+            now = self._clock.now()
+            require_end(tender, request, countersigned=countersigned, present=present, trust=trust, now=now)
             self._require_witness()
+            reach("custodian.before-destroying")
             self._keys.destroy(tender)
             now = self._clock.now()
             signed = sign_document(
@@ -286,45 +290,6 @@ class Custodian:
         )
         return signed.digest
 
-    def _check_end(self, tender: str, request: Mapping[str, Any], trust: TrustStore) -> None:
-        """The end is what a majority of those present in the last session signed."""
-        now = self._clock.now()
-        try:
-            notice = self._notice_of(tender, request, trust, now)
-            name, stage = ("award", "C") if request.get("award") else ("decision", None)
-            wire = request[name]
-            document = from_base64(wire["document"], max_bytes=MAX_DOCUMENT_BYTES)
-            value = parse_canonical(document, max_bytes=MAX_DOCUMENT_BYTES)
-            if (value["type"], value["tender"]) != (f"mohr/{name}/v1", tender):
-                raise EndNotProven("the document is for another tender")
-            if stage is None:
-                stage = value["stage"]
-                if any(result["accepted"] for result in value["results"]):
-                    raise EndNotProven("a decision that accepts somebody ends nothing")
-            releases = self._releases(tender, stage)
-            if not releases:
-                raise EndNotProven("that stage was never opened", stage=stage)
-            present = releases[-1][1].present
-            require_majority(document, wire["signatures"], notice, present, trust, now, check=5)
-        except EndNotProven:
-            raise
-        except DomainError as error:
-            raise EndNotProven(error.detail, cause=error.code) from error
-        except (KeyError, TypeError, AttributeError) as error:
-            raise EndNotProven("a part of the request is missing or malformed") from error
-
-    def _notice_of(self, tender: str, request: Mapping[str, Any], trust: TrustStore, now: datetime) -> Notice:
-        wire = request["notice"]
-        document = from_base64(wire["document"])
-        at = min(Notice.parse(parse_canonical(document)).published_at, now)
-        published = read_notice(document, from_base64(wire["signature"]), trust, now=at)
-        if published.notice.tender != tender:
-            raise EndNotProven("the notice is for another tender")
-        read_key_set(request["key_set"], trust, notice=published.notice, now=at)
-        if not self._find("countersigned", tender, digest=published.notice.key_set_digest):
-            raise EndNotProven("this custodian never countersigned that key set")
-        return published.notice
-
     def _find(self, act: str, tender: str | None = None, *, digest: str | None = None) -> list[JournalEntry]:
         return [
             entry
@@ -333,6 +298,10 @@ class Custodian:
             and (tender is None or entry.tender == tender)
             and (digest is None or entry.digest == digest)
         ]
+
+    def _present_at(self, tender: str, stage: str) -> tuple[str, ...] | None:
+        releases = self._releases(tender, stage)
+        return releases[-1][1].present if releases else None
 
     def _releases(self, tender: str, stage: str) -> list[tuple[str, Answer]]:
         entries = [entry for entry in self._find("released", tender) if entry.stage == stage]
@@ -352,6 +321,7 @@ class Custodian:
             raise JournalNotCosigned(
                 "done and in the journal, but not cosigned yet; ask again", digest=digest
             ) from error
+        reach("custodian.before-answering")
         answer = self._store.answer(digest)
         return SignedDocument(answer.document, answer.signature)
 

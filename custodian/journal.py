@@ -11,6 +11,7 @@ from the checkpoint was done by somebody else, and the journal does not open.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 import time
@@ -24,6 +25,7 @@ from custodian.files import Sync, sync_folder, write_durably
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, to_base64
 from kernel.clock import Clock, format_utc
 from kernel.errors import DomainError, MalformedInput, Unavailable
+from kernel.failpoints import reach
 from transparency.cosigning import CheckpointWitness, obtain_cosignature
 from transparency.errors import CheckpointInconsistent, CheckpointStale, CheckpointUnsigned, LogUnknown
 from transparency.notes import Checkpoint, NoteSigner, NoteVerifier, open_note, sign_note
@@ -99,6 +101,7 @@ class Journal:
         self._tree = MerkleTree()
         self._entries: list[JournalEntry] = []
         self._cosigned_size = 0
+        self._length = 0
         self._recover()
 
     @property
@@ -128,14 +131,17 @@ class Journal:
             self._require_running()
             at = format_utc(self._clock.now())
             entry = JournalEntry(self.size, act, tender, stage, digest, manifests, at)
+            reach(f"journal.before.{act}")
             try:
-                self._write_line(_line(entry))
+                self._write_line(_line(entry).encode("ascii"))
+                reach(f"journal.line.{act}")
                 self._take(entry)
                 self._sign_head()
             except OSError as error:
                 # After a failed sync nobody knows what the disk holds; only reading it anew tells.
                 self._stopped = True
                 raise JournalStopped("the journal could not be written") from error
+            reach(f"journal.after.{act}")
             return entry
 
     def cosign(self) -> None:
@@ -145,6 +151,7 @@ class Journal:
             if self._cosigned_size == self.size:
                 return
             cosigned = self._obtain()
+            reach("journal.cosigned")
             try:
                 write_durably(self._head, cosigned.encode(), sync=self._sync)
             except OSError as error:
@@ -171,15 +178,20 @@ class Journal:
         if self._stopped:
             raise JournalStopped("a write failed before; the custodian must be started anew")
 
-    def _write_line(self, line: str) -> None:
+    def _write_line(self, line: bytes) -> None:
+        """Append and sync, unless somebody else has written since: two custodians on one folder would fork it."""
         new = not self._path.exists()
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         with os.fdopen(handle, "ab") as file:
-            file.write(line.encode("ascii"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(handle).st_size != self._length:
+                raise OSError("another process has written to the journal")
+            file.write(line)
             file.flush()
-            self._sync(file.fileno())
+            self._sync(handle)
         if new:
             sync_folder(self._path.parent, sync=self._sync)
+        self._length += len(line)
 
     def _take(self, entry: JournalEntry) -> None:
         self._tree.append(leaf_hash(canonical_bytes(entry.to_json())))
@@ -211,6 +223,7 @@ class Journal:
             with self._path.open("r+b") as file:
                 file.truncate(len(content) - len(torn))
                 self._sync(file.fileno())
+        self._length = len(content) - len(torn)
         if self.size > signed.size:
             self._sign_head()
             self._cosigned_size = 0

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kernel.errors import MalformedInput
+from kernel.failpoints import reach
 from pki.errors import KeyUnavailable
 from pki.keys import KeyStore
 
@@ -42,6 +43,7 @@ class CustodianKeys:
         for kind in KINDS:
             if self._store.exists(_name(tender, kind)):
                 self._store.delete(_name(tender, kind))
+                reach(f"custodian.key-deleted.{kind}")
 
 
 def public_key(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -21,6 +21,7 @@ from custodian.files import write_durably
 from custodian.journal import JournalEntry
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, to_base64
 from kernel.errors import DomainError
+from kernel.failpoints import reach
 
 _LIMIT = 64 << 20
 
@@ -77,6 +78,7 @@ class Store:
             "document": to_base64(answer.document),
             "signature": to_base64(answer.signature),
         }
+        reach("custodian.before-storing")
         write_durably(self._folder / "answers" / f"{digest}.json", canonical_bytes(value))
 
     def answer(self, digest: str) -> Answer:

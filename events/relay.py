@@ -17,6 +17,7 @@ from events.outbox import Waiting, mark_published, unpublished
 from kernel.canonical import parse_json
 from kernel.clock import Clock, format_utc
 from kernel.database import read_only
+from kernel.failpoints import reach
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 200
@@ -69,6 +70,7 @@ class Relay:
             else:
                 failed.add(row.subject)
         if done:
+            reach("relay.delivered")
             with self._sessions.begin() as session:
                 mark_published(session, done, format_utc(self._clock.now()))
         return len(done)

@@ -31,12 +31,11 @@ from pki.authority import (
     pem_of,
 )
 from pki.keys import Cost, KeyStore
-from pki.names import Subject
+from pki.names import DEMO_PREFIX, Subject
 from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
 from pki.signed_data import Signer
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
-DEMO_PREFIX = "DEMO "
 _MARK = "authority.json"
 _MAX_COMMON_NAME = 64
 

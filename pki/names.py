@@ -13,6 +13,8 @@ from pki.errors import CertificateUntrusted
 
 _PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MAX_NAME = 64
+# Begins the common name of root and intermediate of a demonstration.
+DEMO_PREFIX = "DEMO "
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ def read_share(der: bytes) -> ShareCms:
     point = originator.public_key.as_bytes()
     _require(
         entry.version == 3
+        and originator.public_key.padding_bits() == 0
         and entry.algorithm.algorithm == asn1.ECDH_X963_SHA256
         and entry.algorithm.key_wrap.algorithm == asn1.AES256_WRAP
         and originator.algorithm.algorithm == asn1.EC_PUBLIC_KEY

@@ -65,7 +65,12 @@ class KeySetMember:
         try:
             extensions = self.encryption_certificate.extensions
             identifier = extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-        except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension) as error:
+        except (
+            ValueError,
+            x509.ExtensionNotFound,
+            x509.DuplicateExtension,
+            x509.UnsupportedGeneralNameType,
+        ) as error:
             raise KeySetInvalid(
                 "an encryption certificate has no subject key identifier", party=self.party
             ) from error

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kernel.canonical import sha256_hex
-from kernel.errors import DomainError
 from sealing import cms, shamir
 from sealing.coins import Secrets
 from sealing.envelope import (
@@ -163,22 +162,17 @@ def _rebuild(
     good = _good_shares(header, member_shares, key_set.threshold)  # (2)
     _check_custodian(header, custodian_share)
     secrets = Secrets(shamir.value_at(good, 0), custodian_share.share)
-    bidder, context_digest = header.context.bidder, header.context.digest()
+    context_digest = header.context.digest()
     kek = secrets.kek(context_digest)
     if not hmac.compare_digest(kek_commitment_of(context_digest, kek), header.kek_commitment):  # (3)
         raise Unopenable(
             "the shares dealt lead to another key than the one committed to",
-            named=bidder,
+            named=header.context.bidder,
             evidence="kek_commitment",
         )
     payload = _decrypt(header, blobs, kek)  # (4)
     values = {member.index: shamir.value_at(good, member.index) for member in key_set.members}
-    try:
-        envelope = write_envelope(payload, header.context, key_set, secrets, values)
-    except (DomainError, ValueError, OverflowError) as error:
-        raise Unopenable(
-            "what was dealt cannot be written again", named=bidder, evidence="rebuild"
-        ) from error
+    envelope = write_envelope(payload, header.context, key_set, secrets, values)
     return _Rebuilt(OpenedEnvelope(payload, secrets.member, secrets.custodian), envelope)
 
 

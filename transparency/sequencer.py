@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from kernel.clock import Clock, format_utc
 from kernel.database import read_only
 from kernel.errors import DomainError, MalformedInput, NotFound, Unavailable
+from kernel.failpoints import reach
 from transparency.cosigning import CheckpointWitness, Cosigned, obtain_cosignature
 from transparency.errors import (
     CheckpointInconsistent,
@@ -209,6 +210,9 @@ class Sequencer:
                 [{"id": row.id, "log_index": start + place} for place, row in enumerate(rows)],
             )
             session.add(self._signed(start + len(leaves), self._tree.root_after(leaves)))
+            session.flush()
+            reach("log.before-commit")
+        reach("log.committed")
         # Only committed leaves enter the tree in memory; whatever was not added here is read by _catch_up.
         for leaf in leaves:
             self._tree.append(leaf)
@@ -255,12 +259,14 @@ class Sequencer:
             raise self._fork("the witness has cosigned another tree than the stored one") from error
         except (LogUnknown, CheckpointUnsigned, MalformedInput) as error:
             raise Unavailable(f"the witness refuses: {error.detail}") from error
+        reach("log.cosigned")
         with self._sessions.begin() as session:
             session.execute(
                 update(LogCheckpointRow)
                 .where(LogCheckpointRow.size == cosigned.size)
                 .values(cosigned_note=cosigned.note, cosigned_at=cosigned.cosigned_at)
             )
+        reach("log.cosigned-kept")
         return cosigned
 
     def _check_not_behind(self, witnessed: int) -> None:

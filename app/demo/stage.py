@@ -1,4 +1,7 @@
-"""The stage: an installation in a folder of its own, and its processes, started and ended like an operator would."""
+"""The stage: an installation in a folder of its own, made and served by the commands that an operator would use.
+
+Nothing of the server is imported here, so the clients that play stay as small as a bidder's own.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ from typing import Any
 
 import httpx
 
-from app.installation import Plan, initialise
+from kernel.canonical import parse_json
 from kernel.clock import DemoClock
 from kernel.errors import Unavailable
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+MOHR = (sys.executable, "-m", "app.cli")
 REGISTRAR = ("IR-00000000001", "پریسا دانش")
 
 
@@ -41,30 +45,32 @@ def staged(root: Path) -> Iterator[Stage]:
     """Set up below ``root`` on free loopback ports, serve, and end every process at the end."""
     folder, parties = root / "installation", root / "parties"
     port, witness_port, custodian_port = free_ports(3)
-    installed = initialise(
-        Plan(
-            folder=folder,
-            demo=True,
-            registrar_party=REGISTRAR[0],
-            registrar_name=REGISTRAR[1],
-            registrar_folder=parties / "registrar",
-            organisation="Tehran",
-            port=port,
-            witness_port=witness_port,
-            custodian_port=custodian_port,
-        )
-    )
+    registrar_folder = parties / "registrar"
+    options = {
+        "--folder": folder,
+        "--registrar-party": REGISTRAR[0],
+        "--registrar-name": REGISTRAR[1],
+        "--registrar-folder": registrar_folder,
+        "--organisation": "Tehran",
+        "--port": port,
+        "--witness-port": witness_port,
+        "--custodian-port": custodian_port,
+    }
+    arguments = [str(part) for option in options.items() for part in option]
+    made = subprocess.run([*MOHR, "init", "--demo", *arguments], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise Unavailable(f"the installation could not be made: {made.stderr.strip()}")
     url = f"http://127.0.0.1:{port}"
     process = start_server(folder)
     try:
         await_health(url, process)
         yield Stage(
             folder,
-            installed.registrar_folder,
+            registrar_folder,
             parties,
             url,
             DemoClock(folder / "demo-clock"),
-            installed.anchors,
+            parse_json((folder / "anchors.json").read_bytes()),
             process,
         )
     finally:
@@ -75,7 +81,7 @@ def start_server(folder: Path) -> subprocess.Popen[bytes]:
     """``mohr serve`` with its children, its messages in the installation's own file."""
     with (folder / "serve.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--folder", str(folder)],
+            [*MOHR, "serve", "--folder", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from kernel.errors import NotFound, Unavailable
+from kernel.failpoints import reach
 from kernel.ids import new_id
 
 
@@ -33,8 +34,10 @@ class FileObjectStore:
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True)
                 _sync_folder(self._folder)
+            reach("blob.before-rename")
             os.replace(staged, target)
             _sync_folder(target.parent)
+            reach("blob.renamed")
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise Unavailable("the object store is full; nothing was received") from error

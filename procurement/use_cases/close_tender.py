@@ -8,6 +8,7 @@ from typing import Any
 from kernel.canonical import sha256_hex, to_base64
 from kernel.clock import format_utc
 from kernel.errors import WrongState
+from kernel.failpoints import reach
 from procurement.ports import Actor, Desk, Repositories, StoredDocument
 from procurement.rules.facts import Return
 from procurement.rules.tender import CloseTender, State, Tender
@@ -40,6 +41,7 @@ def close_tender(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
             "crls": [to_base64(crl) for crl in desk.crls()],
         }
     document, signature = desk.custodian.destroy(request)
+    reach("ending.destroyed")
     custodian = KeySet.parse(key_set.document).custodian.party
     read_document(
         document,

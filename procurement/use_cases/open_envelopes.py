@@ -9,6 +9,7 @@ from typing import Any
 from kernel.canonical import parse_canonical, sha256_hex, to_base64
 from kernel.clock import format_utc
 from kernel.errors import DomainError
+from kernel.failpoints import reach
 from procurement.ports import Actor, Desk, StoredDocument, StoredSubmission
 from procurement.rules.errors import TooFewBatches
 from procurement.rules.tender import RecordOpening, Tender
@@ -53,6 +54,7 @@ def open_stage(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[
     package = opening_package(tender_id, stage, share_index=0, desk=desk)
     package["batches"] = [wire(batch) for batch in batches]
     release, release_signature = desk.custodian.release(package)
+    reach("opening.released")
     released = read_document(
         release,
         release_signature,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kernel.canonical import to_base64
 from kernel.errors import Forbidden, NotFound
+from kernel.failpoints import reach
 from procurement.ports import Actor, Desk, StoredSubmission, Submissions
 from procurement.rules.errors import BlobMismatch
 from procurement.rules.submission import check_upload_time
@@ -64,6 +65,7 @@ def accept_blob(
         if not missing and stored.state == "receiving":
             _complete(repositories.submissions, stored)
         uow.commit()
+    reach("blob.marked")
     return missing
 
 

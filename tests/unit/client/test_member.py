@@ -14,6 +14,7 @@ from client.member import Member
 from kernel.canonical import canonical_bytes, digest_of, from_base64, parse_canonical, to_base64
 from kernel.errors import DomainError
 from procurement.package import PackageRefused
+from procurement.rules.award import award_document
 from procurement.rules.errors import AwardNotByPrices, BidNotAcceptable, DecisionIncomplete
 from signing.cms import verify_detached
 from tests.support.tenders import TenderWorld
@@ -125,6 +126,17 @@ def test_a_share_of_another_envelope_is_handed_in_as_bad(
 
     assert set(done.bad.values()) == {"share-invalid"}
     assert {entry["share"] for entry in batch_of(server)["shares"]} == {None}
+
+
+def test_an_absent_member_hands_in_nothing(server: WorldServer, closed: TenderWorld, tmp_path: Path) -> None:
+    """A session that does not name the member gets no share from it."""
+    absent = closed.members[3]
+    client = Member(session_for(server, folder_for(closed, absent.signer, tmp_path / "absent", absent)))
+
+    with pytest.raises(NotVerified):
+        client.hand_in_batch(closed.tender, "A")
+
+    assert server.batches == []
 
 
 def opened(world: TenderWorld, stage: str) -> None:
@@ -257,50 +269,45 @@ def test_a_guarantee_that_falls_short_is_not_accepted(
         chair.sign_decision(world.tender, "A", canonical_bytes(proposed))
 
 
-def award(world: TenderWorld, winner: int) -> dict[str, Any]:
+def rightful_award(world: TenderWorld) -> dict[str, Any]:
     record = world.held["C"].record
     assert record is not None
-    order = [winner, 1 - winner]
-    prices = ["900", "950"]
-    ranking = [
-        {
-            "manifest_digest": world.submissions[number].manifest_digest,
-            "bidder": world.bidders[number].party,
-            "amount": {"amount": prices[number], "currency": "IRR"},
-        }
-        for number in order
-    ]
-    return {
-        "type": "mohr/award/v1",
-        "tender": world.tender,
-        "record_digest": record.digest,
-        "lots": [
-            {
-                "lot": "L1",
-                "outcome": "award",
-                "ranking": ranking,
-                "winner": world.bidders[winner].party,
-                "second": None,
-                "reason": "best-price (Tenders Law 1383 Art. 20)",
-            }
-        ],
-        "decided_at": "2026-12-09T09:00:00.000000Z",
-    }
+    return award_document(
+        world.notice,
+        record_digest=record.digest,
+        record=parse_canonical(record.document),
+        bids=world.held["C"].bids,
+        sealed_at={each.manifest_digest: "2026-11-24T08:00:00.000000Z" for each in world.submissions},
+        decided_at="2026-12-09T09:00:00.000000Z",
+    )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"winner": "IRO-14000000002"},
+        {"second": "IRO-14000000002"},
+        {"outcome": "unsuccessful", "winner": None},
+        {"ranking": []},
+        {"lot": "L2"},
+    ],
+)
 def test_only_the_award_that_follows_from_the_prices_is_signed(
-    chair: Member, server: WorldServer, closed: TenderWorld
+    chair: Member, server: WorldServer, closed: TenderWorld, change: dict[str, Any]
 ) -> None:
-    """The dearer bid is not made the winner by any server; the rightful award gets the signature."""
+    """The cheaper bid wins by the notice's rules; any other outcome, from whatever server, gets no signature."""
     for stage in ("A", "B"):
         closed.run_stage(stage)
     opened(closed, "C")
-    wrong = canonical_bytes(award(closed, 1))
+    right = rightful_award(closed)
+    assert right["lots"][0]["winner"] == closed.bidders[0].party
+    wrong = copy.deepcopy(right)
+    wrong["lots"][0] |= change
     with pytest.raises(AwardNotByPrices):
-        chair.sign_award(closed.tender, wrong)
+        chair.sign_award(closed.tender, canonical_bytes(wrong))
     assert server.signed == []
 
-    assert chair.sign_award(closed.tender, canonical_bytes(award(closed, 0)))
+    assert chair.sign_award(closed.tender, canonical_bytes(right))
 
 
 def test_attendance_is_signed_for_one_stage(chair: Member, server: WorldServer, closed: TenderWorld) -> None:

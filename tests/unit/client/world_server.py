@@ -62,7 +62,7 @@ class WorldServer(httpx.BaseTransport):
         if method == "PUT":
             return self._upload(parts[1], parts[3], body)
         if method == "POST":
-            return self._take(parts, json.loads(body))
+            return self._take(parts, json.loads(body or b"{}"))
         if path == "/pki/trust":
             return self._trust()
         if path == "/log/proof":

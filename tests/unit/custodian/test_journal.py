@@ -278,3 +278,14 @@ def test_after_a_failed_sync_the_journal_stands_still_until_it_is_read_anew(desk
         journal.cosign()
 
     assert [entry.index for entry in desk.open().entries()] == [0, 1, 2]
+
+
+def test_two_custodians_on_one_folder_do_not_fork_the_journal(desk: Desk) -> None:
+    """Whoever finds that another process has written since stands still; the file stays gapless."""
+    first, second = filled(desk, 1), desk.open()
+    first.append("refused", "tender", DIGEST)
+
+    with pytest.raises(JournalStopped):
+        second.append("released", "tender", DIGEST, stage="A")
+
+    assert [entry.act for entry in desk.open().entries()] == ["released", "refused"]

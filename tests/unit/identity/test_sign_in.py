@@ -63,7 +63,7 @@ def test_the_holder_of_a_certificate_is_its_party(office: Office, signer: Signer
 
     actor = authenticate(opened.token, office=office)
 
-    assert (actor.party, actor.roles) == ("IR-2", {"buyer"})
+    assert (actor.party, actor.roles) == ("IR-2", frozenset({"buyer"}))
     assert actor.fingerprint == fingerprint_of(signer.certificate)
 
 

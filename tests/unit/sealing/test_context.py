@@ -29,7 +29,7 @@ def test_the_digest_is_that_of_the_canonical_bytes() -> None:
     """The digest is SHA-256 over RFC 8785 bytes: a known answer, made with sha256sum."""
     assert (
         EnvelopeContext.from_json(HONEST).digest().hex()
-        == "GOLDEN_CONTEXT"
+        == "68d87c2fb88bcfda1cd064db994dd607109f6cfc6e033aa4a17258b1152ca789"
     )
 
 

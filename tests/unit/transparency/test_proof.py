@@ -7,7 +7,7 @@ import pytest
 
 from tests.unit.transparency.logs import note_of, signer, tree_of
 from transparency.errors import ProofInvalid
-from transparency.notes import add_signatures, cosign, parse_signatures, split_note
+from transparency.notes import Checkpoint, add_signatures, cosign, parse_signatures, sign_note, split_note
 from transparency.proof import make_proof, verify_proof
 
 LOG, WITNESS, SECOND = signer("mohr.test/log"), signer("witness.test/w1"), signer("witness.test/w2")
@@ -102,10 +102,12 @@ def test_a_witness_alone_is_not_the_log() -> None:
     """A checkpoint that only the witness signed proves nothing, and neither does one that names another log."""
     text = split_note(cosigned())[0]
     unsigned = f"{text}\n{cosign(text, WITNESS, COSIGNED_AT)}"
-    other_name = signer("mohr.test/other")
-    misnamed = note_of(TREE, LOG).replace("mohr.test/log\n", "mohr.test/other\n", 1)
+    misnamed = sign_note(Checkpoint("mohr.test/other", 11, TREE.root()).text, LOG)
+    misnamed = add_signatures(
+        misnamed, parse_signatures(cosign(split_note(misnamed)[0], WITNESS, COSIGNED_AT))
+    )
 
     with pytest.raises(ProofInvalid, match="not signed by the log"):
         verify_proof(proof(unsigned), LOG.vkey, VKEYS, entry=b"4")
-    with pytest.raises(ProofInvalid):
-        verify_proof(proof(misnamed), other_name.vkey, VKEYS, entry=b"4")
+    with pytest.raises(ProofInvalid, match="not signed by the log it names"):
+        verify_proof(proof(misnamed), LOG.vkey, VKEYS, entry=b"4")

@@ -88,6 +88,17 @@ def test_growing_out_of_nothing_shows_nothing() -> None:
     assert not verify_consistency(0, 0, [], EMPTY_ROOT, EMPTY_ROOT)
 
 
+def test_the_border_between_two_hashes_cannot_be_moved() -> None:
+    """Steps of other lengths are refused, even where the joined bytes, and so the root, would be the same."""
+    tree = tree_of(2)
+    joined = tree.leaf(0) + tree.leaf(1)
+
+    assert verify_inclusion(joined[:32], 0, 2, [joined[32:]], tree.root())
+    assert not verify_inclusion(joined[:31], 0, 2, [joined[31:]], tree.root())
+    assert verify_consistency(1, 2, [joined[32:]], joined[:32], tree.root())
+    assert not verify_consistency(1, 2, [joined[31:]], joined[:31], tree.root())
+
+
 def test_proofs_stay_logarithmic() -> None:
     """A proof in a tree of 5,000 leaves has at most 14 steps."""
     tree = tree_of(5_000)

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api.application import create_app
+from app.bootstrap import build_container
 from app.container import Container
+from app.settings import load_settings
 from kernel.clock import DemoClock
 from pki.algorithms import fingerprint_of
 from tests.unit.app.people import Visitor, enrol
@@ -172,17 +175,11 @@ def test_a_guessed_token_is_refused(client: TestClient) -> None:
     assert (answer.status_code, answer.json()["reason"]) == (401, "unknown")
 
 
-def test_challenges_are_limited_for_each_source(folder: Path, container: Container) -> None:
+def test_challenges_are_limited_for_each_source(folder: Path) -> None:
     """One address can't fill the table of challenges, and expired ones make room again."""
-    from fastapi.testclient import TestClient as Client
-
-    from app.api.application import create_app
-    from app.bootstrap import build_container
-    from app.settings import load_settings
-
     settings = load_settings(folder, sessions={"max_outstanding_challenges_per_source": 2})
     limited = build_container(settings)
-    with Client(create_app(limited), base_url=settings.api.base_url) as client:
+    with TestClient(create_app(limited), base_url=settings.api.base_url) as client:
         assert [client.post("/auth/challenges").status_code for _ in range(3)] == [201, 201, 429]
         assert client.post("/auth/challenges").json()["code"] == "too-many-challenges"
         later(limited, seconds=settings.sessions.challenge_life_seconds)

@@ -120,7 +120,7 @@ def test_lists_and_authorities_are_where_certificates_say(
     points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
 
     issuer = client.get(next(iter(access)).access_location.value)
-    crl = client.get(next(iter(points)).full_name[0].value)  # type: ignore[index]
+    crl = client.get(next(iter(points)).full_name[0].value)
 
     assert issuer.content == der_of(container.authority.intermediate.certificate)
     assert x509.load_der_x509_crl(crl.content).issuer == certificate.issuer

@@ -1,0 +1,59 @@
+"""Witness and custodian, each as a process that knows nothing of the server: no database, no web framework.
+
+What is imported here is all that those processes hold in memory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kernel.clock import Clock, DemoClock, SystemClock
+from kernel.errors import MalformedInput
+
+
+def serve_witness(folder: Path, host: str, port: int, *, clock_file: Path | None, with_parent: bool) -> None:
+    """The witness of ``folder``, until told to stop."""
+    from app.processes import end_with_parent, log_to_stderr, serve_until_told
+    from app.witness_server import create_witness_app
+    from app.witness_setup import open_witness, witness_settings
+
+    log_to_stderr()
+    if with_parent:
+        end_with_parent()
+    clock = _clock(clock_file, demo=bool(witness_settings(folder)["demo"]))
+    serve_until_told(create_witness_app(open_witness(folder, clock)), host, port)
+
+
+def serve_custodian(
+    folder: Path,
+    host: str,
+    port: int,
+    *,
+    passphrase_file: Path | None,
+    clock_file: Path | None,
+    with_parent: bool,
+) -> None:
+    """The custodian of ``folder``, until told to stop. Only one below a demo root takes a clock file."""
+    from cryptography import x509
+
+    from app.custodian_server import create_custodian_app
+    from app.processes import end_with_parent, log_to_stderr, serve_until_told
+    from custodian.setup import access_token, open_custodian
+    from pki.names import DEMO_PREFIX, name_of
+
+    log_to_stderr()
+    if with_parent:
+        end_with_parent()
+    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
+    root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
+    clock = _clock(clock_file, demo=name_of(root).startswith(DEMO_PREFIX))
+    custodian = open_custodian(folder, clock, passphrase=passphrase)
+    serve_until_told(create_custodian_app(custodian, access_token(folder)), host, port)
+
+
+def _clock(clock_file: Path | None, *, demo: bool) -> Clock:
+    if clock_file is None:
+        return SystemClock()
+    if not demo:
+        raise MalformedInput("only a demo installation takes its time from a file")
+    return DemoClock(clock_file)
