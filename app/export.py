@@ -36,7 +36,7 @@ _ONE_EACH = {
 }
 _BY_STAGE = {"session": "session", "release": "release", "record": "record"}
 _BY_PARTY = {"attendance": "attendance", "batch": "batch"}
-_BATCH = 4096
+_BATCH = 500
 _RELAY_WAIT_SECONDS = 30.0
 
 

@@ -6,6 +6,8 @@ child stops. So no signal is needed, and even a parent that was killed leaves no
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import logging
 import os
 import signal
@@ -13,14 +15,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import httpx
 import uvicorn
 
-from kernel.errors import Unavailable
+from kernel.errors import Conflict, Unavailable
 
 _LOG = logging.getLogger(__name__)
 _FIRST_BACKOFF_SECONDS = 0.5
@@ -108,6 +111,22 @@ class Child:
             pause = min(pause * 2, _MAX_BACKOFF_SECONDS)
             self._start_process()
             started = time.monotonic()
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path, name: str, *, patience_seconds: float = 0.0) -> Iterator[None]:
+    """One process of that name for each folder; waits for one that is about to end. Raises Conflict."""
+    until = time.monotonic() + patience_seconds
+    with (folder / "serve.lock").open("wb") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() >= until:
+                    raise Conflict(f"another {name} serves this folder", folder=str(folder)) from error
+                time.sleep(_POLL_SECONDS)
+        yield
 
 
 def end_with_parent() -> None:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 
 from app.api.application import create_app
 from app.bootstrap import build_container
 from app.migrations.runner import require_newest
-from app.processes import Child, log_to_stderr, serve_until_told
+from app.processes import Child, alone_in, log_to_stderr, serve_until_told
 from app.settings import Settings
 from app.workers import Workers
 from kernel import failpoints
-from kernel.errors import Conflict
 
 _HEALTHY_WITHIN_SECONDS = 30.0
 CUSTODIAN_WARNING = (
@@ -33,7 +30,8 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
     failpoints.arm(demo=settings.demo)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
-        stack.enter_context(_alone_in(settings.folder))
+        # Two servers would be two writers of one log.
+        stack.enter_context(alone_in(settings.folder, "server"))
         container = build_container(settings)
         stack.callback(container.close)
         require_newest(container.engine)
@@ -65,17 +63,6 @@ def _children(settings: Settings) -> list[Child]:
     if settings.custodian.folder is not None:
         print(CUSTODIAN_WARNING, file=sys.stderr, flush=True)
     return children
-
-
-@contextlib.contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """One server for each folder: two would be two writers of one log. Raises Conflict."""
-    with (folder / "serve.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Conflict("another server serves this folder", folder=str(folder)) from error
-        yield
 
 
 @contextlib.contextmanager

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kernel import failpoints
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.errors import MalformedInput
+
+_PATIENCE_SECONDS = 20.0
 
 
 def serve_witness(folder: Path, host: str, port: int, *, clock_file: Path | None, with_parent: bool) -> None:
@@ -37,7 +40,7 @@ def serve_custodian(
     from cryptography import x509
 
     from app.custodian_server import create_custodian_app
-    from app.processes import end_with_parent, log_to_stderr, serve_until_told
+    from app.processes import alone_in, end_with_parent, log_to_stderr, serve_until_told
     from custodian.setup import access_token, open_custodian
     from pki.names import DEMO_PREFIX, name_of
 
@@ -46,9 +49,12 @@ def serve_custodian(
         end_with_parent()
     passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
     root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
-    clock = _clock(clock_file, demo=name_of(root).startswith(DEMO_PREFIX))
-    custodian = open_custodian(folder, clock, passphrase=passphrase)
-    serve_until_told(create_custodian_app(custodian, access_token(folder)), host, port)
+    demo = name_of(root).startswith(DEMO_PREFIX)
+    failpoints.arm(demo=demo)
+    # One that lost its server may still be at an act; to open the folder removes answers that are not in the journal.
+    with alone_in(folder, "custodian", patience_seconds=_PATIENCE_SECONDS):
+        custodian = open_custodian(folder, _clock(clock_file, demo=demo), passphrase=passphrase)
+        serve_until_told(create_custodian_app(custodian, access_token(folder)), host, port)
 
 
 def _clock(clock_file: Path | None, *, demo: bool) -> Clock:

@@ -90,8 +90,8 @@ class Approver:
         self._session = session
 
     def review(self, tender: str) -> dict[str, Any]:
-        """The tender as it waits for approval."""
-        return self._session.api.get(f"/tenders/{tender}")
+        """The tender as it waits for approval, with its terms."""
+        return self._session.api.get(f"/tenders/{tender}/draft")
 
     def approve(self, tender: str) -> dict[str, Any]:
         """Approve; the server refuses whoever entered the draft."""

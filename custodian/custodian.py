@@ -365,14 +365,14 @@ def _key_digests(keys: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def _request_digest(package: Mapping[str, Any]) -> str:
-    """What makes two release requests the same: the session, the batches, and the envelopes' shares."""
+    """What makes two release requests the same: stage and session.
+
+    Not the batches: a member may hand in one more between a release and the server's second question after a
+    crash, and that must get the answer given.
+    """
     try:
         session = sha256_hex(from_base64(package["session"]["document"], max_bytes=MAX_DOCUMENT_BYTES))
-        batches = [
-            sha256_hex(from_base64(wire["document"], max_bytes=MAX_DOCUMENT_BYTES))
-            for wire in package["batches"]
-        ]
         stage = package["stage"]
     except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedInput("a release names stage, session and batches") from error
-    return digest_of({"session": session, "stage": stage, "batches": sorted(batches)})
+        raise MalformedInput("a release names stage and session") from error
+    return digest_of({"session": session, "stage": stage})

@@ -106,6 +106,9 @@ class Tenders(Protocol):
         ...
 
     def all_ids(self) -> list[str]: ...
+    def published_ids(self, *, after: str, limit: int) -> list[str]:
+        """Identifiers of tenders that were published, above ``after``, in order."""
+        ...
 
 
 class Documents(Protocol):

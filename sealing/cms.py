@@ -11,7 +11,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat import asn1 as hazmat_asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES256
+from cryptography.hazmat.primitives.ciphers.modes import GCM
 from cryptography.hazmat.primitives.kdf.x963kdf import X963KDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -46,8 +48,7 @@ class ShareCms:
 
 def write_content(kek: bytes, content_key: bytes, nonce: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
     """Encrypt; returns (CMS in DER, detached ciphertext)."""
-    sealed = AESGCM(content_key).encrypt(nonce, plaintext, None)
-    ciphertext, tag = sealed[: -asn1.TAG_BYTES], sealed[-asn1.TAG_BYTES :]
+    ciphertext, tag = _encrypt(content_key, nonce, plaintext)
     recipient = asn1.KekRecipient(
         version=4,
         kekid=asn1.KekIdentifier(key_identifier=KEK_IDENTIFIER),
@@ -75,7 +76,7 @@ def decrypt_content(cms: ContentCms, kek: bytes, ciphertext: bytes) -> tuple[byt
     """Returns (plaintext, content key); nothing at all unless the tag verifies. Raises EnvelopeInvalid."""
     try:
         content_key = aes_key_unwrap(kek, cms.wrapped_key)
-        plaintext = AESGCM(content_key).decrypt(cms.nonce, ciphertext + cms.tag, None)
+        plaintext = _decrypt(content_key, cms.nonce, ciphertext, cms.tag)
     except (InvalidUnwrap, InvalidTag, ValueError) as error:
         raise EnvelopeInvalid("the content does not decrypt under the recovered key") from error
     return plaintext, content_key
@@ -93,8 +94,7 @@ def write_share(
 
     ``identifier`` is the subject key identifier by which the recipient's tools find their key.
     """
-    sealed = AESGCM(content_key).encrypt(nonce, plaintext, None)
-    ciphertext, tag = sealed[: -asn1.TAG_BYTES], sealed[-asn1.TAG_BYTES :]
+    ciphertext, tag = _encrypt(content_key, nonce, plaintext)
     wrap = asn1.BareAlgorithm(algorithm=asn1.AES256_WRAP)
     originator = asn1.OriginatorPublicKey(
         algorithm=asn1.BareAlgorithm(algorithm=asn1.EC_PUBLIC_KEY),
@@ -146,7 +146,7 @@ def decrypt_share(cms: ShareCms, key: ec.EllipticCurvePrivateKey) -> bytes:
     try:
         peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), cms.point)
         content_key = aes_key_unwrap(_wrapping_key(key.exchange(ec.ECDH(), peer)), cms.wrapped_key)
-        return AESGCM(content_key).decrypt(cms.nonce, cms.ciphertext + cms.tag, None)
+        return _decrypt(content_key, cms.nonce, cms.ciphertext, cms.tag)
     except (InvalidUnwrap, InvalidTag, ValueError) as error:
         raise ShareInvalid("the share does not decrypt with this key") from error
 
@@ -161,6 +161,19 @@ def key_identifier(key: ec.EllipticCurvePublicKey) -> bytes:
     digest = hashes.Hash(hashes.SHA1())
     digest.update(point_of(key))
     return digest.finalize()
+
+
+def _encrypt(key: bytes, nonce: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
+    """(ciphertext, tag) of AES-256-GCM. Joined to one string, as AESGCM has them, a large content is copied."""
+    encryptor = Cipher(AES256(key), GCM(nonce)).encryptor()
+    ciphertext = encryptor.update(plaintext) + encryptor.finalize()
+    return ciphertext, encryptor.tag
+
+
+def _decrypt(key: bytes, nonce: bytes, ciphertext: bytes, tag: bytes) -> bytes:
+    """The plaintext, only if the tag verifies; raises InvalidTag."""
+    decryptor = Cipher(AES256(key), GCM(nonce, tag)).decryptor()
+    return decryptor.update(ciphertext) + decryptor.finalize()
 
 
 def _wrapping_key(shared: bytes) -> bytes:

@@ -27,7 +27,7 @@ TYPE = "mohr/envelope-header/v1"
 SUITE = "mohr-envelope-1"
 CUSTODIAN_INDEX = 0
 _FIELDS = ("suite", "context", "content", "shares", "kek_commitment")
-# What one call of AES-GCM takes, its tag included.
+# What OpenSSL takes in one call of AES-GCM, the tag included.
 _MAX_LENGTH = (1 << 31) - 1 - 16
 
 

@@ -47,7 +47,7 @@ class KeySetMember:
         """From the certificate's DER; raises KeySetInvalid if it can't be read."""
         try:
             certificate = x509.load_der_x509_certificate(encryption_certificate)
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise KeySetInvalid("an encryption certificate can't be read", party=party) from error
         return cls(index, party, signing_certificate, certificate)
 
@@ -299,8 +299,12 @@ def _text(value: Any) -> str:
 
 
 def _instant(value: Any) -> datetime:
-    instant = parse_utc(_text(value))
-    if format_utc(instant) != value:
+    try:
+        instant = parse_utc(_text(value))
+        same = format_utc(instant) == value
+    except OverflowError as error:
+        raise KeySetInvalid("an instant lies beyond the calendar") from error
+    if not same:
         raise KeySetInvalid("an instant is written in UTC with microseconds")
     return instant
 

@@ -148,7 +148,7 @@ def _take_apart(data: bytes) -> dict[str, bytes]:
     at = 0
     while data.startswith(_LOCAL_MAGIC, at):
         if len(entries) == MAX_FILES + 5:
-            raise PayloadInvalid("too many entries in the container")
+            raise PayloadInvalid("more entries than the container's directory may list")
         try:
             _, length, name_length = _LOCAL.unpack_from(data, at)
             start = at + _LOCAL.size + name_length

@@ -210,7 +210,6 @@ class Sequencer:
                 [{"id": row.id, "log_index": start + place} for place, row in enumerate(rows)],
             )
             session.add(self._signed(start + len(leaves), self._tree.root_after(leaves)))
-            session.flush()
             reach("log.before-commit")
         reach("log.committed")
         # Only committed leaves enter the tree in memory; whatever was not added here is read by _catch_up.

@@ -81,6 +81,12 @@ class TenderAnswer(BaseModel):
     demo: bool
 
 
+class DraftAnswer(TenderAnswer):
+    """A call before its publication, with the terms that are to be approved."""
+
+    terms: dict[str, Any]
+
+
 class TenderList(BaseModel):
     tenders: list[TenderAnswer]
 

@@ -103,7 +103,7 @@ def hand_in(
 )
 def release(tender_id: TenderId, stage: Stage, actor: CurrentActor, desk: CurrentDesk) -> RecordAnswer:
     """Have the custodian release and open every envelope of the stage (head). Safe to repeat."""
-    ask.require_chair(ask.load_tender(tender_id, desk), actor)
+    ask.require_chair(tender_id, actor, desk)
     record = open_envelopes.open_stage(tender_id, stage, actor=actor, desk=desk)
     return RecordAnswer(record=ManySigned(**record))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from app.api.bodies import (
     DocumentAnswer,
+    DraftAnswer,
     DraftBody,
     KeySetAnswer,
     ManySigned,
@@ -27,10 +28,15 @@ from procurement.use_cases import ask, close_tender, prepare_tender
 router = APIRouter(tags=["tenders"])
 
 
-@router.get("/tenders", operation_id="listTenders", responses=documented())
-def list_tenders(desk: CurrentDesk) -> TenderList:
-    """Every published call."""
-    return TenderList(tenders=[TenderAnswer(**ask.status_of(each)) for each in ask.all_tenders(desk)])
+@router.get("/tenders", operation_id="listTenders", responses=documented(422))
+def list_tenders(
+    desk: CurrentDesk,
+    after: Annotated[str, Query(max_length=64, description="identifier of the last one seen")] = "",
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> TenderList:
+    """Published calls, oldest first, a page at a time."""
+    tenders = ask.published_tenders(desk, after=after, limit=limit)
+    return TenderList(tenders=[TenderAnswer(**ask.status_of(each)) for each in tenders])
 
 
 @router.post(
@@ -44,8 +50,15 @@ def draft_tender(body: DraftBody, actor: CurrentActor, desk: CurrentDesk) -> Ten
 
 @router.get("/tenders/{tender_id}", operation_id="showTender", responses=documented(404))
 def show_tender(tender_id: TenderId, desk: CurrentDesk) -> TenderAnswer:
-    """Where a call stands: the status that every participant can follow."""
-    return TenderAnswer(**ask.status_of(ask.load_tender(tender_id, desk)))
+    """Where a published call stands: the status that every participant can follow."""
+    return TenderAnswer(**ask.status_of(ask.published_tender(tender_id, desk)))
+
+
+@router.get("/tenders/{tender_id}/draft", operation_id="showDraft", responses=documented(401, 403, 404))
+def show_draft(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> DraftAnswer:
+    """A call as it is prepared, with its terms (buyer, approver, auditor, its commission)."""
+    tender, terms = ask.draft_of(tender_id, actor=actor, desk=desk)
+    return DraftAnswer(**ask.status_of(tender), terms=terms)
 
 
 @router.post(

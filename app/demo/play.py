@@ -112,7 +112,10 @@ def _publish(script: Script, cast: Cast) -> Running:
     buyer = cast.buyer()
     tender = buyer.draft(_draft(script, now, documents_until, deadline, opening, cast))
     buyer.submit_for_approval(tender)
-    cast.approver().approve(tender)
+    approver = cast.approver()
+    if approver.review(tender)["terms"]["title"] != script.title:
+        raise DemoFailed("the approver was shown another draft")
+    approver.approve(tender)
     buyer.compose_key_set(tender)
     for member in cast.key_holders():
         missing = member.countersign_key_set(tender)

@@ -66,6 +66,11 @@ class SqlTenders:
     def all_ids(self) -> list[str]:
         return list(self._session.scalars(select(TenderRow.id).order_by(TenderRow.id)))
 
+    def published_ids(self, *, after: str, limit: int) -> list[str]:
+        # closes_at is set by the publication and never taken back.
+        query = select(TenderRow.id).where(TenderRow.id > after, TenderRow.closes_at.is_not(None))
+        return list(self._session.scalars(query.order_by(TenderRow.id).limit(limit)))
+
     def _row(self, tender_id: str) -> TenderRow:
         row = self._session.get(TenderRow, tender_id, populate_existing=True)
         if row is None:

@@ -9,9 +9,11 @@ from kernel.clock import format_utc
 from kernel.errors import Forbidden, NotFound
 from procurement.ports import Actor, Desk, StoredSubmission
 from procurement.rules.commission import head_of, seat_of
+from procurement.rules.errors import NotAMember
 from procurement.rules.tender import Tender
 from procurement.use_cases.decide import opened_bids
 from procurement.use_cases.hold_opening import many, opening_package, wire, with_proof
+from procurement.use_cases.step import require_role
 from sealing.key_set import KeySet
 
 
@@ -21,12 +23,28 @@ def load_tender(tender_id: str, desk: Desk) -> Tender:
         return desk.repositories(session).tenders.load(tender_id)
 
 
-def all_tenders(desk: Desk) -> list[Tender]:
-    """Every published tender, oldest first; drafts are nobody's business yet."""
+def published_tender(tender_id: str, desk: Desk) -> Tender:
+    """A published tender; before that there is nothing for the public, not even that it exists."""
+    tender = load_tender(tender_id, desk)
+    if tender.notice is None:
+        raise NotFound("no such tender", tender=tender_id[:64])
+    return tender
+
+
+def draft_of(tender_id: str, *, actor: Actor, desk: Desk) -> tuple[Tender, dict[str, Any]]:
+    """A tender before publication with its terms, for those who prepare it."""
+    tender = load_tender(tender_id, desk)
+    member = seat_of(tender.draft.commission, actor.party) is not None
+    if not member and not actor.roles & {"buyer", "approver", "auditor"}:
+        raise Forbidden("a draft is shown to buyers, approvers, auditors and its own commission")
+    return tender, tender.draft.to_json()
+
+
+def published_tenders(desk: Desk, *, after: str, limit: int) -> list[Tender]:
+    """Published tenders by identifier, which is by age, beyond ``after``; at most ``limit``."""
     with desk.reading() as session:
         tenders = desk.repositories(session).tenders
-        loaded = [tenders.load(tender_id) for tender_id in tenders.all_ids()]
-    return [tender for tender in loaded if tender.notice is not None]
+        return [tenders.load(each) for each in tenders.published_ids(after=after, limit=limit)]
 
 
 def status_of(tender: Tender) -> dict[str, Any]:
@@ -69,6 +87,7 @@ def proven_document(tender_id: str, kind: str, desk: Desk) -> dict[str, Any]:
 
 def next_submission_number(tender_id: str, lot: str, *, actor: Actor, desk: Desk) -> int:
     """One above the asking bidder's last number for that lot."""
+    require_role(actor, "bidder")
     with desk.reading() as session:
         repositories = desk.repositories(session)
         repositories.tenders.load(tender_id)
@@ -77,12 +96,15 @@ def next_submission_number(tender_id: str, lot: str, *, actor: Actor, desk: Desk
 
 def own_submissions(tender_id: str, *, actor: Actor, desk: Desk) -> list[StoredSubmission]:
     """The asking bidder's own submissions; nobody can ask for another's."""
+    require_role(actor, "bidder")
     with desk.reading() as session:
         stored = desk.repositories(session).submissions.of_tender(tender_id)
     return [each for each in stored if each.bidder == actor.party]
 
 
 def own_submission(submission_id: str, *, actor: Actor, desk: Desk) -> StoredSubmission:
+    """One of the asking bidder's own submissions; another's is not found."""
+    require_role(actor, "bidder")
     with desk.reading() as session:
         stored = desk.repositories(session).submissions.get(submission_id)
     if stored.bidder != actor.party:
@@ -92,6 +114,7 @@ def own_submission(submission_id: str, *, actor: Actor, desk: Desk) -> StoredSub
 
 def member_package(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     """The opening package with the asking member's own share blobs."""
+    require_role(actor, "member")
     with desk.reading() as session:
         stored = desk.repositories(session).documents.one(tender_id, "key-set")
     for member in KeySet.parse(stored.document).members:
@@ -102,14 +125,14 @@ def member_package(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> d
 
 def record_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     """The signed opening record. Its secrets open the envelopes, so it goes to members and auditors."""
-    _require_insider(load_tender(tender_id, desk), actor)
+    _require_insider(tender_id, actor, desk)
     with desk.reading() as session:
         return many(desk.repositories(session).documents.one(tender_id, "record", stage=stage))
 
 
 def bids_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> list[dict[str, Any]]:
     """The opened bids of a stage, all at once, to members and auditors."""
-    _require_insider(load_tender(tender_id, desk), actor)
+    _require_insider(tender_id, actor, desk)
     with desk.reading() as session:
         repositories = desk.repositories(session)
         record = parse_canonical(repositories.documents.one(tender_id, "record", stage=stage).document)
@@ -128,18 +151,23 @@ def bids_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> list[dic
 
 def returns_of(tender_id: str, *, actor: Actor, desk: Desk) -> list[dict[str, str]]:
     """Signed returns of unopened envelopes: a bidder's own, an auditor's all."""
+    require_role(actor, "bidder", "auditor")
     party = None if "auditor" in actor.roles else actor.party
     with desk.reading() as session:
         documents = desk.repositories(session).documents
         return [wire(each) for each in documents.find(tender_id, "return", party=party)]
 
 
-def require_chair(tender: Tender, actor: Actor) -> None:
-    """Raises Forbidden unless the actor holds the head's seat."""
+def require_chair(tender_id: str, actor: Actor, desk: Desk) -> None:
+    """Raises Forbidden, or NotAMember unless the actor holds the head's seat."""
+    require_role(actor, "member")
+    tender = load_tender(tender_id, desk)
     if head_of(tender.published_notice.commission) != actor.party:
-        raise Forbidden("only the head of the commission does this", article="Tenders Law 1383 Art. 5")
+        raise tender.rules["head-attends"].refusal(NotAMember, "only the head of the commission does this")
 
 
-def _require_insider(tender: Tender, actor: Actor) -> None:
+def _require_insider(tender_id: str, actor: Actor, desk: Desk) -> None:
+    require_role(actor, "member", "auditor")
+    tender = load_tender(tender_id, desk)
     if seat_of(tender.published_notice.commission, actor.party) is None and "auditor" not in actor.roles:
         raise Forbidden("opened bids are shown to the commission and to auditors")

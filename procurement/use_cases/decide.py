@@ -8,12 +8,14 @@ from typing import Any
 
 from kernel.canonical import parse_canonical, sha256_hex
 from kernel.clock import format_utc
+from kernel.errors import WrongState
 from kernel.unit_of_work import UnitOfWork
 from procurement.ports import Actor, Desk, Repositories, StoredDocument
-from procurement.rules.award import award_document
+from procurement.rules.award import award_document, check_same, read_award
 from procurement.rules.commission import seat_of
-from procurement.rules.errors import AwardNotByPrices, MajorityMissing, NotAMember
+from procurement.rules.errors import MajorityMissing, NotAMember
 from procurement.rules.tender import Award, Command, Decide, Tender
+from procurement.use_cases.signed_input import check_decision_form
 from procurement.use_cases.step import require_role, take
 from signing.documents import read_document
 
@@ -34,10 +36,13 @@ def decide_stage(
             record_digest=value["record_digest"],
             results=tuple(value["results"]),
             signers=tuple(stored.signatures),
-            bids=opened_bids(repositories, tender_id, stage),
+            bids=opened_bids(repositories, tender_id, stage) if stage in tender.records else {},
         )
 
-    return _sign(tender_id, "decision", stage, document, signature, command, actor, desk)
+    def check(tender: Tender, value: dict[str, Any], repositories: Repositories) -> None:
+        check_decision_form(value)
+
+    return _sign(tender_id, "decision", stage, document, signature, command, actor, desk, check)
 
 
 def decide_award(tender_id: str, document: bytes, signature: bytes, *, actor: Actor, desk: Desk) -> bool:
@@ -76,14 +81,14 @@ def opened_bids(repositories: Repositories, tender_id: str, stage: str) -> dict[
 
 def _check_award(tender: Tender, value: dict[str, Any], repositories: Repositories) -> None:
     """What is decided must be what follows; only the instant of the decision is the commission's own."""
-    if value != _award_of(tender, value["decided_at"], repositories):
-        raise AwardNotByPrices(
-            "the award does not follow from the opened prices", article="Tenders Law 1383 Art. 20"
-        )
+    read_award(value)
+    check_same(value, _award_of(tender, value["decided_at"], repositories), tender.rules)
 
 
 def _award_of(tender: Tender, decided_at: str, repositories: Repositories) -> dict[str, Any]:
-    record = repositories.documents.one(tender.id, "record", stage="C")
+    record = repositories.documents.maybe(tender.id, "record", stage="C")
+    if record is None:
+        raise WrongState("no prices have been opened yet", state=tender.state.value)
     sealed_at = {
         each.manifest_digest: each.sealed_at for each in repositories.submissions.of_tender(tender.id)
     }
@@ -118,7 +123,7 @@ def _sign(
         tender = repositories.tenders.load(tender_id)
         seat = seat_of(tender.published_notice.commission, actor.party)
         if seat is None or seat == "observer":
-            raise NotAMember("only a member with a vote decides", article="Tenders Law 1383 Art. 5")
+            raise tender.rules["commission-seats"].refusal(NotAMember, "only a member with a vote decides")
         if check is not None:
             check(tender, value, repositories)
         digest = sha256_hex(document)

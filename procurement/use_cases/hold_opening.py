@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kernel.canonical import to_base64
+from kernel.canonical import sha256_hex, to_base64
 from kernel.clock import format_utc
-from kernel.errors import WrongState
+from kernel.errors import MalformedInput, WrongState
 from procurement.ports import Actor, Desk, Repositories, StoredDocument, StoredSubmission
-from procurement.rules.errors import BatchRepeated, NotPresent
+from procurement.rules.errors import BatchRepeated, DocumentMismatch, NotEligible, NotPresent
 from procurement.rules.tender import RecordAttendance, StartOpening, Tender
+from procurement.use_cases.signed_input import check_attendance_form, check_batch_form, check_session_form
 from procurement.use_cases.step import require_role, take
+from sealing.key_set import KeySet
 from signing.cms import verify_detached
 from signing.documents import read_document
 
@@ -24,6 +26,7 @@ def record_attendance(tender_id: str, document: bytes, signature: bytes, *, acto
     declared = read_document(
         document, signature, desk.trust(), type_="mohr/attendance/v1", now=now, party=actor.party
     )
+    check_attendance_form(declared)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         tender = repositories.tenders.load(tender_id)
@@ -75,18 +78,16 @@ def start_opening(
     session = read_document(
         document, signature, desk.trust(), type_="mohr/opening-session/v1", now=now, party=actor.party
     )
+    check_session_form(session)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         tender = repositories.tenders.load(tender_id)
-        digest = repositories.documents.put(
-            tender_id, "session", document, stage=stage, signatures={actor.party: signature}
-        )
         command = StartOpening(
             tender=session["tender"],
             stage=stage,
             session_stage=session["stage"],
             signer=actor.party,
-            digest=digest,
+            digest=sha256_hex(document),
             closing_list_digest=session["closing_list_digest"],
             decision_digest=session["decision_digest"],
             present=tuple(session["present"]),
@@ -94,6 +95,9 @@ def start_opening(
             opened_at=session["opened_at"],
         )
         tender = take(tender, command, desk.clock.now(), uow)
+        repositories.documents.put(
+            tender_id, "session", document, stage=stage, signatures={actor.party: signature}
+        )
         repositories.tenders.save(tender)
         uow.commit()
 
@@ -116,9 +120,7 @@ def opening_package(tender_id: str, stage: str, *, share_index: int, desk: Desk)
             "stage": stage,
             "notice": wire(documents.one(tender_id, "notice")),
             "key_set": many(documents.one(tender_id, "key-set")),
-            "closing_list": with_proof(
-                tender_id, documents.one(tender_id, "closing-list"), reader, desk
-            ),
+            "closing_list": with_proof(tender_id, documents.one(tender_id, "closing-list"), reader, desk),
             "session": wire(session),
             "attendances": [wire(each) for each in documents.find(tender_id, "attendance", stage=stage)],
             "previous_decision": many(decision) if decision else None,
@@ -144,11 +146,11 @@ def hand_in_batch(
         now=desk.clock.now(),
         party=actor.party,
     )
+    check_batch_form(batch)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         tender = repositories.tenders.load(tender_id)
-        session = repositories.documents.one(tender_id, "session", stage=stage)
-        _check_batch(batch, tender, stage, session, actor, repositories)
+        _check_batch(batch, tender, stage, actor, repositories)
         digest = repositories.documents.put(
             tender_id,
             "batch",
@@ -175,7 +177,9 @@ def sign_record(tender_id: str, stage: str, signature: bytes, *, actor: Actor, d
         stored = repositories.documents.one(tender_id, "record", stage=stage)
         present = tender.present(stage)
         if actor.party not in present:
-            raise NotPresent("only a member who was present signs the record")
+            raise tender.rules["commission-seats"].refusal(
+                NotPresent, "only a member who was present signs the record"
+            )
         verify_detached(stored.document, signature, desk.trust(), now=desk.clock.now(), party=actor.party)
         if actor.party not in stored.signatures:
             repositories.documents.sign(tender_id, stored.digest, actor.party, signature)
@@ -190,12 +194,13 @@ def _check_batch(
     batch: dict[str, Any],
     tender: Tender,
     stage: str,
-    session: StoredDocument,
     actor: Actor,
     repositories: Repositories,
 ) -> None:
-    if tender.state != f"opening_{stage.lower()}":
-        raise WrongState("no session of that stage is open", state=tender.state, stage=stage)
+    """Of a present member, for the session that is open, under its own index, naming each envelope once."""
+    session = tender.sessions.get(stage)
+    if session is None or stage in tender.records or tender.state != f"opening_{stage.lower()}":
+        raise WrongState("no session of that stage is open", state=tender.state.value, stage=stage)
     expected = {
         "tender": tender.id,
         "stage": stage,
@@ -203,11 +208,22 @@ def _check_batch(
         "party": actor.party,
     }
     if any(batch.get(name) != value for name, value in expected.items()):
-        raise NotPresent("the batch was signed for another session")
+        raise tender.rules["envelope-order"].refusal(
+            DocumentMismatch, "the batch was signed for another session"
+        )
     if actor.party not in tender.present(stage):
-        raise NotPresent("only a member who is present hands in shares")
+        raise tender.rules["commission-seats"].refusal(
+            NotPresent, "only a member who is present hands in shares"
+        )
     if repositories.documents.find(tender.id, "batch", stage=stage, party=actor.party):
         raise BatchRepeated("this member has handed in a batch for this session already")
+    key_set = KeySet.parse(repositories.documents.one(tender.id, "key-set").document)
+    if (batch["index"], actor.party) not in {(each.index, each.party) for each in key_set.members}:
+        raise MalformedInput("the batch is not under its member's own index", field="batch.index")
+    if sorted(each["manifest_digest"] for each in batch["shares"]) != sorted(session.manifests):
+        raise tender.rules["envelope-order"].refusal(
+            NotEligible, "a batch names each envelope of its session once, and no other"
+        )
 
 
 def _submission(

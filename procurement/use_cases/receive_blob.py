@@ -12,6 +12,7 @@ from procurement.ports import Actor, Desk, StoredSubmission, Submissions
 from procurement.rules.errors import BlobMismatch
 from procurement.rules.submission import check_upload_time
 from procurement.use_cases.receipts import BidderAct, record_act
+from procurement.use_cases.step import require_role
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class ExpectedBlob:
 
 
 def expect_blob(submission: str, name: str, length: int | None, *, actor: Actor, desk: Desk) -> ExpectedBlob:
-    """Check sender, time, name and announced length. Raises NotFound, Forbidden, SubmissionLate, LimitExceeded."""
+    """Check sender, time, name and announced length. Raises NotFound, Forbidden, SubmissionLate, BlobMismatch."""
+    require_role(actor, "bidder")
     with desk.reading() as session:
         repositories = desk.repositories(session)
         stored = repositories.submissions.get(submission)

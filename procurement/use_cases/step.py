@@ -18,7 +18,7 @@ def take(tender: Tender, command: Command, now: datetime, uow: UnitOfWork) -> Te
     return tender
 
 
-def require_role(actor: Actor, role: str) -> None:
-    """Raises Forbidden unless the actor holds the role."""
-    if role not in actor.roles:
-        raise Forbidden("this step belongs to another role", role=role)
+def require_role(actor: Actor, *roles: str) -> None:
+    """Raises Forbidden unless the actor holds one of the roles."""
+    if not set(roles) & set(actor.roles):
+        raise Forbidden("this step belongs to another role", role=" or ".join(roles))

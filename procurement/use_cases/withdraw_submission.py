@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kernel.canonical import sha256_hex
 from kernel.errors import NotFound
-from procurement.ports import Actor, Desk
+from procurement.ports import Actor, Desk, Repositories
+from procurement.rules.errors import NothingToWithdraw
 from procurement.rules.submission import check_withdrawal
 from procurement.use_cases.receipts import BidderAct, Receipt, record_act
+from procurement.use_cases.signed_input import check_withdrawal_form
 from procurement.use_cases.step import require_role
 from signing.documents import read_document
 
@@ -20,7 +23,10 @@ class WithdrawSubmission:
 
 
 def withdraw_submission(command: WithdrawSubmission, *, actor: Actor, desk: Desk) -> Receipt:
-    """Record the signed withdrawal and return its receipt; what was withdrawn is never opened."""
+    """Record the signed withdrawal and return its receipt; what was withdrawn is never opened.
+
+    The same document again gets the first receipt: the sender may have lost our answer.
+    """
     require_role(actor, "bidder")
     now = desk.clock.now()
     withdrawal = read_document(
@@ -31,13 +37,21 @@ def withdraw_submission(command: WithdrawSubmission, *, actor: Actor, desk: Desk
         now=now,
         party=actor.party,
     )
+    check_withdrawal_form(withdrawal)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         tender = repositories.tenders.load(command.tender)
+        known = _receipt_for(sha256_hex(command.document), tender.id, actor, repositories)
+        if known is not None:
+            return known
         check_withdrawal(tender, withdrawal, bidder=actor.party, now=desk.clock.now())
         stored = repositories.submissions.by_manifest(tender.id, withdrawal["manifest_digest"])
-        if stored is None or stored.bidder != actor.party or stored.state not in ("receiving", "complete"):
-            raise NotFound("there is no standing submission of yours with that manifest")
+        if stored is None or (stored.bidder, stored.lot) != (actor.party, withdrawal["lot"]):
+            raise NotFound("there is no submission of yours with that manifest for that lot")
+        if stored.state not in ("receiving", "complete"):
+            raise tender.rules["one-bid"].refusal(
+                NothingToWithdraw, "that submission was replaced or withdrawn before", state=stored.state
+            )
         repositories.submissions.set_state(stored.id, "withdrawn")
         digest = repositories.documents.put(
             tender.id,
@@ -58,3 +72,10 @@ def withdraw_submission(command: WithdrawSubmission, *, actor: Actor, desk: Desk
         receipt = record_act(act, at=desk.clock.now(), uow=uow, repositories=repositories, desk=desk)
         uow.commit()
     return receipt
+
+
+def _receipt_for(digest: str, tender_id: str, actor: Actor, repositories: Repositories) -> Receipt | None:
+    for act in repositories.submissions.acts(tender_id):
+        if (act.act, act.digest, act.bidder) == ("withdrawal", digest, actor.party):
+            return Receipt(act.receipt, act.receipt_signature, act.leaf_hash, act.counter)
+    return None

@@ -45,7 +45,7 @@ GRACE = timedelta(minutes=10)
 
 
 class World:
-    """The parties of one tender, with its key set and notice. ``clock`` is everybody's but the custodian's, which is its own."""
+    """The parties of one tender, with its key set and notice; ``clock`` is everybody's but the custodian's own."""
 
     key_set: KeySet
     notice: Notice
