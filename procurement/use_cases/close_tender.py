@@ -24,18 +24,17 @@ def close_tender(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     Returns the attestation in wire form. Safe to repeat: the custodian attests a destruction once.
     """
     require_role(actor, "buyer")
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as session:
+        repositories = desk.repositories(session)
         tender = repositories.tenders.load(tender_id)
         done = repositories.documents.maybe(tender_id, "key-destruction")
         if done is not None:
             return wire(done)
-        if tender.state is not State.AWARDED:
-            raise WrongState("only an awarded tender is closed", state=tender.state)
+        kind, end = _end_of(tender, repositories)
         key_set = repositories.documents.one(tender_id, "key-set")
         request = {
             "tender": tender_id,
-            "award": many(_award_in_force(tender, repositories)),
+            kind: many(end),
             "notice": wire(repositories.documents.one(tender_id, "notice")),
             "key_set": many(key_set),
             "crls": [to_base64(crl) for crl in desk.crls()],
@@ -53,6 +52,9 @@ def close_tender(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     )
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
+        done = repositories.documents.maybe(tender_id, "key-destruction")
+        if done is not None:
+            return wire(done)
         tender = repositories.tenders.load(tender_id)
         now = desk.clock.now()
         repositories.documents.put(tender_id, "key-destruction", document, signatures={custodian: signature})
@@ -65,9 +67,23 @@ def close_tender(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     return {"document": to_base64(document), "signature": to_base64(signature)}
 
 
-def _award_in_force(tender: Tender, repositories: Repositories) -> StoredDocument:
-    assert tender.award is not None
-    stored = repositories.documents.by_digest(tender.id, tender.award.digest)
+def _end_of(tender: Tender, repositories: Repositories) -> tuple[str, StoredDocument]:
+    """What the commission signed as the end: the award, or a decision that accepted nobody.
+
+    Raises WrongState while there is none; a call that ended before any opening has nothing the custodian
+    could take for an end, so its keys stay where they are and open nothing.
+    """
+    if tender.state in (State.AWARDED, State.UNSUCCESSFUL):
+        if tender.award is not None:
+            return "award", _in_force(tender, tender.award.digest, repositories)
+        for decision in tender.decisions.values():
+            if not decision.accepted:
+                return "decision", _in_force(tender, decision.digest, repositories)
+    raise WrongState("the commission has not signed an end of this tender", state=tender.state.value)
+
+
+def _in_force(tender: Tender, digest: str, repositories: Repositories) -> StoredDocument:
+    stored = repositories.documents.by_digest(tender.id, digest)
     assert stored is not None
     return stored
 

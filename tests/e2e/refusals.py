@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,17 @@ MEDIA_TYPE = "application/problem+json"
 JSON_TYPE = {"Content-Type": "application/json"}
 # Workers fill these by themselves, from what was committed before.
 _DERIVED = {"inbox", "log_checkpoints", "ocds_records", "ocds_releases", "sqlite_sequence"}
-_INNER = ("Traceback", 'File "', "sqlite", "SELECT ", "INSERT ", "sqlalchemy", "procurement/", "app/api", ".py")
+_INNER = (
+    "Traceback",
+    'File "',
+    "sqlite",
+    "SELECT ",
+    "INSERT ",
+    "sqlalchemy",
+    "procurement/",
+    "app/api",
+    ".py",
+)
 _ARTICLES = {(rule.id, rule.article) for regime in REGIMES for rule in regime.rules}
 
 Json = dict[str, Any]
@@ -154,20 +164,17 @@ def staging_empties(folder: Path, seconds: float = 5.0) -> bool:
 
 def honoured(problem: Json, session: PartySession, bid: Json, digest: str) -> None:
     """The refusal's receipt is signed by the server, is about what was sent, and its leaf gets into the log."""
-    expected = Expected(
-        bid["tender"], bid["lot"], session.party, bid["submission_number"], "refusal", digest
-    )
+    expected = Expected(bid["tender"], bid["lot"], session.party, bid["submission_number"], "refusal", digest)
     receipt = check_receipt(problem["receipt"], expected, session.trust(), session)
     assert receipt.document["reason"] == problem["code"]
     await_inclusion(receipt, session)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Paper:
     """A document to be altered and signed by whom one likes."""
 
     value: Json
-    dropped: tuple[str, ...] = field(default=())
 
     def but(self, **changes: Any) -> Paper:
         """The same with other values."""

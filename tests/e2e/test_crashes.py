@@ -38,7 +38,7 @@ def test_server_killed_around_submission_and_closing(site: Site, tmp_path: Path)
             ("blob.marked",),
         ],
         "withdraw": [("before.submission-withdrawn", "after.submission-withdrawn")],
-        "close-submissions": [("before.submission-closed", "after.submission-closed")],
+        "close-submissions": [("before.submission-closed",)],
     }
     journey.publish()
     for bidder in journey.bidders:
@@ -56,6 +56,7 @@ def test_server_killed_around_openings(site: Site, tmp_path: Path) -> None:
     comes in between changes nothing."""
     journey = Journey(site, (FIRST, SECOND))
     journey.plan = {
+        "close-submissions": [("after.submission-closed",)],
         "batch": [("before.share-batch-received", "after.share-batch-received")],
         "release": [("opening.released",), ("before.opening-recorded",), ("after.opening-recorded",)],
         "decide": [(), ("before.decision-made", "after.decision-made")],
