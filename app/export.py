@@ -149,6 +149,11 @@ def _log_lines(session: Session, size: int) -> bytes:
 
 
 def _tender_files(tender: Tender, repositories: Repositories, container: Container) -> Iterator[File]:
+    """The tender's files, as far as its time has come.
+
+    Before the closing list nobody, no auditor either, is told who has bid or how many; and a share is shown
+    only beside the record of its opening.
+    """
     in_force = {decision.digest for decision in tender.decisions.values()}
     if tender.award is not None:
         in_force.add(tender.award.digest)
@@ -157,7 +162,7 @@ def _tender_files(tender: Tender, repositories: Repositories, container: Contain
         if stored.kind == "record":
             records[str(stored.stage)] = parse_canonical(stored.document)
         path = _path_of(stored, in_force)
-        if path is not None:
+        if path is not None and _may_be_shown(stored, tender):
             yield from _signed(path, stored.document, stored.signatures)
     for stage, record in records.items():
         for result in record["results"]:
@@ -165,11 +170,19 @@ def _tender_files(tender: Tender, repositories: Repositories, container: Contain
                 bid = repositories.documents.by_digest(tender.id, result["bid_digest"])
                 if bid is not None:
                     yield f"submissions/{result['manifest_digest']}/bid-{stage}.json", bid.document
+    if tender.closing is None:
+        return
     for act in repositories.submissions.acts(tender.id):
         signature = {container.receipt_signer.party: act.receipt_signature}
         yield from _signed(f"receipts/{act.leaf_hash}.json", act.receipt, signature)
     for submission in repositories.submissions.of_tender(tender.id):
         yield from _submission_files(submission, repositories, container)
+
+
+def _may_be_shown(stored: StoredDocument, tender: Tender) -> bool:
+    if stored.kind == "withdrawal":
+        return tender.closing is not None
+    return stored.kind != "batch" or stored.stage in tender.records
 
 
 def _path_of(stored: StoredDocument, in_force: set[str]) -> str | None:

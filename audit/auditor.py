@@ -26,7 +26,7 @@ from audit.folder import Folder
 from audit.ocds import check_ocds
 from audit.openings import check_openings
 from audit.receipt import check_receipt
-from audit.report import Check, Finding, Report
+from audit.report import Check, Finding, Report, printable
 from audit.tender import (
     TenderFile,
     check_award,
@@ -80,7 +80,7 @@ class _Run:
         base = self._base(anchors)
         if base is None:
             return
-        trust, log, events, journal, entries = base
+        trust, log, events, journal, entries, server = base
         for tender in sorted({event.subject for event in events if event.type == _PUBLISHED}):
             file = TenderFile(
                 self.folder,
@@ -90,20 +90,31 @@ class _Run:
                 journal,
                 entries,
                 tuple(event for event in events if event.subject == tender),
+                server,
+                anchors.demo,
             )
             self._tender(file, anchors)
         with self._check("ocds", "ocds/") as done:
-            done(check_ocds(self.folder, events))
+            done(check_ocds(self.folder, events, demo=anchors.demo))
         for number, receipt in enumerate(receipts, start=1):
             with self._check("receipt", f"receipt {number}"):
-                check_receipt(receipt, trust, log)
+                check_receipt(receipt, trust, log, server)
 
     def _base(
         self, anchors: Anchors
     ) -> (
-        tuple[TrustStore, LoggedTree, tuple[LoggedEvent, ...], LoggedTree, tuple[dict[str, Any], ...]] | None
+        tuple[
+            TrustStore,
+            LoggedTree,
+            tuple[LoggedEvent, ...],
+            LoggedTree,
+            tuple[dict[str, Any], ...],
+            str | None,
+        ]
+        | None
     ):
-        """Trust, log and journal; without them nothing else can be judged."""
+        """Trust, log, journal and whose server it is; without them nothing else can be judged."""
+        server = None
         with self._check("trust", "trust/"):
             trust = read_trust(self.folder, anchors)
         with self._check("keys", "trust/"):
@@ -114,7 +125,9 @@ class _Run:
         if not self.report.ok:
             return None
         with self._check("folder", "bundle.json") as done:
-            done(check_bundle(self.folder, trust, log.cosigned_at))
+            bundle = check_bundle(self.folder, trust, log.cosigned_at, demo=anchors.demo)
+            server = bundle.server
+            done(bundle.files)
         with self._check("events", "log/") as done:
             events = read_events(log)
             done(len(events))
@@ -126,7 +139,7 @@ class _Run:
             return None
         with self._check("completeness", "tenders/"):
             _check_complete(self.folder, events)
-        return trust, log, events, journal, entries
+        return trust, log, events, journal, entries, server
 
     def _tender(self, file: TenderFile, anchors: Anchors) -> None:
         self.progress(file.id)
@@ -152,14 +165,17 @@ class _Run:
             yield lambda count: counted.__setitem__(0, count)
         except Finding as finding:
             place = f"{finding.where}: " if finding.where else ""
-            self.report.checks.append(Check(name, about, False, 0, f"{place}{finding.detail}"))
+            self._off(name, about, f"{place}{finding.detail}")
         except DomainError as error:
-            self.report.checks.append(Check(name, about, False, 0, f"{error.code}: {error.detail}"))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OSError) as error:
-            detail = f"a part is missing or malformed ({type(error).__name__})"
-            self.report.checks.append(Check(name, about, False, 0, detail))
+            self._off(name, about, f"{error.code}: {error.detail}")
+        except Exception as error:
+            # Libraries have errors of their own for what a forger may write; none of them ends an audit.
+            self._off(name, about, f"a part is missing or malformed ({type(error).__name__})")
         else:
-            self.report.checks.append(Check(name, about, True, counted[0]))
+            self.report.checks.append(Check(name, printable(about), True, counted[0]))
+
+    def _off(self, name: str, about: str, detail: str) -> None:
+        self.report.checks.append(Check(name, printable(about), False, 0, printable(detail)))
 
 
 def _journal_entry(index: int, entry: bytes) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from audit.folder import Folder
 from audit.report import Finding
-from kernel.canonical import parse_canonical, parse_json, sha256_hex
+from kernel.canonical import parse_canonical, parse_json, sha256_hex, to_base64
 from kernel.errors import DomainError
 from pki.trust import TrustStore
 from procurement.published import read_signed, require_service
@@ -166,7 +166,15 @@ def _check_commitment(value: dict[str, Any], where: str) -> None:
         raise Finding("a commitment has another form", where=where)
 
 
-def check_bundle(folder: Folder, trust: TrustStore, now: datetime) -> int:
+@dataclass(frozen=True)
+class Bundle:
+    """The sealed list of files; ``server`` is whose seal it is, and so must be whatever the server sealed."""
+
+    server: str
+    files: int
+
+
+def check_bundle(folder: Folder, trust: TrustStore, now: datetime, *, demo: bool) -> Bundle:
     """bundle.json is signed by a service under the pinned root and names every file, with length and digest."""
     path = "bundle.json"
     signatures = folder.signatures(path)
@@ -183,7 +191,10 @@ def check_bundle(folder: Folder, trust: TrustStore, now: datetime) -> int:
         max_bytes=256 << 20,
     )
     require_service(signed.certificate)
-    listed = {entry["path"]: (entry["length"], entry["digest"]) for entry in signed.document["files"]}
+    entries = signed.document["files"]
+    listed = {entry["path"]: (entry["length"], entry["digest"]) for entry in entries}
+    if len(listed) != len(entries) or signed.document["demo"] is not demo:
+        raise Finding("the list names a file twice, or is for another kind of installation", where=path)
     present = set(folder.paths()) - {path, f"{path}.{party}.p7s"}
     for name in sorted(set(listed) - present):
         raise Finding("a file is missing", where=name)
@@ -193,11 +204,14 @@ def check_bundle(folder: Folder, trust: TrustStore, now: datetime) -> int:
         data = folder.read(name, max_bytes=2 << 30)
         if len(data) != length or sha256_hex(data) != digest:
             raise Finding("the file is not the one that the list names", where=name)
-    return len(listed)
+    return Bundle(party, len(listed))
 
 
 def _decode(line: str, place: str) -> bytes:
     try:
-        return base64.b64decode(line, validate=True)
+        entry = base64.b64decode(line, validate=True)
     except (binascii.Error, ValueError) as error:
         raise Finding("an entry is not base64", where=f"{place}/entries.jsonl") from error
+    if to_base64(entry) != line:
+        raise Finding("an entry is not written in its one form", where=f"{place}/entries.jsonl")
+    return entry

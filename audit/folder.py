@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from audit.report import Finding
@@ -25,7 +26,7 @@ class Folder:
     def paths(self) -> list[str]:
         """Every file below the folder, sorted; a link or a special file is a finding."""
         found: list[str] = []
-        for parent, folders, files in os.walk(self.root):
+        for parent, folders, files in os.walk(self.root, onerror=_unreadable):
             for name in [*folders, *files]:
                 path = Path(parent) / name
                 if path.is_symlink() or not (path.is_dir() or path.is_file()):
@@ -36,16 +37,23 @@ class Folder:
         return sorted(found)
 
     def exists(self, path: str) -> bool:
-        return (self.root / path).is_file()
+        return self._target(path).is_file()
 
     def read(self, path: str, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
-        target = self.root / path
+        """The whole of a regular file; no link is followed, and nothing is waited for."""
+        target = self._target(path)
         try:
-            if target.stat().st_size > max_bytes:
-                raise Finding("the file is longer than its kind can be", where=path)
-            return target.read_bytes()
-        except OSError as error:
+            handle = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with os.fdopen(handle, "rb") as file:
+                status = os.fstat(handle)
+                if not stat.S_ISREG(status.st_mode):
+                    raise Finding("neither a file nor a folder", where=path)
+                data = file.read(max_bytes + 1) if status.st_size <= max_bytes else None
+        except (OSError, ValueError) as error:
             raise Finding("the file is missing or can't be read", where=path) from error
+        if data is None or len(data) > max_bytes:
+            raise Finding("the file is longer than its kind can be", where=path)
+        return data
 
     def document(self, path: str) -> dict[str, Any]:
         """A canonical JSON object."""
@@ -61,11 +69,15 @@ class Folder:
             raise Finding("the file is not UTF-8 text", where=path) from error
 
     def lines(self, path: str) -> Iterator[str]:
-        yield from self.text(path).splitlines()
+        """The lines of a file in which each, the last too, ends with a newline."""
+        *lines, rest = self.text(path).split("\n")
+        if rest:
+            raise Finding("the last line is not whole", where=path)
+        yield from lines
 
     def names(self, path: str) -> list[str]:
         """The names inside a sub-folder, sorted; empty where there is none."""
-        target = self.root / path
+        target = self._target(path)
         return sorted(entry.name for entry in target.iterdir()) if target.is_dir() else []
 
     def signatures(self, path: str) -> dict[str, bytes]:
@@ -77,5 +89,21 @@ class Folder:
                 found[each[len(name) + 1 : -len(".p7s")]] = self.read(f"{folder}/{each}" if folder else each)
         return found
 
+    def _target(self, path: str) -> Path:
+        """Where a path leads, which documents of the folder may have named: inside, and through no link."""
+        parts = PurePosixPath(path).parts
+        if path.startswith("/") or ".." in parts or "\0" in path:
+            raise Finding("a name leads out of the folder", where=path)
+        target = self.root
+        for part in parts:
+            target = target / part
+            if target.is_symlink():
+                raise Finding("neither a file nor a folder", where=path)
+        return target
+
     def _relative(self, path: Path) -> str:
         return path.relative_to(self.root).as_posix()
+
+
+def _unreadable(error: OSError) -> None:
+    raise Finding("a folder can't be read", where=os.path.basename(error.filename or "")) from error

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
-from audit.evidence import Anchors
+from audit.evidence import Anchors, LoggedEvent
 from audit.report import Finding
 from audit.tender import TenderFile
 from kernel.canonical import canonical_bytes, sha256_hex, to_base64
 from kernel.clock import parse_utc
 from kernel.errors import DomainError
 from procurement.package import StagePackage, verify_stage_package
-from procurement.published import read_signed, require_service
+from procurement.published import read_signed
 from procurement.rules.commission import has_majority
 from sealing.envelope import EnvelopeHeader
 from sealing.errors import Disputed, Unopenable
@@ -24,6 +25,14 @@ from signing.documents import verify_signatures
 
 STAGES = ("A", "B", "C")
 _BEFORE = {"A": None, "B": "A", "C": "B"}
+_DOCUMENTS = {
+    "attendance-recorded": "attendance-{party}.json",
+    "opening-started": "session.json",
+    "share-batch-received": "batch-{party}.json",
+    "opening-recorded": "record.json",
+    "decision-made": "decision.json",
+}
+_IN_ORDER = ("attendance-recorded", "opening-started", "opening-recorded", "decision-made")
 
 
 def check_openings(file: TenderFile, anchors: Anchors) -> int:
@@ -33,13 +42,39 @@ def check_openings(file: TenderFile, anchors: Anchors) -> int:
         if file.has(f"openings/{stage}/record.json"):
             _check_stage(file, anchors, stage)
             made += len(file.records[stage]["results"])
-        elif any(_is_recorded(event.type, event.data, stage) for event in file.events):
+        elif _in_log(file, "opening-recorded", stage):
             raise Finding("the log holds an opening that is not here", where=file.path(f"openings/{stage}"))
+        _check_complete(file, stage)
     return made
 
 
-def _is_recorded(type_: str, data: dict[str, Any], stage: str) -> bool:
-    return type_ == "ir.tehran.procurement.opening-recorded.v1" and data.get("stage") == stage
+def _in_log(file: TenderFile, fact: str, stage: str) -> list[LoggedEvent]:
+    return [event for event in file.facts(fact) if event.data.get("stage") == stage]
+
+
+def _check_complete(file: TenderFile, stage: str) -> None:
+    """What the log says of a stage is all here and nothing else, and it happened in the order of its law."""
+    place = f"openings/{stage}"
+    names = [name for name in file.folder.names(file.path(place)) if name.endswith(".json")]
+    shown = {name: sha256_hex(file.read(f"{place}/{name}")) for name in names}
+    expected: dict[str, str] = {}
+    for fact, form in _DOCUMENTS.items():
+        if fact == "share-batch-received" and "record.json" not in shown:
+            continue  # a share is shown only beside the record of its opening
+        for event in _in_log(file, fact, stage):
+            expected[form.format(party=event.data.get("party"))] = str(event.data["digest"])
+    if "record.json" in expected:
+        expected["release.json"] = shown.get("release.json", "")
+    if shown != expected:
+        odd = sorted(name for name in shown.keys() | expected.keys() if shown.get(name) != expected.get(name))
+        raise Finding("the log knows it otherwise, or not at all", where=file.path(f"{place}/{odd[0]}"))
+    places = [[event.index for event in _in_log(file, fact, stage)] for fact in _IN_ORDER]
+    before = _BEFORE[stage]
+    earlier = _in_log(file, "decision-made", before) if before else file.facts("submission-closed")
+    order = [[event.index for event in earlier], *places]
+    steps = [step for step in order if step]
+    if any(max(first) >= min(second) for first, second in pairwise(steps)) or (places[1] and not order[0]):
+        raise Finding("the steps of the opening are out of their order in the log", where=file.path(place))
 
 
 def _check_stage(file: TenderFile, anchors: Anchors, stage: str) -> None:
@@ -199,7 +234,7 @@ def _record(file: TenderFile, stage: str, package: StagePackage) -> dict[str, An
     signed = read_signed(
         file.read(path), signatures[server], file.trust, type_="mohr/opening-record/v1", now=at, party=server
     )
-    require_service(signed.certificate)
+    file.require_server(signed, path)
     release_digest = sha256_hex(file.read(f"openings/{stage}/release.json"))
     about = (value["tender"], value["stage"], value["session_digest"], value["release_digest"])
     if about != (file.id, stage, package.session.digest, release_digest):
@@ -220,11 +255,14 @@ def _check_result(
     """Open the envelope once more and hold the outcome against the record."""
     digest = result["manifest_digest"]
     place = f"submissions/{digest}"
-    opened, outcome = _reopen(file, place, header, shares, release)
+    if (result["lot"], result["bidder"]) != (header.context.lot, header.context.bidder):
+        raise Finding("the record names another lot or bidder", where=file.path(place))
+    opened, outcome, named = _reopen(file, place, header, shares, release)
     bid_path = f"{place}/bid-{stage}.json"
     if opened is None:
         if result["outcome"] != outcome or file.has(bid_path):
             raise Finding(f"the record says {result['outcome']}, it is {outcome}", where=file.path(place))
+        _require_empty(file, place, result, named)
         return
     seal = file.seals[digest]
     secrets = (opened.member_secret.hex(), opened.custodian_secret.hex())
@@ -237,9 +275,14 @@ def _check_result(
     except DomainError as error:
         if result["outcome"] != "unopenable" or file.has(bid_path):
             raise Finding(f"no valid bid inside: {error.detail}", where=file.path(place)) from error
+        _require_empty(file, place, {**result, **_NO_SECRETS}, header.context.bidder)
         return
     bid = canonical_bytes(payload.bid)
-    if result["outcome"] != "opened" or result["bid_digest"] != sha256_hex(bid):
+    if (
+        result["outcome"] != "opened"
+        or result["bid_digest"] != sha256_hex(bid)
+        or result["named"] is not None
+    ):
         raise Finding("the record names another bid than the one inside", where=file.path(place))
     if file.read(bid_path) != bid:
         raise Finding("the bid shown is not the one inside the envelope", where=file.path(bid_path))
@@ -252,9 +295,10 @@ def _reopen(
     header: EnvelopeHeader,
     shares: Sequence[Share | None],
     release: dict[str, Any] | None,
-) -> tuple[OpenedEnvelope | None, str]:
+) -> tuple[OpenedEnvelope | None, str, str | None]:
+    """The envelope opened, or how it did not open and who is to be named for it."""
     if release is None or release["state"] != "ok":
-        return None, "disputed"
+        return None, "disputed", None
     custodian = Share(0, bytes.fromhex(release["share"]), bytes.fromhex(release["blinding"]))
     good = [share for share in shares if share is not None and _fits(header, share)]
     blobs = {
@@ -262,11 +306,20 @@ def _reopen(
         for name, (length, _) in header.expected_blobs().items()
     }
     try:
-        return verify_opened(header, blobs, file.require_key_set(), good, custodian), "opened"
-    except Unopenable:
-        return None, "unopenable"
+        return verify_opened(header, blobs, file.require_key_set(), good, custodian), "opened", None
+    except Unopenable as refusal:
+        return None, "unopenable", refusal.named
     except Disputed:
-        return None, "disputed"
+        return None, "disputed", None
+
+
+_NO_SECRETS: dict[str, Any] = {"member_secret": None, "custodian_secret": None}
+
+
+def _require_empty(file: TenderFile, place: str, result: dict[str, Any], named: str | None) -> None:
+    """Of what did not open the record knows neither content nor secrets, and names who must be named."""
+    if any(result[name] is not None for name in ("bid_digest", *_NO_SECRETS)) or result["named"] != named:
+        raise Finding("the record says more of it, or names another party", where=file.path(place))
 
 
 def _fits(header: EnvelopeHeader, share: Share) -> bool:

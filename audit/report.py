@@ -6,6 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
+def printable(text: str) -> str:
+    """The text on one line, with whatever could steer a terminal or is no text written as an escape."""
+    return "".join(
+        each if each.isprintable() or each == "\u200c" else each.encode("unicode_escape").decode("ascii")
+        for each in text
+    )
+
+
 class Finding(Exception):
     """Something is off; the audit goes on with the other tenders but will not pass."""
 

@@ -17,6 +17,7 @@ from pki.trust import TrustStore
 from procurement.published import (
     ClosingList,
     PublishedNotice,
+    Signed,
     read_closing_list,
     read_key_set,
     read_notice,
@@ -28,8 +29,19 @@ from procurement.rules.commission import has_majority
 from sealing.key_set import KeySet
 from sealing.manifest import SealReport, verify_seal
 from signing.documents import verify_signatures
+from transparency.commitment import disclosed_content
 
 _FACT = "ir.tehran.procurement."
+_RECEIPT_FIELDS = (
+    "lot",
+    "bidder",
+    "submission_number",
+    "act",
+    "digest",
+    "received_at",
+    "salt",
+    "leaf_hash",
+)
 
 
 @dataclass
@@ -43,6 +55,8 @@ class TenderFile:
     journal: LoggedTree
     journal_entries: tuple[dict[str, Any], ...]
     events: tuple[LoggedEvent, ...]
+    server: str | None
+    demo: bool
     notice: PublishedNotice | None = None
     key_set: KeySet | None = None
     closing_list: ClosingList | None = None
@@ -90,6 +104,26 @@ class TenderFile:
             raise Finding(f"the log does not hold exactly one {fact} event for it", where=self.path(""))
         return found[0]
 
+    def facts(self, fact: str) -> list[LoggedEvent]:
+        """Every event of that fact, in the order of the log."""
+        return [event for event in self.events if event.type == f"{_FACT}{fact}.v1"]
+
+    def sealed(self, path: str, type_: str, time: str) -> Signed:
+        """A document that the server sealed: the same server that sealed the folder, and nobody else."""
+        ((party, signature),) = self.signatures(path).items()
+        at = parse_utc(str(self.folder.document(self.path(path))[time]))
+        signed = read_signed(
+            self.read(path), signature, self.trust, type_=type_, now=at, party=party, max_bytes=64 << 20
+        )
+        self.require_server(signed, path)
+        return signed
+
+    def require_server(self, signed: Signed, path: str) -> None:
+        """Raises a Finding unless that is the seal of the server whose folder this is."""
+        require_service(signed.certificate)
+        if self.server is not None and signed.party != self.server:
+            raise Finding("somebody else than the server has sealed it", where=self.path(path))
+
     def require_notice(self) -> PublishedNotice:
         if self.notice is None:
             raise Finding("there is no valid notice", where=self.path("notice.json"))
@@ -112,6 +146,8 @@ def check_notice(file: TenderFile) -> int:
     ((officer, signature),) = file.signatures("notice.json").items()
     at = parse_utc(file.folder.document(file.path("notice.json"))["published_at"])
     notice = read_notice(document, signature, file.trust, now=at)
+    if notice.notice.demo is not file.demo:
+        raise Finding("the notice is of another kind of installation", where=file.path("notice.json"))
     if notice.notice.tender != file.id or notice.officer != officer:
         raise Finding("the notice is another tender's or another officer's", where=file.path("notice.json"))
     if file.event("tender-published", notice.digest).data["notice"] != notice.notice.to_json():
@@ -134,9 +170,10 @@ def check_key_set(file: TenderFile) -> int:
 def check_closing_list(file: TenderFile) -> int:
     """Sealed by the server after the grace; every line leads to a leaf of the log that stands before the list."""
     notice = file.require_notice()
+    sealed = file.sealed("closing-list.json", "mohr/closing-list/v1", "closed_at")
     document = file.read("closing-list.json")
-    ((_, signature),) = file.signatures("closing-list.json").items()
-    at = parse_utc(file.folder.document(file.path("closing-list.json"))["closed_at"])
+    signature = file.signatures("closing-list.json")[sealed.party]
+    at = parse_utc(sealed.document["closed_at"])
     closing = read_closing_list(document, signature, file.trust, notice=notice, now=at)
     closed = file.event("submission-closed", closing.digest)
     for act in closing.acts:
@@ -188,23 +225,36 @@ def _check_blobs(file: TenderFile, place: str, report: SealReport) -> None:
 
 
 def check_receipts(file: TenderFile) -> int:
-    """Every receipt is the server's, and the closing list has its leaf with the same content."""
-    closing = file.require_closing_list()
-    acts = {act.leaf_hash: act for act in closing.acts}
+    """Every receipt is the server's, for one act of the closing list, and says of it what the list discloses."""
+    acts = {
+        str(act["leaf_hash"]): act
+        for act in file.folder.document(file.path("closing-list.json"))["submissions"]
+    }
+    file.require_closing_list()
     names = [name for name in file.folder.names(file.path("receipts")) if name.endswith(".json")]
-    for name in names:
-        place = f"receipts/{name}"
-        ((party, signature),) = file.signatures(place).items()
-        at = parse_utc(file.folder.document(file.path(place))["received_at"])
-        signed = read_signed(
-            file.read(place), signature, file.trust, type_="mohr/receipt/v1", now=at, party=party
-        )
-        require_service(signed.certificate)
-        act = acts.get(signed.document["leaf_hash"])
-        if act is None or (act.bidder, act.digest) != (signed.document["bidder"], signed.document["digest"]):
-            raise Finding("the receipt is not for an act of the closing list", where=file.path(place))
-    if len(names) != len(closing.acts):
+    if {name.removesuffix(".json") for name in names} != set(acts):
         raise Finding("not one receipt for each act of the closing list", where=file.path("receipts"))
+    for leaf, act in acts.items():
+        place = f"receipts/{leaf}.json"
+        found = file.sealed(place, "mohr/receipt/v1", "received_at").document
+        seal = file.seals.get(str(act["manifest_digest"])) if act["act"] == "submission" else None
+        content = disclosed_content(
+            act=act["act"],
+            tender=file.id,
+            digest=act["digest"],
+            received_at=act["received_at"],
+            counter=act["counter"],
+            counter_salt=act["counter_salt"],
+        )
+        expected = {
+            "tender": file.id,
+            "content": content,
+            "demo": file.demo,
+            **{name: act[name] for name in _RECEIPT_FIELDS},
+            **({"timestamp": to_base64(seal.timestamp_token), "reason": None} if seal else {}),
+        }
+        if any(found[name] != value for name, value in expected.items()):
+            raise Finding("the receipt is not for that act of the closing list", where=file.path(place))
     return len(names)
 
 
@@ -234,7 +284,7 @@ def check_withdrawals(file: TenderFile) -> int:
 def check_award(file: TenderFile) -> int:
     """The award is signed by a majority, is in the log, and is what the rules make of the opened prices."""
     if not file.has("award.json"):
-        if any(event.type == f"{_FACT}award-decided.v1" for event in file.events):
+        if file.facts("award-decided"):
             raise Finding("the log holds an award that is not here", where=file.path("award.json"))
         return 0
     notice = file.require_notice()
@@ -283,6 +333,15 @@ def check_end(file: TenderFile) -> int:
     if not recorded <= released:
         raise Finding("something was opened that the journal does not show released", where="journal")
     if not file.has("key-destruction.json"):
+        destroyed = any(
+            entry["tender"] == file.id and entry["act"] == "keys-destroyed" for entry in file.journal_entries
+        )
+        if destroyed or file.facts("keys-destroyed"):
+            raise Finding(
+                "the attestation of the keys' end is not here", where=file.path("key-destruction.json")
+            )
+        if file.folder.names(file.path("returns")) or file.facts("envelopes-returned"):
+            raise Finding("returns before the keys' end", where=file.path("returns"))
         return 0
     _check_destruction(file)
     return _check_returns(file, released)
@@ -309,20 +368,34 @@ def _check_destruction(file: TenderFile) -> None:
 
 
 def _check_returns(file: TenderFile, released: set[tuple[str, str]]) -> int:
+    """Exactly what stayed closed went back, to whom it belongs, by the decision that rejected it."""
     names = [name for name in file.folder.names(file.path("returns")) if name.endswith(".json")]
-    returned = {}
-    for name in names:
-        place = f"returns/{name}"
-        ((party, signature),) = file.signatures(place).items()
-        at = parse_utc(file.folder.document(file.path(place))["returned_at"])
-        signed = read_signed(
-            file.read(place), signature, file.trust, type_="mohr/return/v1", now=at, party=party
-        )
-        require_service(signed.certificate)
-        returned[signed.document["manifest_digest"]] = set(signed.document["kinds"])
-    for act in file.require_closing_list().listed:
-        digest = str(act.manifest_digest)
-        closed = {kind for kind in "ABC" if (kind, digest) not in released}
-        if returned.get(digest, set()) != closed:
-            raise Finding("the returns are not exactly what stayed closed", where=file.path("returns"))
+    listed = {str(act.manifest_digest): act for act in file.require_closing_list().listed}
+    closed = {
+        digest: kinds
+        for digest in listed
+        if (kinds := [kind for kind in "ABC" if (kind, digest) not in released])
+    }
+    if {name.removesuffix(".json") for name in names} != set(closed):
+        raise Finding("the returns are not exactly what stayed closed", where=file.path("returns"))
+    for digest, kinds in closed.items():
+        place = f"returns/{digest}.json"
+        signed = file.sealed(place, "mohr/return/v1", "returned_at")
+        found = signed.document
+        about = (found["tender"], found["manifest_digest"], found["bidder"], sorted(found["kinds"]))
+        if about != (file.id, digest, listed[digest].bidder, kinds):
+            raise Finding("the return is not of what stayed closed", where=file.path(place))
+        if found["decision_digest"] != _rejection(file, digest):
+            raise Finding("the return names another decision", where=file.path(place))
+        file.event("envelopes-returned", signed.digest)
     return len(names)
+
+
+def _rejection(file: TenderFile, manifest_digest: str) -> str | None:
+    """The digest of the decision that kept the rest of a bid closed."""
+    for stage in "AB":
+        path = f"openings/{stage}/decision.json"
+        results = file.folder.document(file.path(path))["results"] if file.has(path) else []
+        if any(each["manifest_digest"] == manifest_digest and not each["accepted"] for each in results):
+            return sha256_hex(file.read(path))
+    return None

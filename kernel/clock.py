@@ -92,4 +92,7 @@ def parse_utc(text: str) -> datetime:
         raise MalformedInput("not an RFC 3339 instant", value=str(text)[:64]) from error
     if instant.tzinfo is None:
         raise MalformedInput("an instant must name its offset", value=text[:64])
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        raise MalformedInput("an instant beyond the calendar", value=text[:64]) from error

@@ -174,8 +174,8 @@ def _check_files(files: Mapping[str, bytes]) -> None:
 
 
 def _folded(name: str) -> str:
-    """What a file system that ignores case and composition makes of a name."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    """What a file system makes of a name that ignores case, composition, and spaces and dots at the end."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).rstrip(" .")
 
 
 def _asic_manifest(objects: Mapping[str, bytes]) -> bytes:

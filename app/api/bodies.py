@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kernel.errors import DomainError
+from procurement.rules.fields import Fields
 
 Base64 = Annotated[str, Field(max_length=8 << 20, pattern=r"^[A-Za-z0-9+/]*={0,2}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -58,8 +61,16 @@ class DraftBody(BaseModel):
     title: Annotated[str, Field(max_length=300)]
 
 
+def _readable(text: str) -> str:
+    """Refuse a public text that reads otherwise than it is: blank, or with hidden characters."""
+    try:
+        return Fields({"reason": text}, "body", ("reason",)).text("reason", 2000, shortest=3, lines=True)
+    except DomainError as refusal:
+        raise ValueError(refusal.detail) from refusal
+
+
 class ReasonBody(Strict):
-    reason: Annotated[str, Field(min_length=3, max_length=2000)]
+    reason: Annotated[str, Field(min_length=3, max_length=2000), AfterValidator(_readable)]
 
 
 class TenderAnswer(BaseModel):

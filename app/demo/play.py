@@ -69,14 +69,14 @@ class Running:
 def play(scripts: list[Script], cast: Cast, clock: DemoClock, progress: Progress) -> list[Running]:
     """Play every script from draft to closed tender; raises DemoFailed or what a client raises."""
     _enrol(scripts, cast, progress)
-    running = [_publish(script, cast) for script in progress("notices", scripts)]
+    running = [publish(script, cast) for script in progress("notices", scripts)]
     clock.advance(_DELIVERY)
     for each in progress("bids", running):
         for bid in each.script.bids:
             _bid(each, bid, cast)
     _advance_to(clock, max(each.closes_at for each in running if each.closes_at))
     for each in progress("closing lists", running):
-        _await_closing(each, cast)
+        await_closing(each, cast)
         for bid in each.script.bids:
             _check_listed(each, bid, cast)
     for each in progress("openings A and B", running):
@@ -104,7 +104,7 @@ def _enrol(scripts: list[Script], cast: Cast, progress: Progress) -> None:
         cast.bidder(name)
 
 
-def _publish(script: Script, cast: Cast) -> Running:
+def publish(script: Script, cast: Cast) -> Running:
     now = cast.clock.now()
     documents_until = now + _DELIVERY * 2
     deadline = documents_until + _TEN_DAYS
@@ -167,7 +167,7 @@ def _draft(
     }
 
 
-def _contents(script: Script, bid: ScriptedBid, valid_until: datetime) -> dict[str, dict[str, Any]]:
+def contents_of(script: Script, bid: ScriptedBid, valid_until: datetime) -> dict[str, dict[str, Any]]:
     return {
         "A": {
             "guarantee": {
@@ -190,7 +190,7 @@ def _contents(script: Script, bid: ScriptedBid, valid_until: datetime) -> dict[s
 def _bid(running: Running, bid: ScriptedBid, cast: Cast) -> None:
     bidder = cast.bidder(bid.bidder)
     valid_until = cast.clock.now() + timedelta(days=200)
-    contents = _contents(running.script, bid, valid_until)
+    contents = contents_of(running.script, bid, valid_until)
     submitted = bidder.submit(bidder.prepare_bid(running.tender, LOT, contents))
     if bid.replaces_first:
         bidder.replace(running.tender, LOT, contents)
@@ -198,7 +198,7 @@ def _bid(running: Running, bid: ScriptedBid, cast: Cast) -> None:
         bidder.withdraw(submitted.bid)
 
 
-def _await_closing(running: Running, cast: Cast) -> None:
+def await_closing(running: Running, cast: Cast) -> None:
     until = time.monotonic() + _CLOSING_WAIT_SECONDS
     while time.monotonic() < until:
         try:

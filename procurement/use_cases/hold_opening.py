@@ -36,6 +36,7 @@ def record_attendance(tender_id: str, document: bytes, signature: bytes, *, acto
             party=declared["party"],
             signer=actor.party,
             conflict=declared["conflict"],
+            digest=sha256_hex(document),
         )
         tender = take(tender, command, desk.clock.now(), uow)
         repositories.documents.put(

@@ -17,9 +17,9 @@ from procurement.use_cases.hold_opening import many, opening_package, wire
 from procurement.use_cases.step import require_role, take
 from sealing.context import EnvelopeContext
 from sealing.envelope import EnvelopeHeader
-from sealing.errors import Disputed, Unopenable
+from sealing.errors import Unopenable
 from sealing.key_set import KeySet
-from sealing.opening import OpenedEnvelope, open_envelope
+from sealing.opening import OpenedEnvelope, judge_bad_share, open_envelope
 from sealing.payload import read_payload
 from sealing.shares import Share, check_share
 from signing.documents import read_document, sign_document
@@ -48,8 +48,11 @@ def open_stage(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[
         batches = repositories.documents.find(tender_id, "batch", stage=stage)
         key_set = KeySet.parse(repositories.documents.one(tender_id, "key-set").document)
     if len(batches) < key_set.threshold:
-        raise TooFewBatches(
-            "too few members have handed in their shares", batches=len(batches), needed=key_set.threshold
+        raise tender.rules["opening-threshold"].refusal(
+            TooFewBatches,
+            "too few members have handed in their shares",
+            batches=len(batches),
+            needed=key_set.threshold,
         )
     package = opening_package(tender_id, stage, share_index=0, desk=desk)
     package["batches"] = [wire(batch) for batch in batches]
@@ -89,6 +92,7 @@ def _open_all(
                 stage,
                 key_set,
                 [share for share in shares if share is not None],
+                [batch["index"] for batch in handed_in if _complains(batch, manifest_digest)],
                 releases.get(manifest_digest),
                 desk,
             )
@@ -101,6 +105,7 @@ def _open_one(
     stage: str,
     key_set: KeySet,
     shares: list[Share],
+    complaints: list[int],
     release: dict[str, Any] | None,
     desk: Desk,
 ) -> _Opened:
@@ -110,21 +115,43 @@ def _open_one(
         reason = release["reason"] if release else "the custodian released nothing for it"
         return _Opened(_result(stored, "disputed", reason=reason), None)
     custodian = Share(0, bytes.fromhex(release["share"]), bytes.fromhex(release["blinding"]))
-    blobs = _read_blobs(stored, header, desk)
     try:
+        blobs = _read_blobs(stored, header, desk)
         envelope = open_envelope(header, blobs, key_set, good, custodian)
-        bid = _read_bid(envelope, header.context, stored, desk)
     except Unopenable as refusal:
         return _Opened(_result(stored, "unopenable", reason=refusal.detail, named=refusal.named), None)
-    except Disputed as refusal:
+    except DomainError as refusal:
+        # Too few good shares, or a blob lost while it was kept here: neither is the bidder's doing.
         return _Opened(_result(stored, "disputed", reason=refusal.detail), None)
+    named = _false_complaint(header, blobs, key_set, good, custodian, complaints)
+    try:
+        bid = _read_bid(envelope, header.context, stored, desk)
     except DomainError as refusal:
         # It decrypted and rebuilt; what the bidder put inside is not a bid.
         secrets = _secrets(envelope)
         result = _result(stored, "unopenable", reason=refusal.detail, named=stored.bidder, **secrets)
         return _Opened(result, None)
-    result = _result(stored, "opened", bid_digest=sha256_hex(bid), **_secrets(envelope))
+    result = _result(stored, "opened", bid_digest=sha256_hex(bid), named=named, **_secrets(envelope))
     return _Opened(result, bid)
+
+
+def _false_complaint(
+    header: EnvelopeHeader,
+    blobs: dict[str, bytes],
+    key_set: KeySet,
+    shares: list[Share],
+    custodian: Share,
+    complaints: list[int],
+) -> str | None:
+    """The first member who called a share bad that opens for him, as the rebuild shows; else None."""
+    for index in complaints:
+        try:
+            verdict = judge_bad_share(header, blobs, key_set, shares, custodian, index)
+        except DomainError:
+            continue
+        if verdict.named != header.context.bidder:
+            return verdict.named
+    return None
 
 
 def _read_bid(
@@ -150,6 +177,12 @@ def _share_of(batch: dict[str, Any], manifest_digest: str) -> Share | None:
         if entry["manifest_digest"] == manifest_digest and entry["state"] == "ok":
             return Share(batch["index"], bytes.fromhex(entry["share"]), bytes.fromhex(entry["blinding"]))
     return None
+
+
+def _complains(batch: dict[str, Any], manifest_digest: str) -> bool:
+    return any(
+        entry["manifest_digest"] == manifest_digest and entry["state"] == "bad" for entry in batch["shares"]
+    )
 
 
 def _is_good(header: EnvelopeHeader, share: Share) -> bool:

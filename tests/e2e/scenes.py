@@ -8,7 +8,6 @@ from typing import Any
 
 from app.demo.cast import ORGANISATION, Cast
 from client.bidder import Submitted
-from client.errors import ApiRefusal
 from client.sealed_bids import SealedBid
 from kernel.clock import format_utc
 
@@ -126,11 +125,10 @@ def await_closing(cast: Cast, tender: str) -> None:
     """Until the closing list is in the log under a cosigned checkpoint."""
     until = time.monotonic() + 60.0
     while time.monotonic() < until:
-        try:
-            if cast.auditor().api.get(f"/tenders/{tender}/closing-list")["proof"] is not None:
-                return
-        except ApiRefusal as refusal:
-            assert refusal.code == "not-found"
+        answer = cast.auditor().api.get(f"/tenders/{tender}")
+        if answer["state"] == "submission_closed":
+            assert cast.auditor().published(f"/tenders/{tender}/closing-list")
+            return
         time.sleep(0.1)
     raise AssertionError("no closing list came into the log after the deadline")
 

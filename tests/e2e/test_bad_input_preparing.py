@@ -118,12 +118,15 @@ def test_terms_against_the_law(stage: Stage, cast: Cast, buyer: Caller, regime: 
     now = cast.clock.now()
     commission = cast.commission
     head_twice = [{**each, "seat": "head"} if each["seat"] == "finance" else each for each in commission]
+    printed = [("official_gazette", 3), ("newspaper:a", 3), ("newspaper:a", 2)]
+    days = [{"medium": medium, "date": (now - ago * DAYS).date().isoformat()} for medium, ago in printed]
+    before = {"publications": days}
     broken: list[tuple[str, dict[str, Any]]] = [
         ("transaction-kind-not-allowed", {"nature": "revenue"} if regime == "tenders-1383" else {}),
         ("period-too-short", {"documents_until": format_utc(now + scenes.DEADLINE - 9 * DAYS)}),
         ("dates-out-of-order", {"bid_valid_until": format_utc(now + scenes.DEADLINE)}),
         ("dates-out-of-order", {"stages": 2}),
-        ("dates-out-of-order", {"documents_until": format_utc(now - timedelta(seconds=1))}),
+        ("dates-out-of-order", {"documents_until": format_utc(now - timedelta(days=1)), **before}),
         ("publications-missing", {"publications": []}),
         ("commission-incomplete", {"commission": head_twice}),
         ("quorum-too-small", {"quorum": 1}),
@@ -143,7 +146,8 @@ def test_terms_against_the_law(stage: Stage, cast: Cast, buyer: Caller, regime: 
 def test_an_unknown_regime(stage: Stage, cast: Cast, buyer: Caller) -> None:
     """Rules that nobody knows govern nothing."""
     with unchanged(stage.folder):
-        refused(buyer.post("/tenders", scenes.fields(cast, regime="nowhere-1400")), 422, "regime-unknown")
+        answer = buyer.post("/tenders", scenes.fields(cast, regime="nowhere-1400"))
+        refused(answer, 422, "regime-unknown", rule="regime")
 
 
 def test_four_eyes(stage: Stage, cast: Cast, both: Caller, approver: Caller) -> None:
@@ -233,7 +237,11 @@ def test_malformed_notices(stage: Stage, ready: str, buyer: Caller, officer: Par
     """A well signed notice with a missing or mistyped field is malformed and never a failure."""
     with unchanged(stage.folder):
         all_refused(
-            ((name, each.signed(officer)) for name, each in malformed(notice_of(buyer, ready))),
+            (
+                (name, each.signed(officer))
+                for name, each in malformed(notice_of(buyer, ready))
+                if name != "estimate None"
+            ),
             lambda body: buyer.post(f"/tenders/{ready}/publish", body),
             FORM,
         )

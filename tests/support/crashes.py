@@ -23,7 +23,7 @@ import httpx
 import pytest
 
 from app.demo.cast import Cast
-from app.demo.play import LOT, _contents, _draft
+from app.demo.play import LOT, _draft, contents_of
 from app.demo.scripts import Script, ScriptedBid, own_scripts, party_of_name
 from app.demo.stage import Stage, staged, start_server, stop
 from audit.auditor import audit
@@ -115,12 +115,18 @@ class Site:
 
     def kill(self, process: Process) -> None:
         """SIGKILL, wherever it is."""
-        pid = self.server.pid if process == "server" else self._children().get(process)
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            self.deaths[process] += 1
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while (pid := {"server": self.server.pid, **self._children()}.get(process)) is None or (
+            process == "server" and self.server.poll() is not None
+        ):
+            assert time.monotonic() < until, f"there is no {process} to kill"
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGKILL)
+        self.deaths[process] += 1
         if process == "server":
             self.server.wait()
+        elif process == "custodian":
+            self._custodian_deaths += 1
 
     def audit(self, folder: Path) -> Report:
         """The audit of what the installation exports, with every receipt that a bidder holds."""
@@ -240,7 +246,7 @@ class Journey:
         """Seal, submit and, whatever dies meanwhile, hold a proven receipt in the end."""
         valid_until = self.site.stage.clock.now() + timedelta(days=200)
         (scripted,) = (bid for bid in self.script.bids if bid.bidder == bidder)
-        contents = _contents(self.script, scripted, valid_until)
+        contents = contents_of(self.script, scripted, valid_until)
         client = self.site.cast.bidder(bidder)
         bid = self.site.insist(lambda: client.prepare_bid(self.tender, LOT, contents))
         assert bid is not None
@@ -288,7 +294,7 @@ class Journey:
 
     def check_listed(self) -> None:
         """Every bid that stands is listed, as its bidder's own client sees it."""
-        for bidder in self.bidders:
+        for bidder in self.sealed:
             checks = self.site.insist(
                 lambda bidder=bidder: self.site.cast.bidder(bidder).check_closing_list(self.tender)  # type: ignore[misc]
             )
