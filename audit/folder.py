@@ -95,10 +95,13 @@ class Folder:
         if path.startswith("/") or ".." in parts or "\0" in path:
             raise Finding("a name leads out of the folder", where=path)
         target = self.root
-        for part in parts:
-            target = target / part
-            if target.is_symlink():
-                raise Finding("neither a file nor a folder", where=path)
+        try:
+            for part in parts:
+                target = target / part
+                if target.is_symlink():
+                    raise Finding("neither a file nor a folder", where=path)
+        except OSError as error:
+            raise Finding("no file can have that name", where=path[:200]) from error
         return target
 
     def _relative(self, path: Path) -> str:

@@ -212,8 +212,6 @@ class Custodian:
     ) -> None:
         current = self._find("countersigned", key_set.tender)
         latest = current[-1].digest if current else None
-        if key_set.previous != latest:
-            raise KeySetRefused("the key set does not follow the one that is current", current=latest)
         stored = self._store.key_set(latest) if latest else None
         previous = KeySet.parse(stored[0]) if stored else None
         try:

@@ -28,7 +28,7 @@ router = APIRouter(tags=["openings"])
 
 Stage = Annotated[str, Path(pattern="^[ABC]$", description="the kind of envelope that is opened")]
 DecidedStage = Annotated[str, Path(pattern="^[AB]$", description="the stage that is decided upon")]
-_REFUSALS = documented(401, 403, 404, 409, 422)
+_REFUSALS = documented(401, 403, 404, 409, 413, 422)
 
 
 @router.post(

@@ -57,7 +57,7 @@ def next_number(
 
 
 @router.get(
-    "/tenders/{tender_id}/submissions", operation_id="listOwnSubmissions", responses=documented(401, 404)
+    "/tenders/{tender_id}/submissions", operation_id="listOwnSubmissions", responses=documented(401, 403, 404)
 )
 def list_own(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> OwnSubmissions:
     """The asking bidder's own submissions, so that one whose answer was lost can go on."""
@@ -85,7 +85,9 @@ def submit(
     return SubmissionAnswer(id=received.id, receipt=_wire(received.receipt), missing=received.missing)
 
 
-@router.get("/submissions/{submission_id}", operation_id="showOwnSubmission", responses=documented(401, 404))
+@router.get(
+    "/submissions/{submission_id}", operation_id="showOwnSubmission", responses=documented(401, 403, 404)
+)
 def show_own(submission_id: SubmissionId, actor: CurrentActor, desk: CurrentDesk) -> OwnSubmission:
     """State of one's own submission and the blobs that have not arrived."""
     return _own(ask.own_submission(submission_id, actor=actor, desk=desk))
@@ -94,7 +96,7 @@ def show_own(submission_id: SubmissionId, actor: CurrentActor, desk: CurrentDesk
 @router.put(
     "/submissions/{submission_id}/blobs/{name}",
     operation_id="uploadBlob",
-    responses=documented(401, 403, 404, 409, 411, 413, 422),
+    responses=documented(401, 403, 404, 409, 413, 422),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -139,7 +141,7 @@ async def _stream_to(path: Path, request: Request, limit: int) -> tuple[int, str
     "/tenders/{tender_id}/withdrawals",
     status_code=201,
     operation_id="withdrawSubmission",
-    responses=documented(401, 403, 404, 409, 422),
+    responses=documented(401, 403, 404, 409, 413, 422),
 )
 def withdraw(
     tender_id: TenderId, body: SignedDocumentBody, actor: CurrentActor, desk: CurrentDesk

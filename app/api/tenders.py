@@ -40,7 +40,7 @@ def list_tenders(
 
 
 @router.post(
-    "/tenders", status_code=201, operation_id="draftTender", responses=documented(401, 403, 409, 422)
+    "/tenders", status_code=201, operation_id="draftTender", responses=documented(401, 403, 409, 413, 422)
 )
 def draft_tender(body: DraftBody, actor: CurrentActor, desk: CurrentDesk) -> TenderAnswer:
     """Enter a draft (buyer)."""
@@ -86,7 +86,7 @@ def approve(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> Tend
 @router.post(
     "/tenders/{tender_id}/return-to-draft",
     operation_id="returnToDraft",
-    responses=documented(401, 403, 404, 409, 422),
+    responses=documented(401, 403, 404, 409, 413, 422),
 )
 def return_to_draft(
     tender_id: TenderId, body: ReasonBody, actor: CurrentActor, desk: CurrentDesk
@@ -117,7 +117,7 @@ def show_key_set(tender_id: TenderId, desk: CurrentDesk) -> KeySetAnswer:
     "/tenders/{tender_id}/key-set/countersignatures",
     status_code=201,
     operation_id="countersignKeySet",
-    responses=documented(401, 403, 404, 409, 422, 503),
+    responses=documented(401, 403, 404, 409, 413, 422, 503),
 )
 def countersign_key_set(
     tender_id: TenderId, body: SignatureBody, actor: CurrentActor, desk: CurrentDesk
@@ -142,7 +142,7 @@ def draft_notice(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) ->
 @router.post(
     "/tenders/{tender_id}/publish",
     operation_id="publishNotice",
-    responses=documented(401, 403, 404, 409, 422),
+    responses=documented(401, 403, 404, 409, 413, 422),
 )
 def publish_notice(
     tender_id: TenderId, body: SignedDocumentBody, actor: CurrentActor, desk: CurrentDesk

@@ -33,6 +33,7 @@ def published_tender(tender_id: str, desk: Desk) -> Tender:
 
 def draft_of(tender_id: str, *, actor: Actor, desk: Desk) -> tuple[Tender, dict[str, Any]]:
     """A tender before publication with its terms, for those who prepare it."""
+    require_role(actor, "buyer", "approver", "auditor", "member")
     tender = load_tender(tender_id, desk)
     member = seat_of(tender.draft.commission, actor.party) is not None
     if not member and not actor.roles & {"buyer", "approver", "auditor"}:

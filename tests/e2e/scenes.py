@@ -88,7 +88,7 @@ def published(cast: Cast, **changes: Any) -> str:
 
 def prepared(cast: Cast, tender: str, name: str) -> SealedBid:
     """A good bid, sealed and kept in its bidder's folder, not sent."""
-    contents = {
+    contents: dict[str, dict[str, Any]] = {
         "A": {
             "guarantee": {
                 "kind": "bank_guarantee",

@@ -65,7 +65,6 @@ class Room:
     priced: str
     awarded: str
     award: bytes
-    ended: str
     members: list[PartySession]
     callers: list[Caller]
 
@@ -90,7 +89,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 def furnished(stage: Stage, cast: Cast) -> Room:
     members = [cast.person(name, "member") for _, name in SEATS]
-    names = ("closed", "in_session", "recorded", "opening_b", "evaluation", "priced", "awarded", "ended")
+    names = ("closed", "in_session", "recorded", "opening_b", "evaluation", "priced", "awarded")
     tenders = {name: scenes.published(cast) for name in names}
     opens = cast.clock.now()
     bids = {name: scenes.submitted(cast, tender, NAME) for name, tender in tenders.items()}
@@ -106,8 +105,7 @@ def furnished(stage: Stage, cast: Cast) -> Room:
     scenes.recorded(cast, tenders["evaluation"], "B")
     scenes.priced(cast, tenders["priced"])
     award = scenes.awarded(cast, tenders["awarded"])
-    scenes.awarded(cast, tenders["ended"])
-    cast.buyer().close(tenders["ended"])
+    cast.buyer().close(tenders["awarded"])
     callers = [Caller.of(member) for member in members]
     return Room(stage=stage, cast=cast, late=late, award=award, members=members, callers=callers, **tenders)
 
@@ -323,7 +321,7 @@ def test_sessions_that_do_not_follow(room: Room) -> None:
 
 def test_sessions_of_other_envelopes(room: Room) -> None:
     """A session opens exactly the eligible envelopes: none less, none more, none twice."""
-    tender = room.ended
+    tender = room.awarded
     digests = session_paper(room, tender).value["manifests"]
     path, paper = f"/tenders/{room.closed}/openings/A", session_paper(room, room.closed)
     assert digests
@@ -603,9 +601,9 @@ def test_awards_that_do_not_hold(room: Room) -> None:
 def test_closing_out_of_turn_and_twice(room: Room) -> None:
     """A tender is closed once, when it is awarded; again it gives the same attestation."""
     buyer = Caller.of(room.cast.person(BUYER, "buyer"))
-    first = buyer.post(f"/tenders/{room.ended}/close").json()
+    first = buyer.post(f"/tenders/{room.awarded}/close").json()
     with unchanged(room.stage.folder):
-        assert buyer.post(f"/tenders/{room.ended}/close").json() == first
+        assert buyer.post(f"/tenders/{room.awarded}/close").json() == first
         for tender in (room.closed, room.in_session, room.recorded, room.priced):
             refused(buyer.post(f"/tenders/{tender}/close"), 409, "wrong-state")
 

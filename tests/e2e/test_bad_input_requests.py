@@ -19,8 +19,9 @@ from app.demo.cast import BUYER, Cast
 from app.demo.stage import Stage
 from client.session import PartySession
 from kernel.canonical import to_base64
-from pki.algorithms import fingerprint_of
+from pki.algorithms import PrivateKey, fingerprint_of
 from pki.authority import make_request
+from pki.errors import TimestampInvalid
 from pki.names import Subject
 from pki.timestamp import make_request as make_query
 from pki.timestamp import token_of_response
@@ -265,12 +266,18 @@ def test_tokens_that_are_none(stage: Stage, nobody: Caller, header: str) -> None
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+def pem(key: PrivateKey) -> str:
+    """A request for that key, with proof of possession."""
+    request = x509.load_der_x509_csr(make_request(key, Subject("Somebody", "IR-1")))
+    return request.public_bytes(Encoding.PEM).decode("ascii")
+
+
 def test_certificate_requests_that_are_none(stage: Stage, nobody: Caller) -> None:
     """Garbage, weak keys, unknown profiles and proofs of another key are not taken in."""
     key = make_key()
-    good = make_request(key, Subject("Somebody", "IR-1")).decode("ascii")
+    good = pem(key)
     weak_key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
-    weak = make_request(weak_key, Subject("Somebody", "IR-1")).decode("ascii")
+    weak = pem(weak_key)
     der = x509.load_pem_x509_csr(good.encode()).public_bytes(Encoding.DER)
     forged = "-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n"
     broken = forged.format(to_base64(der[:-2] + b"\x00\x00"))
@@ -293,7 +300,7 @@ def test_certificate_requests_that_are_none(stage: Stage, nobody: Caller) -> Non
             assert answer.status_code in (403, 422), answer.text
             refused(answer, answer.status_code, answer.json()["code"])
         refused(
-            nobody.post("/pki/requests", {"profile": "person-signing", "csr": good * 20}),
+            nobody.post("/pki/requests", {"profile": "person-signing", "csr": good * 60}),
             422,
             "malformed-input",
         )
@@ -301,7 +308,7 @@ def test_certificate_requests_that_are_none(stage: Stage, nobody: Caller) -> Non
 
 def test_issuing_and_revoking_wrongly(stage: Stage, registrar: Caller, cast: Cast, nobody: Caller) -> None:
     """Unknown requests and certificates, unreadable subjects and reasons, and a second issue are refused."""
-    csr = make_request(make_key(), Subject("Somebody", "IR-1")).decode("ascii")
+    csr = pem(make_key())
     entered = nobody.post("/pki/requests", {"profile": "person-signing", "csr": csr}).json()["id"]
     with unchanged(stage.folder):
         subject = {"party": "IR-00000000777", "name": "x", "organization": None}
@@ -364,7 +371,7 @@ def test_time_stamp_garbage(stage: Stage, nobody: Caller, query: bytes) -> None:
     with unchanged(stage.folder):
         answer = nobody.send("POST", "/tsa", query, {"Content-Type": "application/timestamp-query"})
         assert (answer.status_code, answer.headers["content-type"]) == (200, "application/timestamp-reply")
-        with pytest.raises(Exception, match="refused|status|granted|token"):
+        with pytest.raises(TimestampInvalid):
             token_of_response(answer.content, make_query(b"x"))
 
 

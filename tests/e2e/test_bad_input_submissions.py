@@ -264,8 +264,9 @@ def test_who_decides_does_not_bid(stage: Stage, cast: Cast) -> None:
         member.countersign_key_set(tender)
     cast.buyer().publish(tender)
     made = hand_made(cast, session, tender)
+    seated = Caller.of(session)
     with unchanged(stage.folder):
-        answer = Caller.of(session).post(f"/tenders/{tender}/submissions", made.body)
+        answer = seated.post(f"/tenders/{tender}/submissions", made.body)
         refused(answer, 403, "bidder-in-commission", rule="no-conflict")
 
 
@@ -277,8 +278,9 @@ def test_a_manifest_sent_twice(stage: Stage, cast: Cast, standing: Submitted, ri
         "seal": to_base64(bid.seal),
         "headers": {kind: to_base64(header) for kind, header in bid.headers.items()},
     }
+    rivals = Caller.of(rival)
     with unchanged(stage.folder):
-        answer = Caller.of(rival).post(f"/tenders/{bid.tender}/submissions", body)
+        answer = rivals.post(f"/tenders/{bid.tender}/submissions", body)
     problem = refused(answer, 409, "submission-replayed")
     assert problem["receipt"]["document"] == to_base64(standing.receipt.document_bytes)
     assert (problem["id"], problem["missing"]) == (standing.id, [])
@@ -304,7 +306,7 @@ def test_blobs_without_a_place(
     """Too long, of another name, of another bidder, of no submission: refused before anything is kept."""
     submission, made = started
     name, content = next(iter(made.blobs.items()))
-    path = f"/submissions/{submission}/blobs"
+    path, rivals = f"/submissions/{submission}/blobs", Caller.of(rival)
     with unchanged(stage.folder):
         refused(caller.put(f"{path}/{name}", content + b"x"), 422, "blob-mismatch")
         refused(caller.put(f"{path}/{name}", content[:-1]), 422, "blob-mismatch")
@@ -316,8 +318,8 @@ def test_blobs_without_a_place(
             answer = caller.put(f"{path}/{escaping}", content)
             assert answer.status_code in (404, 405, 422)
             refused(answer, answer.status_code, answer.json()["code"])
-        refused(Caller.of(rival).put(f"{path}/{name}", content), 403, "forbidden")
-        refused(Caller.of(rival).get(f"/submissions/{submission}"), 404, "not-found")
+        refused(rivals.put(f"{path}/{name}", content), 403, "forbidden")
+        refused(rivals.get(f"/submissions/{submission}"), 404, "not-found")
         for unknown in ("none", "0" * 36, "%00", "%F0%9F%92%A3"):
             refused(caller.put(f"/submissions/{unknown}/blobs/{name}", content), 404, "not-found")
             refused(caller.get(f"/submissions/{unknown}"), 404, "not-found")

@@ -144,9 +144,7 @@ class Operator:
         """A closing list that the server invents, in a log that the witness cosigned for it at that time."""
         verified = self.member(0).tender(tender)
         terms = verified.notice.notice
-        acts = [
-            self._act(tender, counter, bid, closed_at) for counter, bid in enumerate(bids, start=1)
-        ]
+        acts = [self._act(tender, counter, bid, closed_at) for counter, bid in enumerate(bids, start=1)]
         document = {
             "type": "mohr/closing-list/v1",
             "tender": tender,
@@ -184,7 +182,7 @@ class Operator:
             "previous_record": None,
             "previous_session": None,
             "crls": [to_base64(crl) for crl in self.crls()],
-            "submissions": [self._entry(bid, stage) for bid in bids],
+            "submissions": [self.entry(bid, stage) for bid in bids],
         }
         package["session"] = self.session(tender, stage, package)
         package["batches"] = [self.batch(position, tender, stage, package) for position in range(3)]
@@ -208,7 +206,7 @@ class Operator:
         except ShareInvalid:
             return None
 
-    def _entry(self, bid: Any, stage: str) -> Json:
+    def entry(self, bid: Any, stage: str) -> Json:
         header = EnvelopeHeader.parse(bid.headers[stage])
         return {
             "manifest_digest": sha256_hex(bid.manifest),
@@ -263,9 +261,7 @@ def dealt(bid: HandMade, kind: str, how: Callable[[Json, dict[str, bytes]], None
     headers = {**bid.headers, kind: canonical_bytes(header)}
     context = EnvelopeContext.from_json(header["context"])
     manifest = Manifest.of(context, headers).document()
-    return replace(
-        bid, headers=headers, blobs=blobs, manifest=manifest, seal=sealed(manifest, bid.session)
-    )
+    return replace(bid, headers=headers, blobs=blobs, manifest=manifest, seal=sealed(manifest, bid.session))
 
 
 def handed_in(tender: str, bid: HandMade) -> str:

@@ -68,9 +68,9 @@ class Site:
         try:
             result = self.insist(step)
             # What dies in the background may do so after the answer.
-            _until(lambda: not self._armed or self._fell(), f"nothing died at {self._armed}")
-            self.revive()
-            assert self._queue == []
+            while self._armed:
+                _until(lambda: not self.failpoints.exists(), f"nothing died at {self._armed}")
+                self.revive()
         finally:
             self.failpoints.unlink(missing_ok=True)
             self._armed, self._queue = "", []
@@ -105,10 +105,12 @@ class Site:
             assert time.monotonic() < until, "the installation does not come back; see serve.log"
             if self.server.poll() is not None:
                 assert self.server.returncode == -signal.SIGKILL
+                fell = self._fell() or fell
                 self.server = start_watched(self.stage.folder, self.failpoints)
                 self._custodian_deaths = 0
             restarted = True
             time.sleep(0.05)
+        fell = self._fell() or fell
         if fell or restarted:
             assert_agreement(self.stage)
             self._arm_next()
@@ -153,7 +155,7 @@ class Site:
         if self._armed.startswith(("custodian.", "journal.")):
             self._custodian_deaths += 1
         else:
-            self.server.wait()
+            self.server.wait(_PATIENCE_SECONDS)
         self._armed = ""
         return True
 

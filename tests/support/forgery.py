@@ -126,12 +126,8 @@ class Forged:
 
     def __init__(self, original: Path, copy: Path, keys: ServerKeys) -> None:
         shutil.copytree(original, copy)
-        self.root, self.keys, self.original = copy, keys, original
-        self._digests = {
-            path: sha256_hex((copy / path).read_bytes())
-            for path in self.paths()
-            if path.endswith(".json") or path.endswith(".p7s")
-        }
+        self.root, self.keys = copy, keys
+        self._original = {path: self.read(path) for path in self.paths()}
 
     def paths(self) -> list[str]:
         """Every file, sorted."""
@@ -151,8 +147,14 @@ class Forged:
 
     def restore(self) -> None:
         """The original again."""
-        shutil.rmtree(self.root)
-        shutil.copytree(self.original, self.root)
+        before = set(self._original)
+        for path in set(self.paths()) - before:
+            (self.root / path).unlink()
+        for path, data in self._original.items():
+            target = self.root / path
+            if not target.exists() or target.read_bytes() != data:
+                self.write(path, data)
+        self._prune()
 
     def change(self, path: str, how: Callable[[Json], None], *, sign: bool = True) -> None:
         """Alter a document, and every digest of it that stands anywhere beside the logs."""
@@ -165,7 +167,7 @@ class Forged:
         old = sha256_hex(self.read(path))
         self.write(path, data)
         if sign:
-            self._sign(path)
+            self.sign(path)
         replaced = {old: sha256_hex(data)}
         while replaced:
             was, now = replaced.popitem()
@@ -175,13 +177,14 @@ class Forged:
                     if was.encode() in text:
                         changed = text.replace(was.encode(), now.encode())
                         self.write(each, changed)
-                        self._sign(each)
+                        self.sign(each)
                         replaced[sha256_hex(text)] = sha256_hex(changed)
             for each in self.paths():
                 if was in each:
                     target = self.root / each.replace(was, now)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     (self.root / each).rename(target)
+        self._prune()
 
     def seal(self) -> None:
         """bundle.json over what is there now, signed with the server's receipt key."""
@@ -194,7 +197,7 @@ class Forged:
             if path not in own
         ]
         self.write("bundle.json", canonical_bytes(bundle))
-        self._sign("bundle.json", at=parse_utc(bundle["exported_at"]))
+        self.sign("bundle.json", at=parse_utc(bundle["exported_at"]))
 
     def entries(self, place: str = "log") -> list[bytes]:
         """The entries of a log of the folder."""
@@ -207,7 +210,13 @@ class Forged:
         self.write(f"{place}/entries.jsonl", "".join(f"{to_base64(each)}\n" for each in entries).encode())
         self.write(f"{place}/checkpoint", self.keys.checkpoint(entries, at, signer).encode())
 
-    def _sign(self, path: str, *, at: datetime | None = None) -> None:
+    def _prune(self) -> None:
+        """No folder stays behind whose files went elsewhere."""
+        for folder in sorted(self.root.rglob("*"), reverse=True):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+
+    def sign(self, path: str, *, at: datetime | None = None) -> None:
         """The server's own signature again, where there is one."""
         signature = f"{path}.{self.keys.receipt.party}.p7s"
         if (self.root / signature).exists():
@@ -225,7 +234,7 @@ def flipped(data: bytes, position: int) -> bytes:
     return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
 
 
-def now_of(note: str) -> datetime:
+def cosigned_at(note: str) -> datetime:
     """The time at which the witness cosigned a note."""
     times = [int.from_bytes(each.value[:8], "big") for each in split_note(note)[1] if len(each.value) == 72]
     return datetime.fromtimestamp(min(times), UTC)

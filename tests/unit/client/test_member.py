@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,19 @@ def test_a_member_countersigns_a_key_set_with_its_own_keys(
     verify_detached(world.key_set.document, signature, world.trust(), now=world.clock.now(), party=party)
 
 
+@pytest.mark.parametrize("foreign", ["signing", "encryption"])
 def test_a_member_does_not_countersign_foreign_keys(
-    server: WorldServer, world: TenderWorld, tmp_path: Path
+    server: WorldServer, world: TenderWorld, tmp_path: Path, foreign: str
 ) -> None:
-    """A key set that holds somebody else's key under the member's name is not signed."""
-    other = world._make_member(1, "head")
-    client = Member(session_for(server, folder_for(world, other.signer, tmp_path / "other", other)))
+    """A key set that holds somebody else's certificate of either kind under the member's name is not signed."""
+    own, other = world.members[0], world._make_member(1, "head")
+    mixed = replace(own, signer=other.signer) if foreign == "signing" else replace(other, signer=own.signer)
+    client = Member(session_for(server, folder_for(world, mixed.signer, tmp_path / "other", mixed)))
 
-    with pytest.raises(NotVerified):
+    with pytest.raises(NotVerified) as refusal:
         client.countersign_key_set(world.tender)
 
+    assert f"another {foreign} certificate" in refusal.value.detail
     assert server.signed == []
 
 

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
-from kernel.canonical import parse_canonical, to_base64
+from kernel.canonical import parse_canonical, sha256_hex, to_base64
+from pki.signed_data import parse_signed_data
 from procurement.package import PackageRefused, StagePackage, verify_stage_package
+from procurement.rules.events import SubmissionClosed, TenderPublished
+from sealing.manifest import seal_manifest
 from signing.documents import sign_document, to_wire
-from tests.support.tenders import GRACE, TenderWorld, many, package_entry
+from tests.support.tenders import GRACE, Submission, TenderWorld, many, package_entry
 
 Package = dict[str, Any]
 
@@ -128,35 +131,115 @@ def test_a_closing_list_by_a_person_is_refused(world: TenderWorld) -> None:
     assert refused_by(world, package) == 3
 
 
+def relisted(world: TenderWorld, document: dict[str, Any]) -> Package:
+    """A package whose closing list is another one, sealed and logged by a server that has all its keys."""
+    world.closing_list = sign_document(document, world.receipt, world.clock.now())
+    world.log_closing_list()
+    world.sessions.clear()
+    return world.stage_package("A")
+
+
+def refusal_of(world: TenderWorld, package: Package, stage: str = "A") -> str:
+    with pytest.raises(PackageRefused) as refusal:
+        verify(world, package, stage)
+    return refusal.value.detail
+
+
 @pytest.mark.parametrize(
     ("change", "value"),
     [
         ("received_at", "2026-11-24T08:00:01.000000Z"),
-        ("counter", 3),
-        ("state", "refused"),
+        ("digest", "0" * 64),
         ("salt", "0" * 64),
+        ("counter_salt", "0" * 64),
+        ("leaf_hash", "0" * 64),
     ],
 )
-def test_an_altered_line_of_the_closing_list_is_refused(
+def test_a_line_that_does_not_lead_to_its_leaf_is_refused(
     world: TenderWorld, change: str, value: object
 ) -> None:
-    """Check (3): each line must lead to its leaf, and the counters must be gapless, whoever signed the list."""
+    """Check (3): what a line says was committed to in the log before the deadline; it cannot be said anew."""
     document = world.closing_document()
     document["submissions"][1][change] = value
-    package = world.stage_package("A")
-    package["closing_list"] |= to_wire(sign_document(document, world.receipt, world.clock.now()))
 
-    assert refused_by(world, package) == 3
+    assert "does not lead to its leaf" in refusal_of(world, relisted(world, document))
 
 
-def test_a_line_left_out_of_the_closing_list_is_refused(world: TenderWorld) -> None:
+@pytest.mark.parametrize("left_out", [0, 1])
+def test_a_line_left_out_is_noticed(tmp_path: Path, left_out: int) -> None:
     """Check (3): a submission that the list drops leaves a gap in the counters."""
-    document = world.closing_document()
-    del document["submissions"][0]
-    package = world.stage_package("A")
-    package["closing_list"] |= to_wire(sign_document(document, world.receipt, world.clock.now()))
+    world = TenderWorld(tmp_path / "w", bidders=3)
+    for bidder in world.bidders:
+        world.submit(bidder)
+    world.close()
+    del world.submissions[left_out], world.acts[left_out]
 
-    assert refused_by(world, package) == 3
+    assert "gap" in refusal_of(world, relisted(world, world.closing_document()))
+
+
+def test_a_withdrawn_submission_is_not_listed_again(world: TenderWorld) -> None:
+    """Check (3): the list cannot call a submission standing and hold its withdrawal at the same time."""
+    submission = world.submissions[0]
+    world.withdraw(submission)
+    submission.state = "listed"
+
+    assert "contradicts the withdrawals" in refusal_of(world, relisted(world, world.closing_document()))
+
+
+def test_two_submissions_of_one_bidder_do_not_both_stand(world: TenderWorld) -> None:
+    """Check (3): of each bidder and lot one submission stands."""
+    replaced = world.submissions[0]
+    world.submit(world.bidders[0])
+    replaced.state = "listed"
+
+    assert "two submissions of one bidder" in refusal_of(world, relisted(world, world.closing_document()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"closed_at": "2026-12-09T08:09:59.000000Z"}, "before the grace had ended"),
+        ({"submission_deadline": "2026-12-08T08:00:00.000000Z"}, "another notice, key set or deadline"),
+        ({"key_set_digest": "0" * 64}, "another notice, key set or deadline"),
+        ({"notice_digest": "0" * 64}, "another notice, key set or deadline"),
+        ({"tender": "another"}, "another notice, key set or deadline"),
+    ],
+)
+def test_a_list_for_something_else_is_refused(world: TenderWorld, changes: dict[str, Any], said: str) -> None:
+    """Check (3): the list is of this notice, key set and deadline, and was made after the grace."""
+    package = relisted(world, {**world.closing_document(), **changes})
+
+    assert said in refusal_of(world, package)
+
+
+@pytest.mark.parametrize("lie", ["kind", "digest", "subject"])
+def test_the_event_must_be_about_this_closing_list(world: TenderWorld, lie: str) -> None:
+    """Check (3): another kind of event, or one of another tender or digest, proves nothing about the list."""
+    assert world.closing_list is not None
+    fact = TenderPublished if lie == "kind" else SubmissionClosed
+    digest = "0" * 64 if lie == "digest" else world.closing_list.digest
+    tender = "another" if lie == "subject" else world.tender
+    event = world.log.event(fact, tender, {"digest": digest})
+    package = world.stage_package("A")
+    package["closing_list"] |= {"event": to_base64(event), "proof": world.log.proof(event)}
+
+    assert "about something else" in refusal_of(world, package)
+
+
+def test_by_ones_own_clock_the_grace_must_be_over(world: TenderWorld) -> None:
+    """Check (3): a log and a server that are ahead of time do not convince a verifier whose clock is not."""
+    package, trust = world.stage_package("A"), world.trust()
+    with pytest.raises(PackageRefused) as refusal:
+        verify_stage_package(
+            package,
+            trust=trust,
+            log_vkey=world.log.vkey,
+            witness_vkeys=[world.witness.vkey],
+            now=world.notice.submission_deadline + GRACE - timedelta(seconds=1),
+            kind="A",
+        )
+
+    assert "by this clock" in refusal.value.detail
 
 
 def test_a_checkpoint_cosigned_before_the_deadline_is_refused(tmp_path: Path) -> None:
@@ -206,6 +289,36 @@ def test_a_session_of_another_stage_is_refused(world: TenderWorld) -> None:
     assert refused_by(world, world.stage_package("A", session=world.session("A", stage="B"))) == 4
 
 
+def test_a_session_on_another_closing_list_is_refused(world: TenderWorld) -> None:
+    """Check (4): the chair's session names the list that is given."""
+    session = world.session("A", closing_list_digest="0" * 64)
+
+    assert "another closing list" in refusal_of(world, world.stage_package("A", session=session))
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_a_session_without_quorum_or_with_somebody_twice_is_refused(world: TenderWorld, count: int) -> None:
+    """Check (4): as many as the quorum, each once."""
+    present = [*world.present[:2], world.present[1]][:count]
+
+    assert refused_by(world, world.stage_package("A", session=world.session("A", present=present))) == 4
+
+
+def test_prices_are_not_opened_before_the_announced_time(tmp_path: Path) -> None:
+    """Check (4): in two stages the notice announces when C is opened."""
+    announced = "2026-12-12T08:00:00.000000Z"
+    world = TenderWorld(tmp_path / "w", stages=2, price_opening_at=announced)
+    world.submit(world.bidders[0])
+    world.run_stage("A")
+    world.run_stage("B")
+    early = world.stage_package("C")
+    assert "announced time" in refusal_of(world, early, "C")
+
+    world.advance(timedelta(days=4))
+
+    assert verify(world, world.stage_package("C"), "C").stage == "C"
+
+
 def test_somebody_present_who_did_not_sign_in_is_refused(world: TenderWorld) -> None:
     """Check (4): each member present has signed in, without a conflict of interest."""
     package = world.stage_package("A")
@@ -233,6 +346,19 @@ def test_a_decision_on_another_record_is_refused(world: TenderWorld) -> None:
     world.decide("A", record_digest="0" * 64)
 
     assert refused_by(world, world.stage_package("B"), "B") == 5
+
+
+def test_what_was_not_opened_is_not_accepted(world: TenderWorld) -> None:
+    """Check (5): a disputed envelope cannot be carried on to the next stage."""
+    world.record("A", world.run_release("A"))
+    held = world.held["A"]
+    assert held.record is not None
+    content = parse_canonical(held.record.document)
+    content["results"][0] |= {"outcome": "disputed", "bid_digest": None}
+    world.forge_record("A", content)
+    world.decide("A")
+
+    assert "was not opened" in refusal_of(world, world.stage_package("B"), "B")
 
 
 def test_a_decision_made_after_the_session_was_opened_is_refused(world: TenderWorld) -> None:
@@ -276,6 +402,39 @@ def test_parts_of_two_submissions_do_not_mix(world: TenderWorld, part: str) -> N
     one[part] = other[part]
 
     assert refused_by(world, package) == 7
+
+
+def test_a_second_seal_over_the_same_manifest_is_refused(world: TenderWorld) -> None:
+    """Check (7): the seal is the very one that was received, with its time stamp, not one made since."""
+    submission = world.submissions[0]
+    fresh = seal_manifest(
+        submission.manifest,
+        submission.bidder,
+        at=world.clock.now(),
+        timestamp=lambda value: stamp_of(submission),
+    )
+    package = world.stage_package("A")
+    package["submissions"][0]["seal"] = to_base64(fresh)
+
+    assert "not the one in the closing list" in refusal_of(world, package)
+
+
+def stamp_of(submission: Submission) -> bytes:
+    token = parse_signed_data(submission.seal).timestamp
+    assert token is not None
+    return token
+
+
+def test_what_was_sealed_for_another_notice_is_refused(tmp_path: Path) -> None:
+    """Check (7): a submission for the first notice does not count under a second one with an earlier deadline."""
+    world = TenderWorld(tmp_path / "w")
+    victim = world.submit(world.bidders[0])
+    puppet = world.puppet(submission_deadline="2026-12-01T08:00:00.000000Z")
+    puppet.submissions.append(victim)
+    puppet.act("submission", victim, sha256_hex(victim.seal))
+    puppet.close()
+
+    assert "another notice" in refusal_of(puppet, puppet.stage_package("A"))
 
 
 def test_headers_of_another_kind_are_refused(world: TenderWorld) -> None:

@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat import asn1 as hazmat_asn1
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ObjectIdentifier
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealing import asn1, cms
@@ -79,6 +79,7 @@ def test_no_altered_content_structure_decrypts(position: int) -> None:
 
 
 @given(st.integers(0, len(CIPHERTEXT) - 1), st.integers(0, 7))
+@settings(deadline=None)
 def test_no_altered_ciphertext_decrypts(position: int, bit: int) -> None:
     """Not one altered byte of plaintext is released."""
     with pytest.raises(EnvelopeInvalid):
@@ -98,6 +99,7 @@ def test_no_altered_share_decrypts() -> None:
 
 
 @given(st.binary(max_size=400))
+@settings(deadline=None)
 def test_noise_is_refused_with_a_reason(data: bytes) -> None:
     """Whatever arrives, a reader answers with its own refusal and never with another exception."""
     for read in (cms.read_content, cms.read_share):
@@ -106,6 +108,7 @@ def test_noise_is_refused_with_a_reason(data: bytes) -> None:
 
 
 @given(st.data())
+@settings(deadline=None)
 def test_damaged_structures_are_refused_with_a_reason(data: st.DataObject) -> None:
     """The same for structures with bytes removed, inserted or exchanged at any place."""
     der = data.draw(st.sampled_from([CONTENT, SHARE]))

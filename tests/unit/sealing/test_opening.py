@@ -325,6 +325,24 @@ def test_another_key_set_opens_nothing(commission: Commission) -> None:
         open_envelope(header, sealed.blobs, COMMISSIONS[3, 2].key_set, shares, custodian)
 
 
+def test_a_header_without_a_share_for_each_holder_is_refused(commission: Commission) -> None:
+    """A bidder who leaves out a member's share, or adds one for nobody, has no envelope of this key set."""
+
+    def drop(value: dict[str, Any]) -> None:
+        value["shares"].pop()
+
+    def add(value: dict[str, Any]) -> None:
+        value["shares"].append({**value["shares"][-1], "index": 6})
+
+    honest = commission.seal(PAYLOAD)
+    shares, custodian = commission.member_shares(honest, (1, 2, 3)), commission.share(honest, 0)
+    for change in (drop, add):
+        dealt = with_header(honest, change)
+        blobs = {**dealt.blobs, "C.share-6.der": dealt.blobs["C.share-5.der"]}
+        with pytest.raises(EnvelopeInvalid, match="one share for each holder"):
+            open_envelope(EnvelopeHeader.parse(dealt.header), blobs, commission.key_set, shares, custodian)
+
+
 def test_a_lower_threshold_cannot_be_smuggled_in(commission: Commission) -> None:
     """The same key set with k = 2 has another digest, and so is another key set."""
     value = parse_canonical(commission.key_set.document)

@@ -1,7 +1,7 @@
 """Buckets: the length of a payload says little about it."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealing.padding import bucket_of, padme
@@ -17,6 +17,7 @@ def test_known_buckets(length: int, bucket: int) -> None:
 
 
 @given(st.integers(min_value=2, max_value=2**40))
+@settings(deadline=None)
 def test_padding_is_small_and_final(length: int) -> None:
     """A bucket holds its content, costs at most 12 %, and is a bucket itself."""
     bucket = padme(length)
@@ -26,6 +27,7 @@ def test_padding_is_small_and_final(length: int) -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 2**32))
+@settings(deadline=None)
 def test_a_longer_content_never_has_a_smaller_bucket(one: int, other: int) -> None:
     """Buckets keep the order of lengths, so none can be told apart inside one."""
     shorter, longer = sorted((one, other))
@@ -39,6 +41,7 @@ def test_few_buckets_remain() -> None:
 
 
 @given(st.integers(0, 100_000))
+@settings(deadline=None)
 def test_below_the_floor_all_are_alike(length: int) -> None:
     """Whatever is shorter than the floor has the length of the floor's bucket."""
     assert bucket_of(length, 100_000) == padme(100_000)

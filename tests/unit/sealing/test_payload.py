@@ -299,6 +299,7 @@ def test_an_immense_directory_is_refused_unread(office: Office) -> None:
 
 
 @given(st.binary(max_size=300))
+@settings(deadline=None)
 def test_noise_is_refused_with_a_reason(data: bytes) -> None:
     """Whatever was sealed, the reader answers with its own refusal and never with another exception."""
     with pytest.raises(PayloadInvalid):

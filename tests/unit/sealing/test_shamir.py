@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealing import shamir
@@ -34,6 +34,7 @@ def test_any_k_of_n_recover_the_secret() -> None:
 
 
 @given(secret_numbers, st.data())
+@settings(deadline=None)
 def test_the_shares_of_the_absent_follow_from_any_k(secret: int, data: st.DataObject) -> None:
     """For random k and n, any k shares give the secret and every share that was not used."""
     threshold = data.draw(st.integers(2, 8))
@@ -55,6 +56,7 @@ def test_the_largest_index_of_one_byte() -> None:
 
 
 @given(secret_numbers, secret_numbers)
+@settings(deadline=None)
 def test_one_share_too_few_says_nothing(secret: int, guess: int) -> None:
     """With k - 1 shares every secret is possible: some last share leads to any guess at all."""
     shares = shamir.split(number(secret), threshold=2, count=3)

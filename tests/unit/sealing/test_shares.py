@@ -83,7 +83,9 @@ def test_one_blob_copied_into_the_copiers_own_bid_does_not_open(
 def test_a_share_beside_another_content_does_not_open(commission: Commission, sealed: SealedEnvelope) -> None:
     """The share names the ciphertext that it belongs to."""
     other = commission.seal(PAYLOAD)
-    refused(commission, with_blob(sealed, "C.content.bin", other.blobs["C.content.bin"]))
+
+    with pytest.raises(ShareInvalid, match="another envelope"):
+        commission.share(with_blob(sealed, "C.content.bin", other.blobs["C.content.bin"]), 2)
 
 
 def test_the_blob_must_be_the_headers(
