@@ -148,7 +148,8 @@ def _record_refusal(
     manifest = Manifest.parse(command.manifest)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
-        repositories.tenders.load(command.tender)
+        if repositories.tenders.load(command.tender).notice is None:
+            return
         act = BidderAct(
             act="refusal",
             tender=command.tender,
