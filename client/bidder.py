@@ -133,19 +133,27 @@ class Bidder:
         return self.submit(self.prepare_bid(tender, lot, contents, files=files))
 
     def withdraw(self, bid: SealedBid) -> Receipt:
-        """Withdraw a submission by naming its manifest; returns the checked receipt with its proof."""
+        """Withdraw a submission by naming its manifest; returns the checked receipt with its proof.
+
+        Can be repeated when the answer was lost: the same signed document gets the same receipt.
+        """
         trust = self._session.trust()
-        wire = self._session.sign(
-            {
-                "type": "mohr/withdrawal/v1",
-                "tender": bid.tender,
-                "lot": bid.lot,
-                "bidder": self._session.party,
-                "manifest_digest": bid.manifest_digest,
-                "withdrawn_at": format_utc(self._session.clock.now()),
-            }
-        )
-        self._session.folder.write_json(f"bids/{bid.manifest_digest}/withdrawal.json", wire)
+        path = f"bids/{bid.manifest_digest}/withdrawal.json"
+        wire = self._session.folder.read_json(path)
+        if wire is None:
+            wire = dict(
+                self._session.sign(
+                    {
+                        "type": "mohr/withdrawal/v1",
+                        "tender": bid.tender,
+                        "lot": bid.lot,
+                        "bidder": self._session.party,
+                        "manifest_digest": bid.manifest_digest,
+                        "withdrawn_at": format_utc(self._session.clock.now()),
+                    }
+                )
+            )
+            self._session.folder.write_json(path, wire)
         answer = self._session.api.post(f"/tenders/{bid.tender}/withdrawals", dict(wire))
         digest = sha256_hex(_document(wire))
         expected = self._expected(bid, "withdrawal", digest)

@@ -17,6 +17,9 @@ from kernel.errors import MalformedInput
 
 _YEAR = timedelta(days=365)
 DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
+# Ours (ITU-T X.667 UUID arc): the seal of the service itself, which nobody can request from outside. Without
+# it a bidder's organisation seal would pass for the server's own.
+SERVICE_SEALING = ObjectIdentifier("2.25.128431709796377532473278746088391213579")
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING
 BACKDATED = timedelta(minutes=5)
 _ALL_KEYS = frozenset({"P-256", "P-384", "RSA", "Ed25519"})
@@ -70,7 +73,7 @@ ORGANISATION_SEAL = Profile(
 MEMBER_ENCRYPTION = Profile(
     "member-encryption", 2 * _YEAR, frozenset({"key_agreement"}), frozenset({"P-256"}), from_outside=True
 )
-SERVICE_SEAL = Profile("service-seal", 2 * _YEAR, _SIGNING, _ALL_KEYS, DOCUMENT_SIGNING)
+SERVICE_SEAL = Profile("service-seal", 2 * _YEAR, _SIGNING, _ALL_KEYS, SERVICE_SEALING)
 TSA = Profile("tsa", 5 * _YEAR, _SIGNING, _ALL_KEYS, TIME_STAMPING, extended_critical=True)
 
 PROFILES = {

@@ -24,13 +24,18 @@ from pki.crl import Revocation, RevocationList
 from pki.errors import CertificateExpired, CertificateRevoked, CertificateUntrusted, RevocationUnknown
 from pki.names import party_of
 from pki.path_validation import find_path
-from pki.profiles import DOCUMENT_SIGNING, TIME_STAMPING
+from pki.profiles import DOCUMENT_SIGNING, SERVICE_SEALING, TIME_STAMPING
 
 Usage = Literal["signature", "key-agreement", "timestamping"]
 MAX_EXTRA = 10
 _CACHED_PATHS = 4096
 _SIGNING_PURPOSES = frozenset(
-    {DOCUMENT_SIGNING, ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    {
+        DOCUMENT_SIGNING,
+        SERVICE_SEALING,
+        ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE,
+    }
 )
 # RFC 3161 §4: revoked for one of these, what a time-stamping authority stamped earlier stays valid.
 _HARMLESS_FOR_STAMPS = frozenset({"affiliationChanged", "superseded", "cessationOfOperation"})

@@ -12,10 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kernel.canonical import DEFAULT_MAX_BYTES, from_base64, parse_canonical, sha256_hex
 from kernel.clock import parse_utc
 from kernel.errors import DomainError, MalformedInput
+from pki.profiles import SERVICE_SEALING
 from pki.trust import TrustStore
 from procurement.rules.events import Event
 from procurement.rules.fields import Fields
@@ -149,10 +151,13 @@ def read_signed(
 
 
 def require_service(certificate: x509.Certificate) -> None:
-    """A server's own documents are sealed; what a person signed by hand (contentCommitment) is refused."""
-    usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    if usage.content_commitment:
-        raise PublishedRefused("a person's certificate signed what only a service may sign")
+    """A server's own documents carry its service seal; a person's or another organisation's is refused."""
+    try:
+        purposes = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])
+    if SERVICE_SEALING not in purposes:
+        raise PublishedRefused("somebody else's certificate signed what only the service may sign")
 
 
 def read_notice(document: bytes, signature: bytes, trust: TrustStore, *, now: datetime) -> PublishedNotice:

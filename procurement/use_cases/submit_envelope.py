@@ -53,6 +53,8 @@ def submit_envelope(command: SubmitEnvelope, *, actor: Actor, desk: Desk) -> Rec
         seal = verify_seal(
             command.manifest, command.seal, command.headers, desk.trust(), now=now, party=actor.party
         )
+        # The seal is judged as of its stamp; whoever hands it in must not be revoked now either.
+        desk.trust().validate(seal.certificate, (), now, "signature")
         return _record(command, seal, actor, desk)
     except DomainError as refusal:
         if refusal.code in REFUSED_WITH_EVIDENCE:

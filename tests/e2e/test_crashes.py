@@ -168,6 +168,7 @@ def test_killed_at_random(site: Site, tmp_path: Path) -> None:
 
 def test_a_second_custodian_leaves_the_folder_alone(site: Site) -> None:
     """One that is started while another is still at work waits, and removes nothing of what the other has under way."""
+    site.revive()
     folder = site.stage.folder / "custodian"
     under_way = folder / "answers" / f"{'0' * 64}.json"
     under_way.parent.mkdir(exist_ok=True)

@@ -38,7 +38,7 @@ from procurement.rules.notice import Notice
 from signing.cms import sign_detached
 from tests.e2e.conftest import quietly
 from tests.support.forgery import Forged, Json, ServerKeys, cosigned_at, flipped, paths_by_kind
-from transparency.commitment import disclosed_leaf_hash
+from transparency.commitment import commitment_entry, disclosed_content, disclosed_leaf_hash
 from transparency.ocds import TenderState, evolve, record_for, release_for
 from transparency.ocds_package import Publisher, from_bytes, record_package, release_package, to_bytes
 from transparency.tree import leaf_hash
@@ -111,14 +111,14 @@ def test_an_honest_folder_passes_sealed_anew_too(home: Home, forged: Forged) -> 
 
 
 def test_a_flipped_bit_in_any_kind_of_file_is_found(home: Home, forged: Forged) -> None:
-    """A bit at the beginning, inside and at the end of a file of every kind: never ok, never a crash."""
+    """A bit of a file of every kind, at its beginning, inside or at its end in turn: never ok, never a crash."""
     unnoticed = []
-    for kind, paths in paths_by_kind(home.folder).items():
+    for turn, (kind, paths) in enumerate(paths_by_kind(home.folder).items()):
         original = forged.read(paths[-1])
-        for position in {0, len(original) // 2, len(original) - 1}:
-            forged.write(paths[-1], flipped(original, position))
-            if judged(forged, home).ok:
-                unnoticed.append((kind, position))
+        position = (0, len(original) // 2, len(original) - 1)[turn % 3]
+        forged.write(paths[-1], flipped(original, position))
+        if judged(forged, home).ok:
+            unnoticed.append((kind, position))
         forged.write(paths[-1], original)
     assert unnoticed == []
 
@@ -177,7 +177,7 @@ def test_fields_that_the_server_says_otherwise_are_found(home: Home, forged: For
         if not kind.endswith(".json") or not kind.startswith("tenders/"):
             continue
         names = sorted(set(forged.document(paths[-1])) - {"type", "tender"})
-        for name in {names[0], names[len(names) // 2], names[-1]}:
+        for name in {names[0], names[-1]}:
             forged.change(paths[-1], lambda value, name=name: value.update({name: _other(value[name])}))  # type: ignore[misc]
             forged.seal()
             if judged(forged, home).ok:
@@ -198,9 +198,7 @@ def test_any_other_file_that_the_server_exchanges_is_found(home: Home, forged: F
         if judged(forged, home).ok:
             unnoticed.append(kind)
         forged.restore()
-    for path in [
-        path for path in forged.paths() if path.endswith(("/1.json", "/12.json")) or "/records/" in path
-    ]:
+    for path in [path for path in forged.paths() if path.endswith("/1.json") or "/records/" in path]:
         package = from_bytes(forged.read(path))
         for name in package:
             forged.write(path, to_bytes({**package, name: _other(package[name])}))
@@ -248,14 +246,15 @@ def _without(forged: Forged, home: Home) -> Path:
     dropped = [act for act in closing["submissions"] if act["bidder"] == winner]
     manifests = {act["manifest_digest"] for act in dropped}
     leaves = {act["leaf_hash"] for act in dropped}
-    entries = [each for each in forged.entries() if _leaf(each) not in leaves]
+    entries = {_leaf(each): each for each in forged.entries() if _leaf(each) not in leaves}
     for act in dropped:
         shutil.rmtree(forged.root / base / "submissions" / act["manifest_digest"], ignore_errors=True)
         for path in (forged.root / base / "receipts").glob(f"{act['leaf_hash']}.*"):
             path.unlink()
     kept = [act for act in closing["submissions"] if act["bidder"] != winner]
-    changed = {**closing, "submissions": [{**act, "counter": n} for n, act in enumerate(kept, start=1)]}
-    digests = _put(forged, f"{base}/closing-list.json", changed)
+    for counter, act in enumerate(kept, start=1):
+        _renumber(forged, f"{base}/receipts", act, counter, entries)
+    digests = _put(forged, f"{base}/closing-list.json", {**closing, "submissions": kept})
     for stage in "ABC":
         digests |= _thin(forged, f"{base}/openings/{stage}", manifests, digests)
     award = forged.document(f"{base}/award.json")
@@ -279,7 +278,7 @@ def _without(forged: Forged, home: Home) -> Path:
     )
     assert again["lots"][0]["winner"] != winner
     digests |= _put(forged, f"{base}/award.json", again)
-    forged.put_entries([_renamed(each, digests, winner) for each in entries], None)
+    forged.put_entries([_renamed(each, digests, winner) for each in entries.values()], None)
     _publish(forged, home)
     forged.seal()
     (receipt,) = (
@@ -288,6 +287,25 @@ def _without(forged: Forged, home: Home) -> Path:
         if path.parent.parent.name == winner and path.stem == sorted(_last(dropped))[0]
     )
     return receipt
+
+
+def _renumber(forged: Forged, place: str, act: Json, counter: int, entries: dict[str, bytes]) -> None:
+    """An act under another counter: another leaf in its place of the log, another receipt."""
+    content = disclosed_content(
+        act=act["act"],
+        tender=place.split("/")[1],
+        digest=act["digest"],
+        received_at=act["received_at"],
+        counter=counter,
+        counter_salt=act["counter_salt"],
+    )
+    was, now = act["leaf_hash"], disclosed_leaf_hash(content, act["salt"])
+    entries[was] = commitment_entry(content, bytes.fromhex(act["salt"]))
+    act |= {"counter": counter, "leaf_hash": now}
+    receipt = {**forged.document(f"{place}/{was}.json"), "content": content, "leaf_hash": now}
+    _put(forged, f"{place}/{was}.json", receipt)
+    for path in sorted((forged.root / place).glob(f"{was}.*")):
+        path.rename(path.with_name(path.name.replace(was, now)))
 
 
 def _last(acts: list[Json]) -> list[str]:
@@ -367,7 +385,9 @@ def _publish(forged: Forged, home: Home) -> None:
 def test_a_dropped_bid_needs_the_witness(home: Home, forged: Forged) -> None:
     """Everything rewritten with all keys of the server: without the witness's cosignature no audit believes the log."""
     _without(forged, home)
-    assert first_finding(judged(forged, home)).startswith("log: no known witness has cosigned")
+    assert first_finding(judged(forged, home)).startswith(
+        "log: log/checkpoint: no known witness has cosigned"
+    )
     true_note = (home.folder / "log" / "checkpoint").read_bytes()
     forged.write("log/checkpoint", true_note)
     forged.seal()
@@ -386,7 +406,10 @@ def test_a_dropped_bid_is_in_its_bidders_receipt(home: Home, forged: Forged) -> 
     assert by_name["log"].ok
     assert by_name["folder"].ok
     assert by_name["ocds"].ok, by_name["ocds"]
-    assert by_name["closing-list"].ok is False or by_name["openings"].ok is False
+    assert by_name["closing-list"].ok, by_name["closing-list"]
+    assert by_name["receipts"].ok, by_name["receipts"]
+    assert not by_name["openings"].ok
+    assert not by_name["end"].ok
     assert "it was dropped" in by_name["receipt"].detail
 
 

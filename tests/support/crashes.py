@@ -101,7 +101,11 @@ class Site:
             self.kill("server")
         until = time.monotonic() + _PATIENCE_SECONDS
         restarted = False
-        while not self._healthy():
+        while True:
+            # Whatever falls while we look is dead before its health is asked for, and noted before it is replaced.
+            fell = self._fell() or fell
+            if self._healthy():
+                break
             assert time.monotonic() < until, "the installation does not come back; see serve.log"
             if self.server.poll() is not None:
                 assert self.server.returncode == -signal.SIGKILL
@@ -110,7 +114,6 @@ class Site:
                 self._custodian_deaths = 0
             restarted = True
             time.sleep(0.05)
-        fell = self._fell() or fell
         if fell or restarted:
             assert_agreement(self.stage)
             self._arm_next()
