@@ -38,6 +38,7 @@ _BY_STAGE = {"session": "session", "release": "release", "record": "record"}
 _BY_PARTY = {"attendance": "attendance", "batch": "batch"}
 _BATCH = 500
 _RELAY_WAIT_SECONDS = 30.0
+_MAX_LIST_BYTES = 64 << 20
 
 
 def anchors_of(container: Container) -> dict[str, Any]:
@@ -172,7 +173,13 @@ def _tender_files(tender: Tender, repositories: Repositories, container: Contain
                     yield f"submissions/{result['manifest_digest']}/bid-{stage}.json", bid.document
     if tender.closing is None:
         return
+    closing_list = parse_canonical(
+        repositories.documents.one(tender.id, "closing-list").document, max_bytes=_MAX_LIST_BYTES
+    )
+    disclosed = len(closing_list["submissions"])
     for act in repositories.submissions.acts(tender.id):
+        if act.counter > disclosed:
+            continue  # refused after the list was made: its receipt is the sender's own
         signature = {container.receipt_signer.party: act.receipt_signature}
         yield from _signed(f"receipts/{act.leaf_hash}.json", act.receipt, signature)
     for submission in repositories.submissions.of_tender(tender.id):

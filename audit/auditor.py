@@ -81,6 +81,7 @@ class _Run:
         if base is None:
             return
         trust, log, events, journal, entries, server = base
+        closings: dict[str, frozenset[str]] = {}
         for tender in sorted({event.subject for event in events if event.type == _PUBLISHED}):
             file = TenderFile(
                 self.folder,
@@ -94,11 +95,13 @@ class _Run:
                 anchors.demo,
             )
             self._tender(file, anchors)
+            if file.closing_list is not None:
+                closings[tender] = frozenset(act.leaf_hash for act in file.closing_list.acts)
         with self._check("ocds", "ocds/") as done:
             done(check_ocds(self.folder, events, demo=anchors.demo))
         for number, receipt in enumerate(receipts, start=1):
             with self._check("receipt", f"receipt {number}"):
-                check_receipt(receipt, trust, log, server)
+                check_receipt(receipt, trust, log, server, closings)
 
     def _base(
         self, anchors: Anchors

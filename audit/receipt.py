@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from audit.evidence import LoggedTree
 from audit.report import Finding
 from kernel.canonical import from_base64, parse_json
@@ -12,9 +14,16 @@ from procurement.published import read_signed, require_service
 from transparency.commitment import disclosed_leaf_hash
 
 
-def check_receipt(data: bytes, trust: TrustStore, log: LoggedTree, server: str | None) -> None:
+def check_receipt(
+    data: bytes,
+    trust: TrustStore,
+    log: LoggedTree,
+    server: str | None,
+    closings: Mapping[str, frozenset[str]],
+) -> None:
     """The receipt is of the server that sealed the folder, leads to its leaf, and that leaf is in the log.
 
+    ``closings`` holds the leaves of each closing list by tender: what was received must be on it.
     A bidder's own seal would do for a service's; so it counts whose it is, or anybody could accuse the server.
     """
     try:
@@ -35,5 +44,11 @@ def check_receipt(data: bytes, trust: TrustStore, log: LoggedTree, server: str |
     if value["leaf_hash"] not in log.by_leaf:
         raise Finding(
             f"the server signed for a {value['act']} of {value['bidder']} that its log does not hold:"
+            " it was dropped"
+        )
+    listed = closings.get(value["tender"])
+    if value["act"] != "refusal" and listed is not None and value["leaf_hash"] not in listed:
+        raise Finding(
+            f"the server signed for a {value['act']} of {value['bidder']} that the closing list does not name:"
             " it was dropped"
         )

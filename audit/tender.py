@@ -22,6 +22,7 @@ from procurement.published import (
     read_key_set,
     read_notice,
     read_signed,
+    replaced_by_nothing,
     require_service,
 )
 from procurement.rules.award import award_document
@@ -32,6 +33,22 @@ from signing.documents import verify_signatures
 from transparency.commitment import disclosed_content
 
 _FACT = "ir.tehran.procurement."
+# Of these a tender has one, or one of each stage: a second one in the log contradicts what the folder shows.
+_ONCE = frozenset(
+    {
+        "tender-published",
+        "submission-closed",
+        "opening-started",
+        "opening-recorded",
+        "decision-made",
+        "award-decided",
+        "keys-destroyed",
+    }
+)
+_ENDS = frozenset({f"{_FACT}tender-cancelled.v1", f"{_FACT}tender-unsuccessful.v1"})
+_AFTER_THE_END = frozenset(
+    f"{_FACT}{fact}.v1" for fact in ("envelopes-returned", "keys-destroyed", "record-signed")
+)
 _RECEIPT_FIELDS = (
     "lot",
     "bidder",
@@ -100,7 +117,9 @@ class TenderFile:
             and (digest is None or event.data.get("digest") == digest)
             and all(event.data.get(name) == value for name, value in expected.items())
         ]
-        if len(found) != 1:
+        stage = expected.get("stage") or (found[0].data.get("stage") if found else None)
+        rivals = [event for event in self.facts(fact) if event.data.get("stage") == stage]
+        if len(found) != 1 or (fact in _ONCE and len(rivals) != 1):
             raise Finding(f"the log does not hold exactly one {fact} event for it", where=self.path(""))
         return found[0]
 
@@ -183,6 +202,11 @@ def check_closing_list(file: TenderFile) -> int:
                 f"act {act.counter} is not in the log before the closing list",
                 where=file.path("closing-list.json"),
             )
+    for act in replaced_by_nothing(closing.acts):
+        raise Finding(
+            f"act {act.counter} is called replaced, but nothing replaced it",
+            where=file.path("closing-list.json"),
+        )
     file.closing_list = closing
     return len(closing.acts)
 
@@ -316,6 +340,9 @@ def _stamp(report: SealReport) -> str:
 
 def check_end(file: TenderFile) -> int:
     """What was not opened went back with a signed return, was never released, and its keys are gone."""
+    ends = [event.index for event in file.events if event.type in _ENDS]
+    if ends and any(event.index > ends[0] and event.type not in _AFTER_THE_END for event in file.events):
+        raise Finding("the log goes on after the tender had ended", where=file.path(""))
     released = {
         (entry["stage"], digest)
         for entry in file.journal_entries

@@ -24,7 +24,7 @@ from custodian.errors import (
 )
 from custodian.journal import Journal, JournalEntry
 from custodian.keys import CustodianKeys, check_tender, same_keys
-from custodian.release import Batch, count_batches, release_of
+from custodian.release import Batch, count_batches, release_of, require_complete
 from custodian.store import Answer, Store
 from kernel.canonical import digest_of, from_base64, parse_canonical, sha256_hex
 from kernel.clock import Clock, format_utc
@@ -238,7 +238,9 @@ class Custodian:
         if not self._find("countersigned", digest=checked.key_set_digest):
             raise PackageRefused(2, "this custodian never countersigned that key set")
         self._require_own_history(checked)
-        return checked, count_batches(package.get("batches"), checked, trust, now)
+        batches = count_batches(package.get("batches"), checked, trust, now)
+        require_complete(checked, batches)
+        return checked, batches
 
     def _require_own_history(self, checked: StagePackage) -> None:
         """No second session of a stage once one was released, and B and C rest on this custodian's own release."""

@@ -68,6 +68,32 @@ def count_batches(wires: Any, package: StagePackage, trust: TrustStore, now: dat
     return tuple(counted[party] for party in sorted(counted))
 
 
+def require_complete(package: StagePackage, batches: Sequence[Batch]) -> None:
+    """Raises TooFewBatches while an envelope lacks good shares that somebody present could still hand in.
+
+    What is withheld is withheld for good, so no single member may bring that about by being early.
+    """
+    waiting = sorted(set(package.session.present) - {batch.party for batch in batches})
+    lacking = [
+        submission.manifest_digest
+        for submission in package.submissions
+        if _good_shares(submission, package, batches) < package.key_set.threshold
+    ]
+    if waiting and lacking:
+        raise TooFewBatches(
+            "an envelope lacks good shares, and somebody who is present has not handed in",
+            waiting=waiting,
+            lacking=lacking,
+            needed=package.key_set.threshold,
+        )
+
+
+def _good_shares(submission: CheckedSubmission, package: StagePackage, batches: Sequence[Batch]) -> int:
+    return sum(
+        1 for batch in batches if _is_good(batch.shares.get(submission.manifest_digest), submission, package)
+    )
+
+
 def release_of(
     submission: CheckedSubmission,
     package: StagePackage,
@@ -80,9 +106,7 @@ def release_of(
     anyhow. ``bad``: the custodian's own share does not open, or holds another context than its header.
     """
     header = submission.headers[package.stage]
-    good = sum(
-        1 for batch in batches if _is_good(batch.shares.get(submission.manifest_digest), submission, package)
-    )
+    good = _good_shares(submission, package, batches)
     if good < package.key_set.threshold:
         reason = f"{good} good shares of {package.key_set.threshold} needed"
         return _entry(submission, "withheld", reason=reason)

@@ -248,6 +248,8 @@ def read_closing_list(
         raise PublishedRefused("the closing list was made before the grace had ended")
     acts = tuple(_act(entry, terms.tender) for entry in given.items("submissions", most=1_000_000))
     _check_acts(acts)
+    if any(parse_utc(act.received_at) > notice.closes_at for act in acts if act.state == "listed"):
+        raise PublishedRefused("a submission that stands was received after the grace")
     return ClosingList(signed.digest, signed.party, closed_at, acts)
 
 
@@ -303,3 +305,23 @@ def _check_acts(acts: Sequence[ListedAct]) -> None:
             if (act.bidder, act.lot) in standing:
                 raise PublishedRefused("two submissions of one bidder stand for one lot", counter=act.counter)
             standing.add((act.bidder, act.lot))
+
+
+def replaced_by_nothing(acts: Sequence[ListedAct]) -> list[ListedAct]:
+    """The submissions called replaced that no later, complete one of the same bidder and lot replaced.
+
+    Members and custodian need not know; a bidder sees it at its own bid, and the audit at everybody's.
+    """
+    return [
+        act for act in acts if act.state == "replaced" and not any(_replaces(other, act) for other in acts)
+    ]
+
+
+def _replaces(other: ListedAct, act: ListedAct) -> bool:
+    """Whether ``other`` is a later, complete submission of the same bidder for the same lot."""
+    return (
+        other.act == "submission"
+        and (other.bidder, other.lot) == (act.bidder, act.lot)
+        and (other.submission_number or 0) > (act.submission_number or 0)
+        and other.state != "incomplete"
+    )

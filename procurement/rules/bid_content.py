@@ -123,7 +123,10 @@ def _end_of_validity(given: Fields) -> datetime:
     if isinstance(value, str) and "T" in value:
         return given.instant("valid_until")
     day: date = given.day("valid_until")
-    return datetime.combine(day, time(), TEHRAN) + timedelta(days=1)
+    try:
+        return datetime.combine(day, time(), TEHRAN) + timedelta(days=1)
+    except OverflowError as error:
+        raise MalformedInput("a day beyond the calendar", field="guarantee.valid_until") from error
 
 
 def _line(item: Any, currency: str) -> tuple[Money, bool]:

@@ -62,7 +62,14 @@ def draft_award(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     with desk.reading() as session:
         repositories = desk.repositories(session)
         tender = repositories.tenders.load(tender_id)
+        _require_vote(tender, actor)
         return _award_of(tender, format_utc(desk.clock.now()), repositories)
+
+
+def _require_vote(tender: Tender, actor: Actor) -> None:
+    seat = seat_of(tender.published_notice.commission, actor.party)
+    if seat is None or seat == "observer":
+        raise tender.rules["commission-seats"].refusal(NotAMember, "only a member with a vote decides")
 
 
 def opened_bids(repositories: Repositories, tender_id: str, stage: str) -> dict[str, dict[str, Any]]:
@@ -121,9 +128,7 @@ def _sign(
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         tender = repositories.tenders.load(tender_id)
-        seat = seat_of(tender.published_notice.commission, actor.party)
-        if seat is None or seat == "observer":
-            raise tender.rules["commission-seats"].refusal(NotAMember, "only a member with a vote decides")
+        _require_vote(tender, actor)
         if check is not None:
             check(tender, value, repositories)
         digest = sha256_hex(document)

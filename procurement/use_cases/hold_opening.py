@@ -63,7 +63,7 @@ def draft_session(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> di
             "tender": tender_id,
             "stage": stage,
             "closing_list_digest": closing_list.digest,
-            "decision_digest": _decision_digest(tender_id, stage, repositories),
+            "decision_digest": tender.decision_digest_before(stage),
             "present": list(tender.present(stage)),
             "manifests": list(tender.eligible(stage)),
             "opened_at": format_utc(desk.clock.now()),
@@ -111,7 +111,8 @@ def opening_package(tender_id: str, stage: str, *, share_index: int, desk: Desk)
         session = repositories.documents.one(tender_id, "session", stage=stage)
         documents = repositories.documents
         before = _BEFORE[stage]
-        decision = documents.maybe(tender_id, "decision", stage=before) if before else None
+        decision_digest = tender.decision_digest_before(stage)
+        decision = documents.by_digest(tender_id, decision_digest) if decision_digest else None
         record = documents.maybe(tender_id, "record", stage=before) if before else None
         before_session = documents.maybe(tender_id, "session", stage=before) if before else None
         submissions = [
@@ -239,13 +240,6 @@ def _submission(
         "headers": {kind: to_base64(header) for kind, header in stored.headers.items()},
         "share": to_base64(desk.objects.read(blob.digest)),
     }
-
-
-def _decision_digest(tender_id: str, stage: str, repositories: Repositories) -> str | None:
-    before = _BEFORE[stage]
-    if before is None:
-        return None
-    return repositories.documents.one(tender_id, "decision", stage=before).digest
 
 
 def wire(stored: StoredDocument) -> dict[str, str]:

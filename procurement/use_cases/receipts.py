@@ -11,6 +11,8 @@ from kernel.unit_of_work import EmittedCommitment, UnitOfWork
 from procurement.ports import Desk, Repositories, StoredAct
 from signing.documents import sign_document
 
+MAX_REFUSALS = 100
+
 
 @dataclass(frozen=True)
 class BidderAct:
@@ -75,6 +77,31 @@ def record_act(
         )
     )
     return Receipt(signed.document, signed.signature, emitted.leaf_hash, emitted.counter)
+
+
+def record_refusal(
+    act: BidderAct, *, uow: UnitOfWork, repositories: Repositories, desk: Desk
+) -> Receipt | None:
+    """Record a refusal once: the same refusal again gets the first receipt, and beyond a limit there is none.
+
+    Every act is a line of the closing list; without a limit one bidder could make it too long to be read.
+    """
+    own = [
+        each
+        for each in repositories.submissions.acts(act.tender)
+        if each.act == "refusal" and each.bidder == act.bidder
+    ]
+    for each in own:
+        if (each.digest, each.reason) == (act.digest, act.reason):
+            return Receipt(each.receipt, each.receipt_signature, each.leaf_hash, each.counter)
+    if len(own) >= MAX_REFUSALS:
+        return None
+    return record_act(act, at=desk.clock.now(), uow=uow, repositories=repositories, desk=desk)
+
+
+def wire_receipt(receipt: Receipt) -> dict[str, str]:
+    """The receipt in the wire form of formats.md."""
+    return {"document": to_base64(receipt.document), "signature": to_base64(receipt.signature)}
 
 
 _FACTS = {

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel.canonical import to_base64
 from kernel.errors import Forbidden, NotFound
 from kernel.failpoints import reach
 from procurement.ports import Actor, Desk, StoredSubmission, Submissions
 from procurement.rules.errors import BlobMismatch
 from procurement.rules.submission import check_upload_time
-from procurement.use_cases.receipts import BidderAct, record_act
+from procurement.use_cases.receipts import BidderAct, record_refusal, wire_receipt
 from procurement.use_cases.step import require_role
 
 
@@ -99,10 +98,11 @@ def _refuse(expected: ExpectedBlob, digest: str, actor: Actor, desk: Desk) -> Bl
             manifest_digest=stored.manifest_digest,
             reason=BlobMismatch.code,
         )
-        receipt = record_act(act, at=desk.clock.now(), uow=uow, repositories=repositories, desk=desk)
+        receipt = record_refusal(act, uow=uow, repositories=repositories, desk=desk)
         uow.commit()
-    return BlobMismatch(
-        "length or digest differs from the header; nothing was kept",
-        expected_length=expected.length,
-        receipt={"document": to_base64(receipt.document), "signature": to_base64(receipt.signature)},
+    refusal = BlobMismatch(
+        "length or digest differs from the header; nothing was kept", expected_length=expected.length
     )
+    if receipt is not None:
+        refusal.fields["receipt"] = wire_receipt(receipt)
+    return refusal

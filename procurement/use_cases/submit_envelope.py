@@ -13,7 +13,7 @@ from procurement.ports import Actor, Desk, Repositories, StoredBlob, StoredSubmi
 from procurement.rules.errors import SubmissionReplayed
 from procurement.rules.submission import check_submission
 from procurement.rules.tender import Tender
-from procurement.use_cases.receipts import BidderAct, Receipt, record_act
+from procurement.use_cases.receipts import BidderAct, Receipt, record_act, record_refusal, wire_receipt
 from procurement.use_cases.step import require_role
 from sealing.errors import EnvelopeInvalid
 from sealing.manifest import Manifest, SealReport, verify_seal
@@ -150,8 +150,9 @@ def _record_refusal(
     manifest = Manifest.parse(command.manifest)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
-        if repositories.tenders.load(command.tender).notice is None:
-            return
+        notice = repositories.tenders.load(command.tender).notice
+        if notice is None or manifest.lot not in notice.lot_ids or manifest.tender != command.tender:
+            return  # not about this call: nothing of it belongs into its closing list
         act = BidderAct(
             act="refusal",
             tender=command.tender,
@@ -163,9 +164,7 @@ def _record_refusal(
             reason=refusal.code,
             timestamp=seal.timestamp_token if seal else None,
         )
-        receipt = record_act(act, at=desk.clock.now(), uow=uow, repositories=repositories, desk=desk)
+        receipt = record_refusal(act, uow=uow, repositories=repositories, desk=desk)
         uow.commit()
-    refusal.fields["receipt"] = {
-        "document": to_base64(receipt.document),
-        "signature": to_base64(receipt.signature),
-    }
+    if receipt is not None:
+        refusal.fields["receipt"] = wire_receipt(receipt)
