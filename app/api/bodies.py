@@ -73,6 +73,18 @@ class ReasonBody(Strict):
     reason: Annotated[str, Field(min_length=3, max_length=2000), AfterValidator(_readable)]
 
 
+class EndingBody(ReasonBody):
+    """Why a call ends: a word of the rule for grounds, and the reason for everybody to read."""
+
+    ground: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z-]+$")]
+
+
+class ExtensionBody(ReasonBody):
+    """Until when the price opening is put off (RFC 3339)."""
+
+    until: Annotated[str, Field(max_length=40)]
+
+
 class TenderAnswer(BaseModel):
     """The public status of a call; what is not public yet is null."""
 

@@ -10,6 +10,8 @@ from app.api.bodies import (
     DocumentAnswer,
     DraftAnswer,
     DraftBody,
+    EndingBody,
+    ExtensionBody,
     KeySetAnswer,
     ManySigned,
     MissingParties,
@@ -23,7 +25,8 @@ from app.api.bodies import (
 from app.api.desk import CurrentActor, CurrentDesk, TenderId
 from app.api.problems import documented
 from kernel.canonical import from_base64, to_base64
-from procurement.use_cases import ask, close_tender, prepare_tender
+from kernel.clock import parse_utc
+from procurement.use_cases import ask, close_tender, end_tender, prepare_tender
 
 router = APIRouter(tags=["tenders"])
 
@@ -175,3 +178,42 @@ def close(tender_id: TenderId, actor: CurrentActor, desk: CurrentDesk) -> Signed
     """Return what stayed closed and have the custodian destroy its keys (buyer)."""
     answer: dict[str, Any] = close_tender.close_tender(tender_id, actor=actor, desk=desk)
     return SignedDocumentBody(**answer)
+
+
+@router.post(
+    "/tenders/{tender_id}/cancel",
+    operation_id="cancelTender",
+    responses=documented(401, 403, 404, 409, 413, 422),
+)
+def cancel(tender_id: TenderId, body: EndingBody, actor: CurrentActor, desk: CurrentDesk) -> TenderAnswer:
+    """Cancel the call on a ground of the law (buyer)."""
+    tender = end_tender.cancel(tender_id, body.ground, body.reason, actor=actor, desk=desk)
+    return TenderAnswer(**ask.status_of(tender))
+
+
+@router.post(
+    "/tenders/{tender_id}/declare-unsuccessful",
+    operation_id="declareUnsuccessful",
+    responses=documented(401, 403, 404, 409, 413, 422),
+)
+def declare_unsuccessful(
+    tender_id: TenderId, body: EndingBody, actor: CurrentActor, desk: CurrentDesk
+) -> TenderAnswer:
+    """End the call without a winner on a ground that applies now (buyer)."""
+    tender = end_tender.declare_unsuccessful(tender_id, body.ground, body.reason, actor=actor, desk=desk)
+    return TenderAnswer(**ask.status_of(tender))
+
+
+@router.post(
+    "/tenders/{tender_id}/extend-price-opening",
+    operation_id="extendPriceOpening",
+    responses=documented(401, 403, 404, 409, 413, 422),
+)
+def extend_price_opening(
+    tender_id: TenderId, body: ExtensionBody, actor: CurrentActor, desk: CurrentDesk
+) -> TenderAnswer:
+    """Put off the announced price opening of a two-stage call, once (buyer)."""
+    tender = end_tender.extend_price_opening(
+        tender_id, parse_utc(body.until), body.reason, actor=actor, desk=desk
+    )
+    return TenderAnswer(**ask.status_of(tender))

@@ -151,7 +151,7 @@ def _record_refusal(
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         notice = repositories.tenders.load(command.tender).notice
-        if notice is None or manifest.lot not in notice.lot_ids or manifest.tender != command.tender:
+        if notice is None or manifest.lot not in notice.lot_ids:
             return  # not about this call: nothing of it belongs into its closing list
         act = BidderAct(
             act="refusal",

@@ -159,7 +159,7 @@ def test_seals_that_do_not_hold(
 
 
 def test_headers_that_are_not_bound(stage: Stage, tender: str, caller: Caller, bid: HandMade) -> None:
-    """Headers that the sealed manifest does not bind are refused, each time with a receipt as evidence."""
+    """Headers that the sealed manifest does not bind are refused with a receipt as evidence, recorded once."""
     headers = dict(bid.headers)
     wrong = [
         {"A": headers["B"], "B": headers["A"], "C": headers["C"]},
@@ -168,8 +168,8 @@ def test_headers_that_are_not_bound(stage: Stage, tender: str, caller: Caller, b
         {},
         {"A": headers["A"], "B": headers["B"], "D": headers["C"]},
     ]
-    for each in wrong:
-        with one_refusal_act(stage.folder):
+    for number, each in enumerate(wrong):
+        with unchanged(stage.folder) if number else one_refusal_act(stage.folder):
             answer = caller.post(f"/tenders/{tender}/submissions", replace(bid, headers=each).body)
         problem = refused(answer, 422, "headers-mismatch")
         honoured(problem, bid.session, manifest_of(bid).value, bid.seal_digest)

@@ -231,7 +231,7 @@ def test_a_bidders_seal_is_not_the_servers(home: Home, forged: Forged) -> None:
     (forged.root / f"bundle.json.{home.keys.receipt.party}.p7s").unlink()
     sealed = sign_detached(forged.read("bundle.json"), bidder.signer(), at=parse_utc(bundle["exported_at"]))
     forged.write(f"bundle.json.{bidder.party}.p7s", sealed)
-    assert "somebody else than the server" in first_finding(judged(forged, home))
+    assert "only the service may sign" in first_finding(judged(forged, home))
 
 
 # The folder without one bid, by somebody who holds every key of the server.

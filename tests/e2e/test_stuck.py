@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from app.demo.cast import Cast
+from app.demo.cast import BUYER, Cast
 from app.demo.play import LOT, await_closing, contents_of, publish
 from app.demo.scripts import own_scripts
 from app.demo.stage import staged
@@ -22,7 +22,8 @@ from sealing.manifest import Manifest, seal_manifest
 
 
 def test_proposals_and_odd_bids_stop_nothing(tmp_path: Path) -> None:
-    """A rival proposal, a lot that is no lot, and a guarantee at the end of the calendar leave the tender going."""
+    """A rival proposal, a lot that is no lot, and a guarantee at the end of the calendar leave the tender going,
+    and the buyer has a way out by a ground of the law."""
     script = own_scripts()[0]
     honest, odd = script.bids[0], script.bids[1]
     with (
@@ -57,7 +58,16 @@ def test_proposals_and_odd_bids_stop_nothing(tmp_path: Path) -> None:
         )
         assert finance.sign_decision(running.tender, "A", decision) is True
         _open(sitting, running.tender, "B")
-        assert cast.auditor().api.get(f"/tenders/{running.tender}")["state"] == "evaluation"
+        api = cast.person(BUYER, "buyer").api
+        assert api.get(f"/tenders/{running.tender}")["state"] == "evaluation"
+        with pytest.raises(ApiRefusal, match="ground-unknown"):
+            api.post(
+                f"/tenders/{running.tender}/cancel", {"ground": "whim", "reason": "no ground of the law"}
+            )
+        ended = api.post(
+            f"/tenders/{running.tender}/cancel", {"ground": "need-gone", "reason": "the street was rebuilt"}
+        )
+        assert ended["state"] == "cancelled"
 
 
 def _send_for_no_lot(

@@ -144,7 +144,8 @@ class Operator:
         """A closing list that the server invents, in a log that the witness cosigned for it at that time."""
         verified = self.member(0).tender(tender)
         terms = verified.notice.notice
-        acts = [self._act(tender, counter, bid, closed_at) for counter, bid in enumerate(bids, start=1)]
+        received = min(closed_at, terms.submission_deadline)
+        acts = [self._act(tender, counter, bid, received) for counter, bid in enumerate(bids, start=1)]
         document = {
             "type": "mohr/closing-list/v1",
             "tender": tender,
