@@ -321,3 +321,20 @@ def test_a_refusal_is_journalled_once(world: TenderWorld) -> None:
 
     acts = [entry.act for entry in world.custodian.journal.entries()]
     assert acts.count("refused") == 1
+
+
+def test_an_early_complaint_withholds_nothing(world: TenderWorld) -> None:
+    """While somebody present could still hand in the missing share, the custodian waits instead of withholding."""
+    world.present = [member.party for member in world.members]
+    first, second, third, *others = world.batches("A")
+    shares = copy.deepcopy(parse_canonical(third.document)["shares"])
+    shares[0] = {**shares[0], "state": "bad", "share": None, "blinding": None, "reason": "share-invalid"}
+    complaint = world.batch(world.members[2], "A", shares=shares)
+
+    with pytest.raises(TooFewBatches) as refusal:
+        world.custodian.release(world.release_package("A", [first, second, complaint]))
+    assert refusal.value.fields["lacking"] == [world.submissions[0].manifest_digest]
+    assert released_acts(world) == []
+
+    signed = world.custodian.release(world.release_package("A", [first, second, complaint, *others]))
+    assert [entry["state"] for entry in releases(signed)] == ["ok", "ok"]
