@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.container import Container
@@ -47,7 +49,7 @@ def build_container(settings: Settings) -> Container:
     authority = open_authority(settings.folder / "authority", passphrase)
     if authority.demo is not settings.demo:
         raise MalformedInput("demo in the settings contradicts the authority, which was made otherwise")
-    engine = make_engine(settings.database_url)
+    engine = make_engine(database_url(settings))
     sessions = make_sessions(engine)
 
     def unit_of_work() -> SqlUnitOfWork:
@@ -84,6 +86,18 @@ def build_container(settings: Settings) -> Container:
         office=build_office(settings, sessions, trust, clock),
         desk=_desk(settings, authority, sequencer, custodian, trust, sessions, clock),
     )
+
+
+def database_url(settings: Settings) -> str:
+    """The address of the database with its password, if that is in a file. Raises NotFound or MalformedInput."""
+    url = settings.database_url
+    if settings.database.password_file is None:
+        return url
+    password = read_secret(settings, settings.database.password_file, "database.password_file")
+    try:
+        return make_url(url).set(password=password).render_as_string(hide_password=False)
+    except ArgumentError as error:
+        raise MalformedInput("the address of the database cannot be read") from error
 
 
 def build_clock(settings: Settings) -> Clock:

@@ -104,6 +104,14 @@ def main() -> None:
     "--registrar-party", default="IR-0000000001", show_default=True, help="Identifier of the first registrar."
 )
 @click.option("--registrar-name", default="First Registrar", show_default=True)
+@click.option(
+    "--database-url", help="An empty PostgreSQL database, postgresql://...; SQLite in the folder otherwise."
+)
+@click.option(
+    "--database-password-file",
+    type=click.Path(path_type=Path),
+    help="File with the password of the database, where it asks for one.",
+)
 @click.option("--base-url", help="Public address of the API; from host and port otherwise.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where all processes listen.")
 @click.option("--port", type=int, default=8400, show_default=True)
@@ -156,11 +164,12 @@ def config(folder: Path | None, as_json: bool) -> None:
 @json_option
 def migrate(folder: Path | None, check: bool, as_json: bool) -> None:
     """Bring the database to the newest version of the schema."""
+    from app.bootstrap import database_url
     from app.migrations import runner
     from app.settings import load_settings
     from kernel.database import make_engine
 
-    engine = make_engine(load_settings(folder).database_url)
+    engine = make_engine(database_url(load_settings(folder)), statement_seconds=None)
     try:
         found = runner.version_of(engine)
         version = found if check else runner.migrate(engine)

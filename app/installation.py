@@ -4,7 +4,7 @@
 mohr.toml                    settings; only a finished installation has it
 secrets/                     passphrase (demo), custodian.token; mode 0600
 authority/, keys/            the authority with its keys; the key of the log
-mohr.sqlite3, objects/       database, blobs
+mohr.sqlite3, objects/       database (unless it is PostgreSQL), blobs
 witness/, custodian/         each a folder of its own, with its own keys; move them to other machines
 demo-clock                   demo only: seconds ahead of the machine's clock
 anchors.json                 mohr/anchors/v1, for the folders of all parties
@@ -22,8 +22,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import inspect
 
-from app.bootstrap import LOG_KEY, build_container
+from app.bootstrap import LOG_KEY, build_container, database_url
 from app.container import Container
 from app.migrations.runner import migrate
 from app.settings import SETTINGS_FILE, Settings, build_settings, write_settings
@@ -35,6 +36,7 @@ from identity.use_cases.register_party import INSTALLER, register_first_registra
 from kernel.clock import Clock, DemoClock, SystemClock, write_demo_clock
 from kernel.database import make_engine
 from kernel.errors import Conflict, MalformedInput, NotFound
+from kernel.postgresql import require_suitable
 from pki.authority import pem_of
 from pki.installation import Authority, initialise_authority
 from pki.keys import KeyStore
@@ -60,6 +62,8 @@ class Plan:
     custodian_port: int = 8402
     base_url: str | None = None
     passphrase_file: Path | None = None
+    database_url: str | None = None
+    database_password_file: Path | None = None
 
     @property
     def public_url(self) -> str:
@@ -76,7 +80,10 @@ class Installed:
 
 
 def initialise(plan: Plan) -> Installed:
-    """Make everything; raises Conflict if the folder is in use, NotFound or MalformedInput for the passphrase."""
+    """Make everything; raises Conflict if folder or database are in use, NotFound or MalformedInput for the passphrase.
+
+    A PostgreSQL database must exist and be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise.
+    """
     if plan.folder.exists() and any(plan.folder.iterdir()):
         raise Conflict(
             "the folder is not empty; an installation starts in an empty one", path=str(plan.folder)
@@ -84,6 +91,7 @@ def initialise(plan: Plan) -> Installed:
     if (plan.registrar_folder / "party.json").exists():
         raise Conflict("the registrar's folder is in use", path=str(plan.registrar_folder))
     passphrase = _passphrase(plan)
+    _check_database(plan)
     folder = plan.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     values = _settings_of(plan)
@@ -129,6 +137,29 @@ def _passphrase(plan: Plan) -> str:
     return passphrase
 
 
+def _check_database(plan: Plan) -> None:
+    """Before anything is made: PostgreSQL answers, would keep what it is given, and holds nothing yet."""
+    if plan.database_url is None:
+        return
+    if urlsplit(plan.database_url).password is not None:
+        raise MalformedInput("the address would be written down: name a --database-password-file instead")
+    engine = make_engine(database_url(build_settings(plan.folder, {"database": _database_of(plan)})))
+    try:
+        require_suitable(engine)
+        if inspect(engine).get_table_names():
+            raise Conflict("the database is not empty; an installation starts in an empty one")
+    finally:
+        engine.dispose()
+
+
+def _database_of(plan: Plan) -> dict[str, Any]:
+    if plan.database_url is None:
+        return {}
+    file = plan.database_password_file
+    password = {} if file is None else {"password_file": str(file.absolute())}
+    return {"url": plan.database_url, **password}
+
+
 def _named(plan: Plan, what: str) -> str:
     """A name for a note key: the public host, then what it is."""
     return f"{urlsplit(plan.public_url).netloc.lower()}/{what}"
@@ -142,6 +173,8 @@ def _settings_of(plan: Plan) -> dict[str, Any]:
     else:
         values["passphrase_file"] = str(plan.passphrase_file and plan.passphrase_file.absolute())
     values["api"] = {"host": plan.host, "port": plan.port, "base_url": plan.public_url}
+    if plan.database_url is not None:
+        values["database"] = _database_of(plan)
     values["log"] = {"origin": _named(plan, "log")}
     values["witness"] = {
         "host": plan.host,
@@ -200,7 +233,7 @@ def _anchors(authority: Authority, settings: Settings, log_vkey: str) -> dict[st
 
 
 def _fill_database(plan: Plan, settings: Settings, anchors: dict[str, Any]) -> None:
-    engine = make_engine(settings.database_url)
+    engine = make_engine(database_url(settings), statement_seconds=None)
     migrate(engine)
     engine.dispose()
     container = build_container(settings)

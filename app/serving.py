@@ -15,6 +15,7 @@ from app.processes import Child, alone_in, log_to_stderr, serve_until_told
 from app.settings import Settings
 from app.workers import Workers
 from kernel import failpoints
+from kernel.postgresql import require_suitable
 
 _HEALTHY_WITHIN_SECONDS = 30.0
 CUSTODIAN_WARNING = (
@@ -34,6 +35,7 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
         stack.enter_context(alone_in(settings.folder, "server"))
         container = build_container(settings)
         stack.callback(container.close)
+        require_suitable(container.engine)
         require_newest(container.engine)
         children = _children(settings)
         for child in children:

@@ -36,9 +36,13 @@ class ApiSettings(Part):
 
 
 class DatabaseSettings(Part):
-    """``url`` empty: SQLite in the folder of the installation."""
+    """``url`` empty: SQLite in the folder of the installation; otherwise ``postgresql://...``, version 15 or newer.
+
+    The password stands in a file of its own, or is not needed on a local socket.
+    """
 
     url: str | None = None
+    password_file: Path | None = None
 
 
 class SessionSettings(Part):

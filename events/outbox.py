@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, Integer, LargeBinary, String, func, insert, select, text, update
+from sqlalchemy import Boolean, LargeBinary, String, func, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base
+from kernel.database import Base, BigNumber
 
 
 class OutboxRow(Base):
@@ -20,7 +20,7 @@ class OutboxRow(Base):
 
     __tablename__ = "outbox"
 
-    seq: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    seq: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(36), unique=True)
     aggregatetype: Mapped[str] = mapped_column(String(64))
     aggregateid: Mapped[str] = mapped_column(String(64), index=True)
@@ -39,7 +39,7 @@ class SequenceRow(Base):
 
     scope: Mapped[str] = mapped_column(String(16), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    last: Mapped[int] = mapped_column(Integer)
+    last: Mapped[int] = mapped_column(BigNumber)
 
 
 @dataclass(frozen=True, slots=True)

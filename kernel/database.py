@@ -1,24 +1,89 @@
-"""Engine and session of the embedded default: SQLite in WAL mode with synchronous=FULL, foreign keys on."""
+"""Engine and sessions: SQLite in WAL mode with synchronous=FULL, or PostgreSQL; both commit durably.
+
+A unit of work sees what was committed before its locks were taken. SQLite has one lock, taken when a writer begins.
+On PostgreSQL a writer locks the row it decides about (``locked``) or a named scope (``lock_scope``) before it reads.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import (
+    BigInteger,
+    Engine,
+    ExceptionContext,
+    Integer,
+    PoolProxiedConnection,
+    QueuePool,
+    Select,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+
+from kernel import postgresql
+from kernel.database_errors import domain_error_of
+from kernel.errors import DatabaseUnavailable, MalformedInput
+
+BigNumber = BigInteger().with_variant(Integer(), "sqlite")
+"""64 bits on both: SQLite numbers rows by itself only in a column that is called INTEGER."""
+
+_READING = "mohr_read_only"
+_SQLITE_PATIENCE_SECONDS = 30
+# The API answers with up to 40 threads, the workers need a few more.
+_POOL: dict[str, Any] = {"pool_size": 16, "max_overflow": 32, "pool_timeout": 10}
+_Selected = TypeVarTuple("_Selected")
+
+
+class PatientPool(QueuePool):
+    """Raises DatabaseUnavailable when no connection becomes free in time."""
+
+    def connect(self) -> PoolProxiedConnection:
+        try:
+            return super().connect()
+        except PoolTimeout as error:
+            raise DatabaseUnavailable("every connection to the database is in use") from error
 
 
 class Base(DeclarativeBase):
     """The declarative base that every room's rows share, so that one migration history covers all."""
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for ``sqlite:///path``: durable commits, and writers take the lock when they begin."""
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_immediate)
+def make_engine(url: str, *, statement_seconds: float | None = postgresql.STATEMENT_SECONDS) -> Engine:
+    """An engine for ``sqlite:///path`` or ``postgresql://...``, whose failures are raised as DomainErrors.
+
+    ``statement_seconds`` bounds each statement on PostgreSQL; None for migrations. Raises MalformedInput for any
+    other address. Statements raise DatabaseUnavailable, StorageFull, Conflict (a uniqueness that somebody else was
+    first to take) or MalformedInput (a value that the database cannot hold).
+    """
+    chosen = _url(url)
+    if chosen.get_backend_name() == "sqlite":
+        engine = create_engine(
+            chosen,
+            poolclass=PatientPool,
+            connect_args={"timeout": _SQLITE_PATIENCE_SECONDS, "check_same_thread": False},
+            **_POOL,
+        )
+        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "begin", _begin_immediate)
+    else:
+        engine = create_engine(
+            chosen.set(drivername="postgresql+psycopg"),
+            poolclass=PatientPool,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",
+            **_POOL,
+        )
+        postgresql.bound_waits(engine, statement_seconds)
+    event.listen(engine, "handle_error", _translate)
     return engine
 
 
@@ -29,18 +94,56 @@ def make_sessions(engine: Engine) -> sessionmaker[Session]:
 
 @contextmanager
 def read_only(sessions: sessionmaker[Session]) -> Iterator[Session]:
-    """A session whose changes are thrown away."""
+    """A session over one snapshot that takes no lock; its changes are thrown away."""
     with sessions() as session:
-        session.connection(execution_options={"mohr_read_only": True})
+        session.info[_READING] = True
+        options: dict[str, Any] = {_READING: True}
+        if session.get_bind().dialect.name == "postgresql":
+            options |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        session.connection(execution_options=options)
         yield session
         session.rollback()
+
+
+def locked(session: Session, query: Select[*_Selected]) -> Select[*_Selected]:
+    """The query, taking its rows for this transaction when it is one that may write.
+
+    What was read before the rows were taken may be out of date: take them first.
+    """
+    return query if session.info.get(_READING) else query.with_for_update()
+
+
+def lock_scope(session: Session, scope: str) -> None:
+    """Let one writer of ``scope`` after the other, until this transaction ends; for what has no row to lock."""
+    if session.get_bind().dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(scope.encode()).digest()[:8], "big", signed=True)
+        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+
+
+def _url(url: str) -> URL:
+    try:
+        chosen = make_url(url)
+    except ArgumentError as error:
+        raise MalformedInput("the address of the database cannot be read") from error
+    if chosen.drivername not in ("sqlite", "postgresql", "postgresql+psycopg"):
+        raise MalformedInput("a database is sqlite:///... or postgresql://...", driver=chosen.drivername)
+    return chosen
+
+
+def _translate(context: ExceptionContext) -> None:
+    if context.is_pre_ping:
+        return
+    found = domain_error_of(context.original_exception)
+    if found is not None:
+        raise found from context.original_exception
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     # Python's own transaction handling is switched off; _begin_immediate issues BEGIN itself.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+    patience = f"busy_timeout={_SQLITE_PATIENCE_SECONDS * 1000}"
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", patience):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -48,5 +151,5 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 def _begin_immediate(connection: Any) -> None:
     # A deferred transaction that turns into a writer can fail with SQLITE_BUSY at once; taking the
     # write lock at the start waits for busy_timeout instead.
-    reading = connection.get_execution_options().get("mohr_read_only", False)
+    reading = connection.get_execution_options().get(_READING, False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

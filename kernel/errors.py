@@ -67,3 +67,25 @@ class Unavailable(DomainError):
     """A party or service that is needed did not answer in the time allowed; nothing was changed."""
 
     code = "unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database did not answer in the time allowed, or ended the connection.
+
+    What was asked for may or may not be durable when that happens during a commit: the same request may be sent
+    again, and a repeated one is recognised.
+    """
+
+    code = "database-unavailable"
+
+
+class StorageFull(Unavailable):
+    """There is no room left on a disk that the server writes to; nothing of the request was kept."""
+
+    code = "storage-full"
+
+
+class DatabaseUnsuitable(DomainError):
+    """The database would not keep what the server promises; each finding says what must be changed."""
+
+    code = "database-unsuitable"

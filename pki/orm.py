@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.database import Base
+from kernel.database import Base, BigNumber
 
 
 class CertificateRequestRow(Base):
@@ -48,7 +48,7 @@ class RevocationListRow(Base):
     __tablename__ = "pki_revocation_lists"
 
     issuer: Mapped[str] = mapped_column(String(16), primary_key=True)
-    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(BigNumber, primary_key=True)
     der: Mapped[bytes] = mapped_column(LargeBinary)
     this_update: Mapped[str] = mapped_column(String(27))
     next_update: Mapped[str] = mapped_column(String(27))
@@ -60,4 +60,4 @@ class TimestampSerialRow(Base):
     __tablename__ = "pki_timestamp_serials"
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    next_serial: Mapped[int] = mapped_column(Integer)
+    next_serial: Mapped[int] = mapped_column(BigNumber)

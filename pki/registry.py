@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from kernel.canonical import sha256_hex
 from kernel.clock import Clock, format_utc
+from kernel.database import lock_scope, locked
 from kernel.errors import Forbidden, LimitExceeded, MalformedInput, NotFound, WrongState
 from kernel.ids import new_id
 from kernel.unit_of_work import UnitOfWork
@@ -29,6 +30,7 @@ from pki.orm import CertificateRequestRow, CertificateRow
 from pki.profiles import profile_named
 
 CERTIFICATE_ISSUED = "ir.tehran.pki.certificate-issued.v1"
+_REQUESTS = "pki.requests"
 MAX_OPEN_REQUESTS = 10_000
 INSTALLER = "installation"
 
@@ -90,6 +92,7 @@ def enter_request(
         raise Forbidden("this profile is not given on request", profile=profile.name)
     csr = check_csr(command.csr, profile).public_bytes(Encoding.DER)
     with unit_of_work() as uow:
+        lock_scope(uow.session, _REQUESTS)
         row = _known_request(uow.session, profile.name, sha256_hex(csr))
         if row is None:
             _check_room(uow.session)
@@ -217,7 +220,9 @@ def _check_room(session: Session) -> None:
 
 
 def _open_request(session: Session, request_id: str) -> CertificateRequestRow:
-    row = session.get(CertificateRequestRow, request_id)
+    row = session.scalar(
+        locked(session, select(CertificateRequestRow).where(CertificateRequestRow.id == request_id))
+    )
     if row is None:
         raise NotFound("no such certificate request")
     if row.state != "entered":

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from kernel.canonical import sha256_hex
 from kernel.clock import Clock, format_utc, parse_utc
+from kernel.database import lock_scope
 from kernel.errors import Forbidden, MalformedInput, NotFound, WrongState
 from kernel.unit_of_work import UnitOfWork
 from pki.authority import Revoked
@@ -23,6 +24,8 @@ from pki.registry import Actor, require_registrar
 
 CERTIFICATE_REVOKED = "ir.tehran.pki.certificate-revoked.v1"
 REVOCATION_LIST_ISSUED = "ir.tehran.pki.revocation-list-issued.v1"
+# One list after the other: each shows every revocation that was committed before it, under the next number.
+_LISTS = "pki.lists"
 # Holds and their lifting are not offered; the reasons of authorities are for authorities.
 REASONS = frozenset(
     {
@@ -55,6 +58,7 @@ def revoke_certificate(
         raise MalformedInput("no such reason of revocation", reason=reason[:32], reasons=sorted(REASONS))
     now = clock.now()
     with unit_of_work() as uow:
+        lock_scope(uow.session, _LISTS)
         row = _revocable(uow.session, fingerprint, actor)
         row.state, row.reason = "revoked", reason
         row.revoked_at = format_utc(now.replace(microsecond=0))
@@ -81,6 +85,7 @@ def refresh_crls(
     """Re-issue each list that is missing, past half of its life, or dated after now; gives the new ones."""
     now = clock.now()
     with unit_of_work() as uow:
+        lock_scope(uow.session, _LISTS)
         due = [name for name in CRLS if _is_due(_newest(uow.session, name), name, now)]
         issued = [_issue_list(uow, name, now, authority) for name in due]
         uow.commit()

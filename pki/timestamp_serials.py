@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import threading
 
+from sqlalchemy import text
 from sqlalchemy.orm import Session, sessionmaker
-
-from pki.orm import TimestampSerialRow
 
 BLOCK = 1000
 
@@ -33,11 +32,10 @@ class TimestampSerials:
             return serial
 
     def _reserve(self) -> int:
+        statement = text(
+            "INSERT INTO pki_timestamp_serials (id, next_serial) VALUES (1, 1 + :block) "
+            "ON CONFLICT (id) DO UPDATE SET next_serial = pki_timestamp_serials.next_serial + :block "
+            "RETURNING next_serial"
+        )
         with self._sessions.begin() as session:
-            row = session.get(TimestampSerialRow, 1, with_for_update=True)
-            if row is None:
-                row = TimestampSerialRow(id=1, next_serial=1)
-                session.add(row)
-            first = row.next_serial
-            row.next_serial = first + self._block
-            return first
+            return int(session.execute(statement, {"block": self._block}).scalar_one()) - self._block

@@ -93,7 +93,10 @@ class StoredBlob:
 class Tenders(Protocol):
     def add(self, tender: Tender, *, drafted_by: str) -> None: ...
     def load(self, tender_id: str) -> Tender:
-        """Raises NotFound."""
+        """Raises NotFound. In a unit of work it also takes the tender for this transaction.
+
+        So it comes before whatever else is read there: one writer of a tender follows the other.
+        """
         ...
 
     def drafted_by(self, tender_id: str) -> str: ...

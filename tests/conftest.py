@@ -1,10 +1,13 @@
-"""Shared by all tests: skipped tests can be made to fail the run, and the shared data folder."""
+"""Shared by all tests: skipped tests can be made to fail the run, databases of both kinds, the shared data folder."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.support.databases import KINDS, Databases
+from tests.support.postgresql import Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_RUN = pytest.StashKey[dict[str, str]]()
@@ -74,3 +77,18 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder shared/data is not beside this repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server of this test process's own, with durable commits."""
+    made = Cluster.create()
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """Fresh databases, first of the one kind, then of the other: every test that asks for it runs on both."""
+    cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
+    return Databases(request.param, tmp_path_factory.mktemp("databases"), cluster)

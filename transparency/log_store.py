@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Integer, LargeBinary, Select, String, Text, insert, select
+from sqlalchemy import LargeBinary, Select, String, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base
+from kernel.database import Base, BigNumber
 from kernel.errors import LimitExceeded, MalformedInput
 from transparency.tree import leaf_hash
 
@@ -20,8 +20,8 @@ class LogEntryRow(Base):
 
     __tablename__ = "log_entries"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
-    log_index: Mapped[int | None] = mapped_column(Integer, unique=True)
+    id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
+    log_index: Mapped[int | None] = mapped_column(BigNumber, unique=True)
     leaf_hash: Mapped[str] = mapped_column(String(64), index=True)
     entry: Mapped[bytes] = mapped_column(LargeBinary)
 
@@ -31,12 +31,12 @@ class LogCheckpointRow(Base):
 
     __tablename__ = "log_checkpoints"
 
-    size: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=False)
     root: Mapped[str] = mapped_column(String(64))
     note: Mapped[str] = mapped_column(Text)
     signed_at: Mapped[str] = mapped_column(String(27))
     cosigned_note: Mapped[str | None] = mapped_column(Text)
-    cosigned_at: Mapped[int | None] = mapped_column(Integer)
+    cosigned_at: Mapped[int | None] = mapped_column(BigNumber)
 
 
 @dataclass(frozen=True, slots=True)

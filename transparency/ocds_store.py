@@ -10,7 +10,7 @@ from sqlalchemy import Integer, LargeBinary, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.canonical import canonical_bytes, parse_json
-from kernel.database import Base
+from kernel.database import Base, BigNumber
 from kernel.errors import NotFound
 from transparency.ocds import TenderState, evolve, record_for, release_for
 from transparency.ocds_package import Publisher, from_bytes, record_package, release_package, to_bytes
@@ -24,7 +24,7 @@ class OcdsReleaseRow(Base):
     __tablename__ = "ocds_releases"
     __table_args__ = (UniqueConstraint("ocid", "number"),)
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
     ocid: Mapped[str] = mapped_column(String(64))
     number: Mapped[int] = mapped_column(Integer)
     released_at: Mapped[str] = mapped_column(String(27))
@@ -63,7 +63,7 @@ class OcdsPublisher:
 
     def handle(self, session: Session, event: Mapping[str, Any]) -> None:
         """Publish what the event releases, and bring the record up to date."""
-        row = session.get(OcdsRecordRow, event["subject"])
+        row = session.get(OcdsRecordRow, event["subject"], with_for_update=True)
         before = TenderState.from_json(parse_json(row.state)) if row is not None else TenderState()
         state = evolve(before, event)
         release = release_for(event, state)

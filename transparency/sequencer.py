@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import Clock, format_utc
-from kernel.database import read_only
+from kernel.database import lock_scope, read_only
 from kernel.errors import DomainError, MalformedInput, NotFound, Unavailable
 from kernel.failpoints import reach
 from transparency.cosigning import CheckpointWitness, Cosigned, obtain_cosignature
@@ -43,6 +43,8 @@ from transparency.proof import make_proof
 from transparency.tree import MerkleTree
 
 _LOG = logging.getLogger(__name__)
+# Whatever process gives indexes, it continues the tree that is committed.
+_SCOPE = "log.sequencer"
 _BATCH = 4_096
 _MAX_BACKOFF_SECONDS = 5.0
 
@@ -194,6 +196,7 @@ class Sequencer:
         if self._forked is not None:
             raise self._forked
         with self._sessions.begin() as session:
+            lock_scope(session, _SCOPE)
             self._catch_up(session)
             rows = session.execute(
                 select(LogEntryRow.id, LogEntryRow.leaf_hash)

@@ -28,6 +28,9 @@ _GENERAL = {
     "wrong-state": ProblemKind(409, "Not in this state"),
     "conflict": ProblemKind(409, "Clashes with what is recorded"),
     "unavailable": ProblemKind(503, "A needed service does not answer"),
+    "database-unavailable": ProblemKind(503, "The database does not answer"),
+    "database-unsuitable": ProblemKind(503, "The database is not fit for use"),
+    "storage-full": ProblemKind(507, "No room left"),
     "schema-behind": ProblemKind(503, "The database must be migrated first"),
     "internal": INTERNAL,
 }

@@ -35,6 +35,7 @@ _HTTP_CODES = {
     503: "unavailable",
 }
 _MAX_LISTED_ERRORS = 20
+_RETRY_AFTER_SECONDS = 5
 
 
 class Problem(BaseModel):
@@ -75,6 +76,8 @@ def internal_problem() -> dict[str, Any]:
 def respond(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> JSONResponse:
     """The HTTP answer for a problem document."""
     sent = dict(headers or {})
+    if problem["status"] in (503, 507):
+        sent.setdefault("Retry-After", str(_RETRY_AFTER_SECONDS))
     if problem["status"] == 401:
         sent.setdefault("WWW-Authenticate", "Bearer")
     return JSONResponse(dict(problem), status_code=problem["status"], headers=sent, media_type=MEDIA_TYPE)

@@ -12,9 +12,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData
+from sqlalchemy.orm import Session
 
-from kernel.database import Base
+from kernel.database import Base, lock_scope
 from kernel.errors import DomainError
+from kernel.postgresql import require_suitable
 
 FOLDER = Path(__file__).parent
 ROW_MODULES = (
@@ -42,8 +44,14 @@ def metadata() -> MetaData:
 
 
 def migrate(engine: Engine) -> str:
-    """Bring the database to the newest version in one transaction; returns that version."""
-    with engine.begin() as connection:
+    """Bring the database to the newest version in one transaction, one program at a time; returns that version.
+
+    Raises DatabaseUnsuitable before anything is made.
+    """
+    require_suitable(engine)
+    with Session(engine) as session, session.begin():
+        lock_scope(session, "schema")
+        connection = session.connection()
         command.upgrade(_config(connection), "head")
     return newest_version()
 

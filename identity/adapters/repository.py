@@ -9,6 +9,7 @@ from identity.adapters.orm import ChallengeRow, PartyRoleRow, PartyRow, SessionR
 from identity.errors import PartyKnown
 from identity.party import Party
 from identity.ports import Challenge, Repositories, StoredSession
+from kernel.database import locked
 from kernel.errors import NotFound
 
 
@@ -41,7 +42,7 @@ class SqlParties:
         return found
 
     def find(self, party: str) -> Party | None:
-        row = self._session.get(PartyRow, party)
+        row = self._session.scalar(locked(self._session, select(PartyRow).where(PartyRow.party == party)))
         if row is None:
             return None
         roles = self._session.scalars(select(PartyRoleRow.role).where(PartyRoleRow.party == party))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from kernel.database import Base
+from kernel.database import Base, BigNumber
 
 
 class TenderRow(Base):
@@ -26,7 +26,7 @@ class DocumentRow(Base):
         Index("ix_documents_lookup", "tender", "kind", "stage", "party"),
     )
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=True)
     tender: Mapped[str] = mapped_column(ForeignKey("tenders.id"))
     kind: Mapped[str] = mapped_column(String(32))
     stage: Mapped[str | None] = mapped_column(String(1))
@@ -56,7 +56,7 @@ class SubmissionRow(Base):
     tender: Mapped[str] = mapped_column(ForeignKey("tenders.id"), index=True)
     lot: Mapped[str] = mapped_column(String(64))
     bidder: Mapped[str] = mapped_column(String(64))
-    submission_number: Mapped[int] = mapped_column(Integer)
+    submission_number: Mapped[int] = mapped_column(BigNumber)
     manifest_digest: Mapped[str] = mapped_column(String(64))
     manifest: Mapped[bytes] = mapped_column(LargeBinary)
     seal: Mapped[bytes] = mapped_column(LargeBinary)
@@ -64,7 +64,7 @@ class SubmissionRow(Base):
     received_at: Mapped[str] = mapped_column(String(27))
     sealed_at: Mapped[str] = mapped_column(String(27))
     state: Mapped[str] = mapped_column(String(16))
-    counter: Mapped[int] = mapped_column(Integer)
+    counter: Mapped[int] = mapped_column(BigNumber)
 
 
 class BlobRow(Base):
@@ -72,7 +72,7 @@ class BlobRow(Base):
 
     submission: Mapped[str] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    length: Mapped[int] = mapped_column(Integer)
+    length: Mapped[int] = mapped_column(BigNumber)
     digest: Mapped[str] = mapped_column(String(64))
     received: Mapped[bool] = mapped_column()
 
@@ -81,11 +81,11 @@ class ActRow(Base):
     __tablename__ = "bidder_acts"
 
     tender: Mapped[str] = mapped_column(ForeignKey("tenders.id"), primary_key=True)
-    counter: Mapped[int] = mapped_column(Integer, primary_key=True)
+    counter: Mapped[int] = mapped_column(BigNumber, primary_key=True)
     act: Mapped[str] = mapped_column(String(16))
     lot: Mapped[str] = mapped_column(String(64))
     bidder: Mapped[str] = mapped_column(String(64))
-    submission_number: Mapped[int | None] = mapped_column(Integer)
+    submission_number: Mapped[int | None] = mapped_column(BigNumber)
     digest: Mapped[str] = mapped_column(String(64))
     manifest_digest: Mapped[str | None] = mapped_column(String(64))
     received_at: Mapped[str] = mapped_column(String(27))

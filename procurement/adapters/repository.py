@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
+from kernel.database import locked
 from kernel.errors import Conflict, NotFound
 from procurement.adapters.orm import ActRow, BlobRow, DocumentRow, SignatureRow, SubmissionRow, TenderRow
 from procurement.ports import Repositories, StoredAct, StoredBlob, StoredDocument, StoredSubmission
@@ -72,7 +73,8 @@ class SqlTenders:
         return list(self._session.scalars(query.order_by(TenderRow.id).limit(limit)))
 
     def _row(self, tender_id: str) -> TenderRow:
-        row = self._session.get(TenderRow, tender_id, populate_existing=True)
+        query = locked(self._session, select(TenderRow).where(TenderRow.id == tender_id))
+        row = self._session.scalar(query.execution_options(populate_existing=True))
         if row is None:
             raise NotFound("no such tender", tender=tender_id[:64])
         return row

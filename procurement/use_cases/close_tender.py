@@ -52,10 +52,10 @@ def close_tender(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     )
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(tender_id)
         done = repositories.documents.maybe(tender_id, "key-destruction")
         if done is not None:
             return wire(done)
-        tender = repositories.tenders.load(tender_id)
         now = desk.clock.now()
         repositories.documents.put(tender_id, "key-destruction", document, signatures={custodian: signature})
         returns = _sign_returns(tender, now, repositories, desk)

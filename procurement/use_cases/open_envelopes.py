@@ -226,10 +226,10 @@ def _record(
     """Write release, record and bids together; whoever comes second gets what the first recorded."""
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(tender_id)
         done = repositories.documents.maybe(tender_id, "record", stage=stage)
         if done is not None:
             return many(done)
-        tender = repositories.tenders.load(tender_id)
         now = desk.clock.now()
         documents = repositories.documents
         release_digest = documents.put(

@@ -107,6 +107,7 @@ def compose_key_set(tender_id: str, *, actor: Actor, desk: Desk) -> dict[str, An
     )
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
+        repositories.tenders.load(tender_id)
         known = repositories.documents.maybe(tender_id, "key-set")
         if known is None:
             repositories.documents.put(tender_id, "key-set", key_set.document)
@@ -134,6 +135,7 @@ def countersign_key_set(tender_id: str, signature: bytes, *, actor: Actor, desk:
     now = desk.clock.now()
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
+        repositories.tenders.load(tender_id)
         stored = repositories.documents.one(tender_id, "key-set")
         key_set = KeySet.parse(stored.document)
         if actor.party not in {member.party for member in key_set.members}:
@@ -146,8 +148,8 @@ def countersign_key_set(tender_id: str, signature: bytes, *, actor: Actor, desk:
 
 
 def _complete_key_set(tender_id: str, desk: Desk) -> list[str]:
-    with desk.unit_of_work() as uow:
-        repositories = desk.repositories(uow.session)
+    with desk.reading() as session:
+        repositories = desk.repositories(session)
         stored = repositories.documents.one(tender_id, "key-set")
         tender = repositories.tenders.load(tender_id)
     key_set = KeySet.parse(stored.document)

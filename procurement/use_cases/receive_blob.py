@@ -58,8 +58,8 @@ def accept_blob(
     desk.objects.adopt(staged, digest)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
+        tender = repositories.tenders.load(expected.tender)
         stored = repositories.submissions.get(expected.submission)
-        tender = repositories.tenders.load(stored.tender)
         check_upload_time(tender, desk.clock.now())
         repositories.submissions.mark_received(expected.submission, expected.name)
         missing = repositories.submissions.get(expected.submission).missing
@@ -87,6 +87,7 @@ def _complete(submissions: Submissions, stored: StoredSubmission) -> None:
 def _refuse(expected: ExpectedBlob, digest: str, actor: Actor, desk: Desk) -> BlobMismatch:
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
+        repositories.tenders.load(expected.tender)
         stored = repositories.submissions.get(expected.submission)
         act = BidderAct(
             act="refusal",

@@ -64,9 +64,10 @@ def submit_envelope(command: SubmitEnvelope, *, actor: Actor, desk: Desk) -> Rec
 
 def _record(command: SubmitEnvelope, seal: SealReport, actor: Actor, desk: Desk) -> Received:
     with desk.unit_of_work() as uow:
-        now = desk.clock.now()
         repositories = desk.repositories(uow.session)
         tender = repositories.tenders.load(command.tender)
+        # Read while the tender is held: what waited for another to finish is not dated before it.
+        now = desk.clock.now()
         manifest = seal.manifest
         manifest_digest = sha256_hex(command.manifest)
         known = repositories.submissions.by_manifest(tender.id, manifest_digest)

@@ -43,6 +43,10 @@ class Office:
     sessions: sessionmaker[Session]
     clock: FixedClock
 
+    def close(self) -> None:
+        """Give the connections back."""
+        self.sessions.kw["bind"].dispose()
+
     def unit_of_work(self) -> SqlUnitOfWork:
         return SqlUnitOfWork(self.sessions, self.clock)
 
@@ -53,10 +57,12 @@ class Office:
             return [parse_canonical(row.payload) for row in rows]
 
 
-def make_office(folder: Path, *, demo: bool = False, base_url: str | None = None) -> Office:
-    """A finished installation in ``folder`` whose clock stands at the start."""
+def make_office(
+    folder: Path, url: str | None = None, *, demo: bool = False, base_url: str | None = None
+) -> Office:
+    """A finished installation whose clock stands at the start; without ``url`` its database is in the folder too."""
     clock = FixedClock(START)
-    engine = make_engine(f"sqlite:///{folder / 'mohr.sqlite'}")
+    engine = make_engine(url or f"sqlite:///{folder / 'mohr.sqlite'}")
     Base.metadata.create_all(engine)
     authority = initialise_authority(
         folder / "authority",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from kernel.database import BigNumber
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -16,7 +18,7 @@ def upgrade() -> None:
         "event_sequences",
         sa.Column("scope", sa.String(length=16), nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("last", sa.Integer(), nullable=False),
+        sa.Column("last", BigNumber, nullable=False),
         sa.PrimaryKeyConstraint("scope", "name"),
     )
     op.create_table(
@@ -28,18 +30,18 @@ def upgrade() -> None:
     )
     op.create_table(
         "log_checkpoints",
-        sa.Column("size", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("size", BigNumber, autoincrement=False, nullable=False),
         sa.Column("root", sa.String(length=64), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("signed_at", sa.String(length=27), nullable=False),
         sa.Column("cosigned_note", sa.Text(), nullable=True),
-        sa.Column("cosigned_at", sa.Integer(), nullable=True),
+        sa.Column("cosigned_at", BigNumber, nullable=True),
         sa.PrimaryKeyConstraint("size"),
     )
     op.create_table(
         "log_entries",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("log_index", sa.Integer(), nullable=True),
+        sa.Column("id", BigNumber, autoincrement=True, nullable=False),
+        sa.Column("log_index", BigNumber, nullable=True),
         sa.Column("leaf_hash", sa.String(length=64), nullable=False),
         sa.Column("entry", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -71,7 +73,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "ocds_releases",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", BigNumber, autoincrement=True, nullable=False),
         sa.Column("ocid", sa.String(length=64), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("released_at", sa.String(length=27), nullable=False),
@@ -81,7 +83,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "outbox",
-        sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("seq", BigNumber, autoincrement=True, nullable=False),
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("aggregatetype", sa.String(length=64), nullable=False),
         sa.Column("aggregateid", sa.String(length=64), nullable=False),
@@ -126,7 +128,7 @@ def upgrade() -> None:
     op.create_table(
         "pki_revocation_lists",
         sa.Column("issuer", sa.String(length=16), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("number", BigNumber, nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=False),
         sa.Column("this_update", sa.String(length=27), nullable=False),
         sa.Column("next_update", sa.String(length=27), nullable=False),
@@ -135,7 +137,7 @@ def upgrade() -> None:
     op.create_table(
         "pki_timestamp_serials",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("next_serial", sa.Integer(), nullable=False),
+        sa.Column("next_serial", BigNumber, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
@@ -155,11 +157,11 @@ def upgrade() -> None:
     op.create_table(
         "bidder_acts",
         sa.Column("tender", sa.String(length=36), nullable=False),
-        sa.Column("counter", sa.Integer(), nullable=False),
+        sa.Column("counter", BigNumber, nullable=False),
         sa.Column("act", sa.String(length=16), nullable=False),
         sa.Column("lot", sa.String(length=64), nullable=False),
         sa.Column("bidder", sa.String(length=64), nullable=False),
-        sa.Column("submission_number", sa.Integer(), nullable=True),
+        sa.Column("submission_number", BigNumber, nullable=True),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("manifest_digest", sa.String(length=64), nullable=True),
         sa.Column("received_at", sa.String(length=27), nullable=False),
@@ -178,7 +180,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "documents",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("id", BigNumber, autoincrement=True, nullable=False),
         sa.Column("tender", sa.String(length=36), nullable=False),
         sa.Column("kind", sa.String(length=32), nullable=False),
         sa.Column("stage", sa.String(length=1), nullable=True),
@@ -259,7 +261,7 @@ def upgrade() -> None:
         sa.Column("tender", sa.String(length=36), nullable=False),
         sa.Column("lot", sa.String(length=64), nullable=False),
         sa.Column("bidder", sa.String(length=64), nullable=False),
-        sa.Column("submission_number", sa.Integer(), nullable=False),
+        sa.Column("submission_number", BigNumber, nullable=False),
         sa.Column("manifest_digest", sa.String(length=64), nullable=False),
         sa.Column("manifest", sa.LargeBinary(), nullable=False),
         sa.Column("seal", sa.LargeBinary(), nullable=False),
@@ -267,7 +269,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.String(length=27), nullable=False),
         sa.Column("sealed_at", sa.String(length=27), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("counter", sa.Integer(), nullable=False),
+        sa.Column("counter", BigNumber, nullable=False),
         sa.ForeignKeyConstraint(
             ["tender"],
             ["tenders.id"],
@@ -295,7 +297,7 @@ def upgrade() -> None:
         "submission_blobs",
         sa.Column("submission", sa.String(length=36), nullable=False),
         sa.Column("name", sa.String(length=32), nullable=False),
-        sa.Column("length", sa.Integer(), nullable=False),
+        sa.Column("length", BigNumber, nullable=False),
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("received", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(

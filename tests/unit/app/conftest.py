@@ -13,12 +13,13 @@ from app.api.application import create_app
 from app.bootstrap import build_container
 from app.container import Container
 from app.installation import Plan, initialise
-from app.settings import load_settings
+from app.settings import SETTINGS_FILE, load_settings
+from tests.support.databases import Databases
 from tests.unit.app.people import Visitor, registrar_of
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Path:
     """A finished installation that no test changes."""
     folder = tmp_path_factory.mktemp("template") / "installation"
     initialise(
@@ -28,15 +29,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             registrar_party="IR-0000000001",
             registrar_name="First Registrar",
             registrar_folder=folder / "registrar",
+            database_url=databases.new() if databases.kind == "postgresql" else None,
         )
     )
     return folder
 
 
 @pytest.fixture
-def folder(template: Path, tmp_path: Path) -> Path:
-    """An installation of this test's own."""
-    return Path(shutil.copytree(template, tmp_path / "installation"))
+def folder(template: Path, tmp_path: Path, databases: Databases) -> Path:
+    """An installation of this test's own, with a database of its own."""
+    folder = Path(shutil.copytree(template, tmp_path / "installation"))
+    url = load_settings(folder).database.url
+    if url is not None:
+        file = folder / SETTINGS_FILE
+        file.write_text(file.read_text("utf-8").replace(url, databases.copy_of(url)), "utf-8")
+    return folder
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.cli import LAZY_COMMANDS, main
+from tests.support.databases import Databases
 
 HEAVY = ("fastapi", "sqlalchemy", "cryptography", "pydantic", "httpx", "uvicorn", "alembic", "pyhanko")
 
@@ -77,11 +78,11 @@ def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_database_that_is_behind_is_a_finding(folder: Path) -> None:
+def test_a_database_that_is_behind_is_a_finding(
+    folder: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``mohr migrate --check`` answers with exit code 1, ``mohr migrate`` brings it up to date."""
-    (folder / "mohr.sqlite3").unlink()
-    for left_over in folder.glob("mohr.sqlite3-*"):
-        left_over.unlink()
+    monkeypatch.setenv("MOHR_DATABASE__URL", databases.new())
     runner, where = CliRunner(), ["--folder", str(folder), "--json"]
 
     assert runner.invoke(main, ["migrate", "--check", *where]).exit_code == 1

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine, text
 
 from app.migrations import runner
-from kernel.database import Base, make_engine
+from kernel.database import Base
+from tests.support.databases import Databases, tables_of
 
 SERVER_ROOMS = ("kernel", "pki", "events", "signing", "transparency", "identity", "procurement")
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Engine:
-    return make_engine(f"sqlite:///{tmp_path / 'mohr.sqlite3'}")
+def engine(databases: Databases) -> Iterator[Engine]:
+    made = databases.new_engine()
+    yield made
+    made.dispose()
 
 
 def test_the_migrations_make_what_the_rows_describe(engine: Engine) -> None:
@@ -63,9 +66,7 @@ def test_a_failed_migration_leaves_nothing_behind(engine: Engine) -> None:
     with pytest.raises(Exception, match="login_sessions"):
         runner.migrate(engine)
 
-    with engine.connect() as connection:
-        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'"))
-        assert {row.name for row in tables} - {"sqlite_sequence"} == {"login_sessions"}
+    assert tables_of(engine) == {"login_sessions"}
 
 
 def test_the_history_has_one_end() -> None:

@@ -18,7 +18,8 @@ from app.unit_of_work import SqlUnitOfWork
 from events.outbox import lag
 from events.relay import Relay
 from kernel.clock import FixedClock
-from kernel.database import make_engine, make_sessions, read_only
+from kernel.database import make_sessions, read_only
+from tests.support.databases import Databases
 from tests.unit.events.counting import CountingConsumer, create_tables, tally
 
 CLOCK = FixedClock(datetime(2026, 11, 24, 8, tzinfo=UTC))
@@ -96,10 +97,10 @@ def test_a_crash_at_any_commit_makes_no_effect_happen_twice(
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from(["before_commit", "after_commit"]), st.integers(0, 6)), max_size=5))
 def test_any_series_of_crashes_ends_in_one_effect_each(
-    tmp_path_factory: pytest.TempPathFactory, crashes: list[tuple[str, int]]
+    databases: Databases, crashes: list[tuple[str, int]]
 ) -> None:
     """However often and wherever the relay dies, two consumers end up with each event exactly once."""
-    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('relay') / 'mohr.db'}")
+    engine = databases.new_engine()
     create_tables(engine)
     sessions = make_sessions(engine)
     for number in range(4):

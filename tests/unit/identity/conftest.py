@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy.orm import Session, sessionmaker
@@ -14,9 +13,10 @@ from app.unit_of_work import SqlUnitOfWork
 from identity.adapters.repository import sql_repositories
 from identity.party import Actor
 from identity.ports import Office
-from kernel.database import make_engine, make_sessions, read_only
+from kernel.database import make_sessions, read_only
 from pki.trust import TrustStore
 from tests.support.authority import MemoryAuthority, make_authority
+from tests.support.databases import Databases
 
 ORIGIN = "https://mohr.invalid"
 REGISTRAR = Actor("IR-1", frozenset({"registrar"}), "00" * 32)
@@ -29,8 +29,8 @@ def authority() -> MemoryAuthority:
 
 
 @pytest.fixture
-def sessions(tmp_path: Path) -> Iterator[sessionmaker[Session]]:
-    engine = make_engine(f"sqlite:///{tmp_path / 'mohr.sqlite3'}")
+def sessions(databases: Databases) -> Iterator[sessionmaker[Session]]:
+    engine = databases.new_engine()
     migrate(engine)
     yield make_sessions(engine)
     engine.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,15 @@ from pki.registry import (
     record_authority,
 )
 from tests.support.authority import make_key
+from tests.support.databases import Databases
 from tests.support.registry import REGISTRAR, STRANGER, Office, Person, make_office
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
-    return make_office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    made = make_office(tmp_path, databases.new())
+    yield made
+    made.close()
 
 
 def _enter(office: Office, profile: str = "person-signing", csr: bytes | None = None) -> str:

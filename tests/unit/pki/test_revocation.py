@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,15 +20,17 @@ from pki.revocation import crls_are_due, current_crl, current_crls, refresh_crls
 from pki.timestamp_serials import TimestampSerials
 from pki.trust import TrustStore
 from tests.support.authority import START, make_key
+from tests.support.databases import Databases
 from tests.support.registry import OPERATOR, REGISTRAR, STRANGER, Office, Person, make_office
 
 
 @pytest.fixture
-def office(tmp_path: Path) -> Office:
-    made = make_office(tmp_path)
+def office(tmp_path: Path, databases: Databases) -> Iterator[Office]:
+    made = make_office(tmp_path, databases.new())
     record_authority(made.authority, unit_of_work=made.unit_of_work, clock=made.clock)
     _refresh(made)
-    return made
+    yield made
+    made.close()
 
 
 def _refresh(office: Office) -> list[bytes]:

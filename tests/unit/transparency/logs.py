@@ -1,4 +1,4 @@
-"""A real log on a SQLite file with a real witness beside it, for the tests of this folder."""
+"""A real log in a real database with a real witness beside it, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ class RecordingWitness:
 class LogHouse:
     """One installation in a folder: database, log key, witness. ``start`` is a process that starts anew."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, url: str) -> None:
         (folder / "witness").mkdir(exist_ok=True)
         self.clock = FixedClock(START)
         self.log = signer(LOG_ORIGIN)
-        self.engine = make_engine(f"sqlite:///{folder / 'mohr.db'}")
+        self.engine = make_engine(url)
         Base.metadata.create_all(self.engine)
         self.sessions: sessionmaker[Session] = make_sessions(self.engine)
         self.witness = RecordingWitness(

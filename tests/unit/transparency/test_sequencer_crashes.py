@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from kernel.database import read_only
 from kernel.errors import NotFound, Unavailable
 from kernel.unit_of_work import Emitted
+from tests.support.databases import Databases
 from tests.unit.transparency.logs import LogHouse
 from transparency.log_store import LogCheckpointRow, LogEntryRow
 from transparency.proof import verify_proof
@@ -139,10 +140,10 @@ STEPS = st.lists(
 @settings(deadline=None, max_examples=30)
 @given(STEPS)
 def test_any_story_of_crashes_ends_in_one_whole_log(
-    tmp_path_factory: pytest.TempPathFactory, story: list[tuple[str, int]]
+    tmp_path_factory: pytest.TempPathFactory, databases: Databases, story: list[tuple[str, int]]
 ) -> None:
     """Emitting, running, refreshing, crashing, restarting and losing the witness in any order forks nothing."""
-    house = LogHouse(tmp_path_factory.mktemp("story"))
+    house = LogHouse(tmp_path_factory.mktemp("story"), databases.new())
     emitted: list[Emitted] = []
     sequencer = house.start()
     for step, number in story:
@@ -176,7 +177,7 @@ WORKER = """
 import sys, threading
 from pathlib import Path
 from tests.unit.transparency.logs import LogHouse
-house = LogHouse(Path(sys.argv[1]))
+house = LogHouse(Path(sys.argv[1]), sys.argv[2])
 stop = threading.Event()
 threading.Thread(target=house.start().run_until, args=(stop,), daemon=True).start()
 while True:
@@ -185,11 +186,11 @@ while True:
 """
 
 
-def test_a_killed_process_loses_nothing_it_had_promised(tmp_path: Path) -> None:
+def test_a_killed_process_loses_nothing_it_had_promised(tmp_path: Path, databases: Databases) -> None:
     """After kill -9 amid emitting and sequencing, every leaf hash that was given out gets its proof."""
-    root = Path(__file__).resolve().parents[3]
+    root, url = Path(__file__).resolve().parents[3], databases.new()
     worker = subprocess.Popen(
-        [sys.executable, "-c", WORKER, str(tmp_path)],
+        [sys.executable, "-c", WORKER, str(tmp_path), url],
         stdout=subprocess.PIPE,
         cwd=root,
         env={**os.environ, "PYTHONPATH": str(root)},
@@ -202,7 +203,7 @@ def test_a_killed_process_loses_nothing_it_had_promised(tmp_path: Path) -> None:
     promised += [line.strip() for line in worker.stdout.read().splitlines() if len(line.strip()) == 64]
     worker.wait()
     worker.stdout.close()
-    house = LogHouse(tmp_path)
+    house = LogHouse(tmp_path, url)
     sequencer = house.start()
     sequencer.run_once()
 
