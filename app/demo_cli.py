@@ -44,8 +44,11 @@ _TITLE_WIDTH = 34
     type=click.Path(path_type=Path),
     help="Keep installation and parties' folders here instead of removing them.",
 )
+@click.option("--database-url", help="Play on this empty PostgreSQL database instead of SQLite.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
-def command(file: Path | None, out: Path | None, keep: Path | None, as_json: bool) -> None:
+def command(
+    file: Path | None, out: Path | None, keep: Path | None, database_url: str | None, as_json: bool
+) -> None:
     """Play whole tenders through the HTTP API. Exit 0 if every outcome agrees, 1 if one does not."""
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise click.UsageError(f"{out} is not empty")
@@ -59,7 +62,7 @@ def command(file: Path | None, out: Path | None, keep: Path | None, as_json: boo
     root = keep or Path(tempfile.mkdtemp(prefix="mohr-demo-"))
     try:
         with (
-            staged(root) as stage,
+            staged(root, ["--database-url", database_url] if database_url else []) as stage,
             closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
         ):
             running = play(scripts, cast, stage.clock, _progress)

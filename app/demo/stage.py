@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,8 +41,11 @@ class Stage:
 
 
 @contextmanager
-def staged(root: Path) -> Iterator[Stage]:
-    """Set up below ``root`` on free loopback ports, serve, and end every process at the end."""
+def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
+    """Set up below ``root`` on free loopback ports, serve, and end every process at the end.
+
+    ``init_options`` are further ones of ``mohr init``.
+    """
     folder, parties = root / "installation", root / "parties"
     port, witness_port, custodian_port = free_ports(3)
     registrar_folder = parties / "registrar"
@@ -57,7 +60,9 @@ def staged(root: Path) -> Iterator[Stage]:
         "--custodian-port": custodian_port,
     }
     arguments = [str(part) for option in options.items() for part in option]
-    made = subprocess.run([*MOHR, "init", "--demo", *arguments], capture_output=True, text=True, check=False)
+    made = subprocess.run(
+        [*MOHR, "init", "--demo", *arguments, *init_options], capture_output=True, text=True, check=False
+    )
     if made.returncode != 0:
         raise Unavailable(f"the installation could not be made: {made.stderr.strip()}")
     url = f"http://127.0.0.1:{port}"

@@ -17,6 +17,7 @@ from app.demo.cast import Cast
 from app.demo.play import Running, play
 from app.demo.scripts import own_scripts
 from app.demo.stage import Stage, staged
+from tests.support.databases import Databases
 
 
 def quietly(label: str, items: Iterable[Any]) -> Iterable[Any]:
@@ -36,9 +37,9 @@ class Played:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Stage]:
     """Server, custodian and witness as processes of their own on loopback."""
-    with staged(tmp_path_factory.mktemp("stage")) as running:
+    with staged(tmp_path_factory.mktemp("stage"), databases.init_options()) as running:
         yield running
 
 
@@ -50,11 +51,11 @@ def cast(stage: Stage) -> Iterator[Cast]:
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Played]:
     """An installation of its own in which our three tenders were played; nothing changes it afterwards."""
     root = tmp_path_factory.mktemp("played")
     with (
-        staged(root) as stage,
+        staged(root, databases.init_options()) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         running = play(own_scripts(), cast, stage.clock, quietly)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,12 @@ from client.session import PartySession
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
 from procurement.rules.regime_data import REGIMES
 from signing.cms import sign_detached
+from tests.support.databases import Snapshot, engine_of, snapshot_of, tables_of
 
 MEDIA_TYPE = "application/problem+json"
 JSON_TYPE = {"Content-Type": "application/json"}
 # Workers fill these by themselves, from what was committed before.
-_DERIVED = {"inbox", "log_checkpoints", "ocds_records", "ocds_releases", "sqlite_sequence"}
+_DERIVED = {"inbox", "log_checkpoints", "ocds_records", "ocds_releases"}
 _INNER = (
     "Traceback",
     'File "',
@@ -106,13 +106,10 @@ class Recorded:
     @classmethod
     def of(cls, folder: Path) -> Recorded:
         """Read the database of an installation beside its server, without writing."""
-        with closing(sqlite3.connect(f"file:{folder / 'mohr.sqlite3'}?mode=ro", uri=True)) as database:
-            database.execute("BEGIN")
-            names = [
-                name
-                for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-                if name not in _DERIVED
-            ]
+        engine = engine_of(folder)
+        names = sorted(tables_of(engine) - _DERIVED)
+        engine.dispose()
+        with snapshot_of(folder) as database:
             rows = {name: _rows(database, name) for name in names}
         objects = folder / "objects"
         files = sorted(str(path.relative_to(objects)) for path in objects.rglob("*") if path.is_file())
@@ -125,10 +122,10 @@ class Recorded:
         return {name: len(after) - len(before) for name, (before, after) in both.items() if before != after}
 
 
-def _rows(database: sqlite3.Connection, table: str) -> list[Any]:
+def _rows(database: Snapshot, table: str) -> list[Any]:
     # The sequencer gives log entries their place, and the relay may mark what it has handed on.
     columns = "id" if table == "log_entries" else "seq" if table == "outbox" else "*"
-    return sorted(map(repr, database.execute(f"SELECT {columns} FROM {table}")))
+    return sorted(map(repr, database.rows(f"SELECT {columns} FROM {table}")))
 
 
 @contextmanager

@@ -33,6 +33,7 @@ from tests.e2e.refusals import (
     unchanged,
 )
 from tests.e2e.sealing_by_hand import HandMade, hand_made
+from tests.support.databases import Databases
 
 NAME, TARDY = "راه‌سازان آزمون", "دیرکرد آزمون"
 SECOND = timedelta(seconds=1)
@@ -78,10 +79,10 @@ class Room:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+def room(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Room]:
     """An installation of its own, because its clock is moved beyond the deadline."""
     with (
-        staged(tmp_path_factory.mktemp("room")) as stage,
+        staged(tmp_path_factory.mktemp("room"), databases.init_options()) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         yield furnished(stage, cast)

@@ -17,14 +17,15 @@ from app.demo.stage import MOHR, free_ports
 from kernel import failpoints
 from kernel.errors import MalformedInput
 from tests.support.crashes import Journey, Process, Site, sited
+from tests.support.databases import Databases
 
 FIRST, SECOND, THIRD = "راه‌سازان البرز", "عمران پایدار ری", "سازه گستر شمیران"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Site]:
     """One installation for all the tenders of this file."""
-    with sited(tmp_path_factory.mktemp("crashes")) as opened:
+    with sited(tmp_path_factory.mktemp("crashes"), databases.init_options()) as opened:
         yield opened
 
 

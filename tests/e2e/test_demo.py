@@ -7,6 +7,7 @@ import json
 from app.demo.cast import SEATS
 from audit.auditor import audit
 from tests.e2e.conftest import Played
+from tests.support.databases import engine_of, snapshot_of, tables_of
 
 
 def test_three_tenders_end_as_expected(played: Played) -> None:
@@ -49,7 +50,7 @@ def test_keys_stay_with_their_parties(played: Played) -> None:
 
 
 def test_closed_prices_are_nowhere(played: Played) -> None:
-    """The price of the bidder rejected at B stands in no file of the installation and no file of the audit."""
+    """The price of the bidder rejected at B stands in no file or table of the installation nor in the audit."""
     price = "60200000000"
     (closed,) = (bid for each in played.running for bid in each.script.bids if bid.rejected_at)
     assert format(closed.total, "f") == price
@@ -57,4 +58,9 @@ def test_closed_prices_are_nowhere(played: Played) -> None:
         for path in root.rglob("*"):
             if path.is_file():
                 assert price.encode() not in path.read_bytes(), path
+    engine = engine_of(played.stage.folder)
+    names = tables_of(engine)
+    engine.dispose()
+    with snapshot_of(played.stage.folder) as database:
+        assert [name for name in names if price in repr(database.rows(f"SELECT * FROM {name}"))] == []
     assert json.loads(played.anchors.read_text())["demo"] is True

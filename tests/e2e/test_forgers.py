@@ -37,6 +37,7 @@ from procurement.rules.award import award_document
 from procurement.rules.notice import Notice
 from signing.cms import sign_detached
 from tests.e2e.conftest import quietly
+from tests.support.databases import Databases
 from tests.support.forgery import Forged, Json, ServerKeys, cosigned_at, flipped, paths_by_kind
 from transparency.commitment import commitment_entry, disclosed_content, disclosed_leaf_hash
 from transparency.ocds import TenderState, evolve, record_for, release_for
@@ -71,11 +72,11 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+def home(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Home:
     """One small tender with everything in it, played to its end; nothing changes it afterwards."""
     root = tmp_path_factory.mktemp("forgers")
     with (
-        staged(root) as stage,
+        staged(root, databases.init_options()) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         (running,) = play([_script()], cast, stage.clock, quietly)

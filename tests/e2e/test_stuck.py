@@ -19,15 +19,16 @@ from client.errors import ApiRefusal
 from client.member import Member
 from kernel.canonical import canonical_bytes, to_base64
 from sealing.manifest import Manifest, seal_manifest
+from tests.support.databases import Databases
 
 
-def test_proposals_and_odd_bids_stop_nothing(tmp_path: Path) -> None:
+def test_proposals_and_odd_bids_stop_nothing(tmp_path: Path, databases: Databases) -> None:
     """A rival proposal, a lot that is no lot, and a guarantee at the end of the calendar leave the tender going,
     and the buyer has a way out by a ground of the law."""
     script = own_scripts()[0]
     honest, odd = script.bids[0], script.bids[1]
     with (
-        staged(tmp_path / "root") as stage,
+        staged(tmp_path / "root", databases.init_options()) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         for prepare in (cast.buyer, cast.approver, cast.auditor, cast.key_holders):

@@ -14,14 +14,15 @@ from app.demo.play import LOT, await_closing, contents_of, publish
 from app.demo.scripts import own_scripts, party_of_name
 from app.demo.stage import staged
 from audit.auditor import audit
+from tests.support.databases import Databases
 
 
-def test_nobody_is_accepted(tmp_path: Path) -> None:
+def test_nobody_is_accepted(tmp_path: Path, databases: Databases) -> None:
     """All guarantees fall short: the commission rejects all, nothing more is opened, keys end, the audit holds."""
     script = own_scripts()[0]
     bid = script.bids[0]
     with (
-        staged(tmp_path / "root") as stage,
+        staged(tmp_path / "root", databases.init_options()) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         for prepare in (cast.buyer, cast.approver, cast.auditor, cast.key_holders):

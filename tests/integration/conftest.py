@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.support.databases import Databases
+
 PATIENCE_SECONDS = 60.0
 
 
@@ -84,13 +86,14 @@ def answers(url: str) -> bool:
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Path:
+def installation(tmp_path: Path, databases: Databases) -> Path:
     """A fresh demo installation, made by the command."""
     folder = tmp_path / "installation"
     port, witness_port, custodian_port = (str(port) for port in free_ports(3))
     made = mohr(
         *("init", "--demo", "--json", "--folder", str(folder), "--port", port),
         *("--witness-port", witness_port, "--custodian-port", custodian_port),
+        *databases.init_options(),
     )
     assert made.returncode == 0, made.stderr
     assert json.loads(made.stdout)["base_url"] == f"http://127.0.0.1:{port}"

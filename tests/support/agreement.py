@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from custodian.journal import JournalEntry
 from kernel.canonical import from_base64, parse_canonical, sha256_hex
 from kernel.errors import DomainError
 from procurement.rules.aggregate import Tender
+from tests.support.databases import Snapshot, snapshot_of
 from transparency.commitment import disclosed_leaf_hash
 from transparency.notes import Checkpoint, split_note
 from transparency.proof import verify_checkpoint, verify_proof
@@ -27,13 +27,13 @@ _PATIENCE_SECONDS = 30.0
 _UNSETTLED = """
     SELECT (SELECT count(*) FROM log_entries WHERE log_index IS NULL)
          + (SELECT count(*) FROM outbox WHERE published_at IS NULL)
-         + (SELECT cosigned_note IS NULL FROM log_checkpoints ORDER BY size DESC LIMIT 1)
+         + (SELECT CASE WHEN cosigned_note IS NULL THEN 1 ELSE 0 END FROM log_checkpoints ORDER BY size DESC LIMIT 1)
 """
 
 
 def assert_agreement(stage: Stage) -> None:
     """Wait until sequencer, relay and witness have done their part, then compare everything with everything."""
-    with _snapshot(stage.folder / "mohr.sqlite3") as database:
+    with _settled(stage.folder) as database:
         leaves = _check_log(database, stage)
         _check_acts(database, leaves)
         _check_sequences(database)
@@ -67,56 +67,53 @@ def read_journal(stage: Stage) -> list[JournalEntry]:
 
 
 @contextmanager
-def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+def _settled(folder: Path) -> Iterator[Snapshot]:
     """One moment of the database, after everything that waited has been worked off."""
     until = time.monotonic() + _PATIENCE_SECONDS
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as database:
-        while True:
-            database.execute("BEGIN")
-            ((waiting,),) = database.execute(_UNSETTLED)
+    while True:
+        with snapshot_of(folder) as database:
+            ((waiting,),) = database.rows(_UNSETTLED)
             if waiting == 0:
-                break
-            database.execute("ROLLBACK")
-            assert time.monotonic() < until, f"{waiting} things wait for sequencer, relay or witness"
-            time.sleep(0.1)
-        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        assert database.execute("PRAGMA foreign_key_check").fetchall() == []
-        yield database
+                if database.is_sqlite:
+                    assert database.rows("PRAGMA integrity_check") == [("ok",)]
+                    assert database.rows("PRAGMA foreign_key_check") == []
+                yield database
+                return
+        assert time.monotonic() < until, f"{waiting} things wait for sequencer, relay or witness"
+        time.sleep(0.1)
 
 
-def _check_log(database: sqlite3.Connection, stage: Stage) -> Counter[str]:
+def _check_log(database: Snapshot, stage: Stage) -> Counter[str]:
     """Gapless, of the signed root, and holding exactly the outbox's public events and the acts' commitments."""
-    rows = database.execute(
-        "SELECT log_index, leaf_hash, entry FROM log_entries ORDER BY log_index"
-    ).fetchall()
+    rows = database.rows("SELECT log_index, leaf_hash, entry FROM log_entries ORDER BY log_index")
     assert [row[0] for row in rows] == list(range(len(rows)))
     tree = MerkleTree()
     for _, leaf, entry in rows:
         assert leaf_hash(entry).hex() == leaf
         tree.append(bytes.fromhex(leaf))
-    size, root, note = database.execute(
+    ((size, root, note),) = database.rows(
         "SELECT size, root, cosigned_note FROM log_checkpoints ORDER BY size DESC LIMIT 1"
-    ).fetchone()
+    )
     assert (size, root) == (tree.size, tree.root().hex())
     verified = verify_checkpoint(note, stage.anchors["log"], stage.anchors["witnesses"])
     assert verified.checkpoint.root == tree.root()
     public = Counter(
         leaf_hash(payload).hex()
-        for (payload,) in database.execute("SELECT payload FROM outbox WHERE NOT confidential")
+        for (payload,) in database.rows("SELECT payload FROM outbox WHERE NOT confidential")
     )
-    committed = Counter(leaf for (leaf,) in database.execute("SELECT leaf_hash FROM bidder_acts"))
+    committed = Counter(leaf for (leaf,) in database.rows("SELECT leaf_hash FROM bidder_acts"))
     assert public + committed == Counter(row[1] for row in rows)
     return public + committed
 
 
-def _check_acts(database: sqlite3.Connection, leaves: Counter[str]) -> None:
+def _check_acts(database: Snapshot, leaves: Counter[str]) -> None:
     """Every act has its outbox row, and both lead to one leaf of the log."""
     told = {}
-    for tender, payload in database.execute("SELECT aggregateid, payload FROM outbox WHERE confidential"):
+    for tender, payload in database.rows("SELECT aggregateid, payload FROM outbox WHERE confidential"):
         disclosure = json.loads(payload)["data"]["disclosure"]
         told[tender, disclosure["counter"]] = disclosure
-    acts = database.execute("SELECT tender, counter, salt, counter_salt, content, leaf_hash FROM bidder_acts")
-    kept = {row[:2]: row[2:] for row in acts.fetchall()}
+    acts = database.rows("SELECT tender, counter, salt, counter_salt, content, leaf_hash FROM bidder_acts")
+    kept = {row[:2]: row[2:] for row in acts}
     assert kept.keys() == told.keys()
     for key, (salt, counter_salt, content, leaf) in kept.items():
         disclosure = told[key]
@@ -126,23 +123,23 @@ def _check_acts(database: sqlite3.Connection, leaves: Counter[str]) -> None:
         assert leaves[leaf] == 1
 
 
-def _check_sequences(database: sqlite3.Connection) -> None:
+def _check_sequences(database: Snapshot) -> None:
     """The public events of each subject and the acts of each tender are numbered from 1 without a gap."""
     numbers: dict[tuple[str, str], list[int]] = {}
-    for subject, payload in database.execute(
+    for subject, payload in database.rows(
         "SELECT aggregateid, payload FROM outbox WHERE NOT confidential ORDER BY seq"
     ):
         numbers.setdefault(("events", subject), []).append(json.loads(payload)["sequence"])
-    for tender, counter in database.execute("SELECT tender, counter FROM bidder_acts ORDER BY counter"):
+    for tender, counter in database.rows("SELECT tender, counter FROM bidder_acts ORDER BY counter"):
         numbers.setdefault(("commitments", tender), []).append(counter)
-    last = {row[:2]: row[2] for row in database.execute("SELECT scope, name, last FROM event_sequences")}
+    last = {row[:2]: row[2] for row in database.rows("SELECT scope, name, last FROM event_sequences")}
     assert last == {key: len(given) for key, given in numbers.items()}
     assert all(given == list(range(1, len(given) + 1)) for given in numbers.values())
 
 
-def _check_blobs(database: sqlite3.Connection, objects: Path) -> None:
+def _check_blobs(database: Snapshot, objects: Path) -> None:
     """What is marked received is there, byte for byte; a bid is complete only when nothing is missing."""
-    rows = database.execute(
+    rows = database.rows(
         "SELECT s.state, b.digest, b.length, b.received FROM submission_blobs b"
         " JOIN submissions s ON s.id = b.submission"
     )
@@ -154,14 +151,14 @@ def _check_blobs(database: sqlite3.Connection, objects: Path) -> None:
     assert list((objects / "staging").iterdir()) == []
 
 
-def _check_openings(database: sqlite3.Connection, journal: list[JournalEntry]) -> None:
+def _check_openings(database: Snapshot, journal: list[JournalEntry]) -> None:
     """A stage is released once; what the database holds of the custodian is what its journal names."""
     released = {(each.tender, each.stage): each for each in journal if each.act == "released"}
     destroyed = {each.tender: each.digest for each in journal if each.act == "keys-destroyed"}
     acts = Counter((each.act, each.tender, each.stage) for each in journal)
     once = ("keys-created", "released", "keys-destroyed")
     assert [key for key, count in acts.items() if key[0] in once and count > 1] == []
-    documents = database.execute("SELECT tender, kind, stage, digest, document FROM documents").fetchall()
+    documents = database.rows("SELECT tender, kind, stage, digest, document FROM documents")
     known = {(tender, digest) for tender, _, _, digest, _ in documents}
     for tender, kind, stage, digest, document in documents:
         assert sha256_hex(document) == digest
@@ -175,7 +172,7 @@ def _check_openings(database: sqlite3.Connection, journal: list[JournalEntry]) -
             assert value["release_digest"] == released[tender, stage].digest
             opened = {each["manifest_digest"] for each in value["results"] if each["outcome"] == "opened"}
             assert opened <= set(released[tender, stage].manifests)
-    for tender_id, state, aggregate in database.execute("SELECT id, state, aggregate FROM tenders"):
+    for tender_id, state, aggregate in database.rows("SELECT id, state, aggregate FROM tenders"):
         tender = Tender.from_json(_json(aggregate))
         assert tender.state == state
         assert all((tender_id, digest) in known for digest in tender.documents())

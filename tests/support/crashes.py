@@ -11,7 +11,7 @@ import tarfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -181,13 +181,13 @@ class Site:
 
 
 @contextmanager
-def sited(root: Path) -> Iterator[Site]:
+def sited(root: Path, init_options: Sequence[str] = ()) -> Iterator[Site]:
     """A fresh installation with its registrar's clients; every process is ended at the end."""
     failpoints = root / "failpoint"
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(VARIABLE, str(failpoints))
-            stage = stack.enter_context(staged(root))
+            stage = stack.enter_context(staged(root, init_options))
         settings = tomllib.loads((stage.folder / "mohr.toml").read_text("utf-8"))
         cast = stack.enter_context(closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)))
         site = Site(stage, cast, failpoints, stage.process, settings["custodian"]["url"])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, make_url, text
+from sqlalchemy.orm import Session
 
-from kernel.database import make_engine
+from app.settings import load_settings
+from kernel.database import make_engine, make_sessions, read_only
 from tests.support.postgresql import Cluster
 
 KINDS = ("sqlite", "postgresql")
@@ -33,6 +38,10 @@ class Databases:
         """An engine on an empty database; whoever asked disposes of it."""
         return make_engine(self.new())
 
+    def init_options(self) -> list[str]:
+        """What ``mohr init`` is told, so that an installation has a database of this kind."""
+        return ["--database-url", self.new()] if self.kind == "postgresql" else []
+
     def copy_of(self, url: str) -> str:
         """The URL of a copy of a database that nobody is connected to."""
         if self._cluster is not None:
@@ -51,6 +60,34 @@ def tables_of(engine: Engine) -> set[str]:
     )
     with engine.connect() as connection:
         return set(connection.scalars(text(query)))
+
+
+class Snapshot:
+    """One moment of a database, read with plain SQL."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.is_sqlite = session.get_bind().dialect.name == "sqlite"
+
+    def rows(self, statement: str) -> list[Any]:
+        """The rows of a SELECT, as tuples."""
+        return [tuple(row) for row in self._session.execute(text(statement))]
+
+
+@contextmanager
+def snapshot_of(folder: Path) -> Iterator[Snapshot]:
+    """The database of an installation beside its server; nothing is written."""
+    engine = engine_of(folder)
+    try:
+        with read_only(make_sessions(engine)) as session:
+            yield Snapshot(session)
+    finally:
+        engine.dispose()
+
+
+def engine_of(folder: Path) -> Engine:
+    """An engine on the database of an installation; whoever asked disposes of it."""
+    return make_engine(load_settings(folder).database_url)
 
 
 def _file_of(url: str) -> str:
