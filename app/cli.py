@@ -39,7 +39,7 @@ class Commands(click.Group):
         for name in self.list_commands(ctx):
             if name in LAZY_COMMANDS:
                 rows.append((name, LAZY_COMMANDS[name][1]))
-            elif (command := super().get_command(ctx, name)) is not None:
+            elif (command := super().get_command(ctx, name)) is not None and not command.hidden:
                 rows.append((name, command.get_short_help_str(limit=80)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
@@ -203,6 +203,17 @@ def serve(folder: Path | None, as_json: bool) -> None:
         _say({"ready": True, "base_url": settings.api.base_url}, as_json)
 
     serve_all(settings, when_ready)
+
+
+@main.command("serve-api", hidden=True)
+@folder_option
+@click.option("--descriptor", type=int, required=True, help="Number of the inherited listening socket.")
+def serve_api(folder: Path | None, descriptor: int) -> None:
+    """Answer requests on an inherited socket: started by ``mohr serve``, never by hand."""
+    from app.serving import serve_api as serve
+    from app.settings import load_settings
+
+    serve(load_settings(folder), descriptor)
 
 
 @main.group()

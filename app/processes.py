@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -35,10 +36,17 @@ _POLL_SECONDS = 0.1
 class Child:
     """One process, started again with growing pauses whenever it ends unasked."""
 
-    def __init__(self, name: str, arguments: Sequence[str], health_url: str) -> None:
+    def __init__(
+        self, name: str, arguments: Sequence[str], health_url: str, *, listener: socket.socket | None = None
+    ) -> None:
+        """``listener`` is a listening socket that the process inherits; its number is the last argument."""
         self.name = name
         self.health_url = health_url
         self._command = [sys.executable, "-m", "app.cli", *arguments]
+        self._inherited: tuple[int, ...] = ()
+        if listener is not None:
+            self._inherited = (listener.fileno(),)
+            self._command.append(str(listener.fileno()))
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name=f"watch-{name}", daemon=True)
@@ -91,7 +99,9 @@ class Child:
 
     def _start_process(self) -> None:
         # In a session of its own, so that Ctrl-C reaches the parent alone, which then ends its children.
-        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, start_new_session=True)
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, start_new_session=True, pass_fds=self._inherited
+        )
 
     def _watch(self) -> None:
         pause, started = _FIRST_BACKOFF_SECONDS, time.monotonic()
@@ -140,10 +150,40 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, name="parent", daemon=True).start()
 
 
-def serve_until_told(app: Any, host: str, port: int, *, when_ready: Callable[[], None] | None = None) -> None:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket for several processes; raises Unavailable when the address can't be listened on."""
+    try:
+        return socket.create_server((host, port), backlog=2048)
+    except OSError as error:
+        raise _address_in_use(host, port) from error
+
+
+def wait_until_told() -> None:
+    """Do nothing until SIGTERM or SIGINT."""
+    told = threading.Event()
+    previous = {
+        number: signal.signal(number, lambda *_: told.set()) for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        while not told.wait(_POLL_SECONDS):
+            pass
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def serve_until_told(
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    when_ready: Callable[[], None] | None = None,
+    listener: socket.socket | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT; requests that are under way get ten seconds to end.
 
-    Raises Unavailable when the address can't be listened on.
+    With ``listener`` that socket is served, and host and port are only told. Raises Unavailable when the address
+    can't be listened on.
     """
     config = uvicorn.Config(
         app,
@@ -159,14 +199,16 @@ def serve_until_told(app: Any, host: str, port: int, *, when_ready: Callable[[],
     # uvicorn raises the signal again when it is done; by then it has done its work here.
     previous = {number: signal.signal(number, _ignore) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        _Server(config, when_ready).run()
+        _Server(config, when_ready).run(sockets=None if listener is None else [listener])
     except SystemExit as error:
-        raise Unavailable(
-            "the server could not start; is the address in use?", host=host, port=port
-        ) from error
+        raise _address_in_use(host, port) from error
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _address_in_use(host: str, port: int) -> Unavailable:
+    return Unavailable("the server could not start; is the address in use?", host=host, port=port)
 
 
 class _Server(uvicorn.Server):

@@ -1,9 +1,13 @@
-"""``mohr serve``: API and workers, and in development witness and custodian as children."""
+"""``mohr serve``: API and workers, and in development witness and custodian as children.
+
+With several API workers each of them is a child too, and the parent keeps the threads to itself.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -11,13 +15,24 @@ from types import FrameType
 from app.api.application import create_app
 from app.bootstrap import build_container
 from app.migrations.runner import require_newest
-from app.processes import Child, alone_in, log_to_stderr, serve_until_told
+from app.processes import (
+    Child,
+    alone_in,
+    end_with_parent,
+    listen,
+    log_to_stderr,
+    serve_until_told,
+    wait_until_told,
+)
 from app.settings import Settings
 from app.workers import Workers
 from kernel import failpoints
+from kernel.errors import MalformedInput
 from kernel.postgresql import require_suitable
 
 _HEALTHY_WITHIN_SECONDS = 30.0
+# Longer than the API gives the requests that are under way.
+_GRACE_SECONDS = 5.0
 CUSTODIAN_WARNING = (
     "WARNING: the custodian runs beside the server. That is for development and demonstrations only: on one "
     "machine, server and custodian together can open bids early with the shares of enough members. In production "
@@ -28,6 +43,8 @@ CUSTODIAN_WARNING = (
 def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
     """Children first, then the threads, then the API; everything ends in the reverse order."""
     log_to_stderr()
+    if settings.api.workers > 1 and not settings.database_url.startswith("postgresql"):
+        raise MalformedInput("several API workers need PostgreSQL", setting="api.workers")
     failpoints.arm(demo=settings.demo)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_ending_on_sigterm())
@@ -47,7 +64,44 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
         workers = Workers(container)
         workers.start()
         stack.callback(workers.stop)
-        serve_until_told(create_app(container), settings.api.host, settings.api.port, when_ready=when_ready)
+        if settings.api.workers == 1:
+            serve_until_told(
+                create_app(container), settings.api.host, settings.api.port, when_ready=when_ready
+            )
+            return
+        for worker in _api_workers(settings, stack):
+            worker.start()
+            stack.callback(worker.stop, settings.workers.stop_timeout_seconds + _GRACE_SECONDS)
+            worker.wait_until_healthy(_HEALTHY_WITHIN_SECONDS)
+        when_ready()
+        wait_until_told()
+
+
+def serve_api(settings: Settings, descriptor: int) -> None:
+    """One of several API processes: it serves a socket that it inherited, and runs nothing else."""
+    log_to_stderr()
+    failpoints.arm(demo=settings.demo)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_ending_on_sigterm())
+        listener = stack.enter_context(socket.socket(fileno=descriptor))
+        container = build_container(settings)
+        stack.callback(container.close)
+        require_newest(container.engine)
+        container.trust.refresh()
+        end_with_parent()
+        serve_until_told(create_app(container), settings.api.host, settings.api.port, listener=listener)
+
+
+def _api_workers(settings: Settings, stack: contextlib.ExitStack) -> list[Child]:
+    """All of them accept from one socket, which stays open while one of them is started anew."""
+    api = settings.api
+    listener = stack.enter_context(listen(api.host, api.port))
+    arguments = ["serve-api", "--folder", str(settings.folder), "--descriptor"]
+    health = f"http://{api.host}:{api.port}/health"
+    return [
+        Child(f"API worker {number}", arguments, health, listener=listener)
+        for number in range(1, api.workers + 1)
+    ]
 
 
 def _children(settings: Settings) -> list[Child]:

@@ -28,11 +28,15 @@ class Part(BaseModel):
 
 
 class ApiSettings(Part):
-    """Where the API listens, and under which address clients and certificates name it."""
+    """Where the API listens, and under which address clients and certificates name it.
+
+    ``workers`` is the number of processes that answer; more than one needs PostgreSQL.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(8400, ge=1, le=65535)
     base_url: str = "http://127.0.0.1:8400"
+    workers: int = Field(1, ge=1, le=64)
 
 
 class DatabaseSettings(Part):
