@@ -49,7 +49,9 @@ def build_container(settings: Settings) -> Container:
     authority = open_authority(settings.folder / "authority", passphrase)
     if authority.demo is not settings.demo:
         raise MalformedInput("demo in the settings contradicts the authority, which was made otherwise")
-    engine = make_engine(database_url(settings))
+    engine = make_engine(
+        database_url(settings), statement_seconds=settings.database.statement_timeout_seconds
+    )
     sessions = make_sessions(engine)
 
     def unit_of_work() -> SqlUnitOfWork:

@@ -42,11 +42,13 @@ class ApiSettings(Part):
 class DatabaseSettings(Part):
     """``url`` empty: SQLite in the folder of the installation; otherwise ``postgresql://...``, version 15 or newer.
 
-    The password stands in a file of its own, or is not needed on a local socket.
+    The password stands in a file of its own, or is not needed on a local socket. A statement that takes longer than
+    ``statement_timeout_seconds`` is given up, by PostgreSQL or, where that does not answer, five seconds later here.
     """
 
     url: str | None = None
     password_file: Path | None = None
+    statement_timeout_seconds: float = Field(15.0, ge=0.5, le=300)
 
 
 class SessionSettings(Part):

@@ -42,8 +42,7 @@ class Cluster:
         """Make and start one in a short path, since a socket's name has at most 107 bytes."""
         folder = Path(tempfile.mkdtemp(prefix="mohr-pg-"))
         cluster = cls(folder, settings)
-        if cluster._as_user:
-            shutil.chown(folder, _USER)
+        cluster.owns(folder)
         arguments = [
             "--username",
             _USER,
@@ -101,6 +100,11 @@ class Cluster:
             ["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False
         )
         return [self.process.pid, *(int(line) for line in listed.stdout.split())]
+
+    def owns(self, folder: Path) -> None:
+        """Hand a folder to the server's user."""
+        if self._as_user:
+            shutil.chown(folder, _USER)
 
     def url(self, database: str) -> str:
         return f"postgresql://{_USER}@/{database}?host={self.folder}"
