@@ -47,6 +47,7 @@ _LOG = logging.getLogger(__name__)
 _SCOPE = "log.sequencer"
 _BATCH = 4_096
 _MAX_BACKOFF_SECONDS = 5.0
+_RENEWALS = 5
 
 
 class Sequencer:
@@ -107,7 +108,10 @@ class Sequencer:
                 if newest is None or newest.cosigned_note is not None:
                     return newest is not None
                 known = newest_cosigned(session)
-            self._obtain(newest, known.size if known is not None else 0)
+            try:
+                self._obtain(newest, known.size if known is not None else 0)
+            except CheckpointStale:
+                return False
         return True
 
     def refresh(self) -> str:
@@ -180,6 +184,15 @@ class Sequencer:
         self._recovered = True
 
     def _renew(self) -> Cosigned:
+        for _ in range(_RENEWALS):
+            try:
+                return self._renew_newest()
+            except CheckpointStale:
+                # Another process let the tree grow and had that cosigned: the newest is another one by now.
+                continue
+        raise Unavailable("the log grows faster than it can be cosigned here")
+
+    def _renew_newest(self) -> Cosigned:
         with self._cosigning:
             with read_only(self._sessions) as session:
                 newest = newest_checkpoint(session)
@@ -256,7 +269,7 @@ class Sequencer:
             cosigned = obtain_cosignature(self._witness, checkpoint.note, self._tree, known_size)
         except CheckpointStale as stale:
             self._check_not_behind(stale.size)
-            raise Unavailable("the witness has already cosigned a newer checkpoint") from stale
+            raise
         except CheckpointInconsistent as error:
             raise self._fork("the witness has cosigned another tree than the stored one") from error
         except (LogUnknown, CheckpointUnsigned, MalformedInput) as error:

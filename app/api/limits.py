@@ -43,6 +43,7 @@ class Limits:
             await self.app(scope, receive, send)
             return
         try:
+            _check_address(scope)
             self._check_headers(scope)
             limit = self._body_limit(scope)
             _check_announced(scope, limit)
@@ -77,6 +78,12 @@ class Limits:
         if scope["method"] == "PUT" and _BLOB.fullmatch(scope["path"]):
             return self.limits.max_blob_bytes
         return self.limits.max_body_bytes
+
+
+def _check_address(scope: Scope) -> None:
+    # No name has one, and PostgreSQL cannot even be asked for it.
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        raise MalformedInput("an address holds no NUL")
 
 
 def _check_announced(scope: Scope, limit: int) -> None:

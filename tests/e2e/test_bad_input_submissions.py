@@ -320,7 +320,8 @@ def test_blobs_without_a_place(
             refused(answer, answer.status_code, answer.json()["code"])
         refused(rivals.put(f"{path}/{name}", content), 403, "forbidden")
         refused(rivals.get(f"/submissions/{submission}"), 404, "not-found")
-        for unknown in ("none", "0" * 36, "%00", "%F0%9F%92%A3"):
+        refused(caller.put(f"/submissions/%00/blobs/{name}", content), 422, "malformed-input")
+        for unknown in ("none", "0" * 36, "%F0%9F%92%A3"):
             refused(caller.put(f"/submissions/{unknown}/blobs/{name}", content), 404, "not-found")
             refused(caller.get(f"/submissions/{unknown}"), 404, "not-found")
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from kernel.database import read_only
 from kernel.errors import LimitExceeded, MalformedInput, NotFound, Unavailable
@@ -237,3 +239,33 @@ def test_a_rolled_back_entry_is_not_in_the_log(house: LogHouse) -> None:
     assert sequencer.run_once() == 1
     assert sequencer.proof_for(leaf) is None
     assert proven(house, sequencer, kept).index == 0
+
+
+def test_two_processes_make_one_tree(house: LogHouse) -> None:
+    """Two sequencers beside four writers give every entry one index without a gap, under roots that both can renew."""
+    sequencers = [house.start(), house.start()]
+    written = threading.Event()
+
+    def write(writer: int) -> None:
+        for number in range(15):
+            house.emit(f"tender-{writer}", number=number)
+
+    def sequence(sequencer: Sequencer) -> None:
+        while not written.is_set():
+            sequencer.sequence()
+            sequencer.refresh()
+
+    with ThreadPoolExecutor(6) as pool:
+        house.emit("tender-0", number=-1)
+        running = [pool.submit(sequence, each) for each in sequencers]
+        for writing in [pool.submit(write, writer) for writer in range(4)]:
+            writing.result()
+        written.set()
+        for each in running:
+            each.result()
+    sequencers[0].run_once()
+
+    with read_only(house.sessions) as session:
+        indexes = list(session.scalars(select(LogEntryRow.log_index).order_by(LogEntryRow.log_index)))
+    assert indexes == list(range(61))
+    assert sequencers[1].refresh() == sequencers[0].latest_checkpoint()
