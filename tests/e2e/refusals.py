@@ -28,6 +28,7 @@ _INNER = (
     "Traceback",
     'File "',
     "sqlite",
+    "psycopg",
     "SELECT ",
     "INSERT ",
     "sqlalchemy",
