@@ -162,6 +162,8 @@ def _consumers(settings: Settings) -> list[Consumer]:
         base_uri=settings.api.base_url.rstrip("/"),
         demo=settings.demo,
         uid=settings.publisher.party,
+        policy=settings.publisher.policy_url,
+        licence=settings.publisher.licence_url,
     )
     return [OcdsPublisher(publisher)]
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kernel.errors import MalformedInput, NotFound
+from transparency.ocds_package import PUBLIC_DOMAIN
 
 SETTINGS_FILE = "mohr.toml"
 _MAX_SETTINGS_BYTES = 64 << 10
@@ -113,6 +114,8 @@ class PublisherSettings(Part):
     party: str = "IRO-00000000000"
     name: str = "Mohr"
     ocid_prefix: str = Field("ocds-mohr00", pattern=r"^ocds-[a-z0-9]{6}$")
+    licence_url: str = Field(PUBLIC_DOMAIN, pattern=r"^https?://\S{1,500}$")
+    policy_url: str | None = Field(None, pattern=r"^https?://\S{1,500}$")
 
 
 class Settings(BaseSettings):

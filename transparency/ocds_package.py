@@ -8,17 +8,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from transparency.ocds import DEMO_TITLE
+from transparency.ocds_call import DEMO_TITLE
+from transparency.ocds_extension import POLICY_PATH, extensions
 
 VERSION = "1.1"
-EXTENSIONS = (
-    "https://raw.githubusercontent.com/open-contracting-extensions/ocds_lots_extension/v1.1.5/extension.json",
-)
+PUBLIC_DOMAIN = "https://creativecommons.org/publicdomain/zero/1.0/"
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Who publishes, and the address under which packages are found; ``demo`` marks its name."""
+    """Who publishes, under which licence, and where packages are found; ``demo`` marks its name.
+
+    ``policy`` is the address of a publication policy of the publisher's own, else ours is named.
+    """
 
     name: str
     base_uri: str
@@ -26,10 +28,11 @@ class Publisher:
     scheme: str | None = None
     uid: str | None = None
     policy: str | None = None
+    licence: str = PUBLIC_DOMAIN
 
     def to_json(self) -> dict[str, Any]:
         name = DEMO_TITLE + self.name if self.demo else self.name
-        named = {"name": name, "scheme": self.scheme, "uid": self.uid}
+        named = {"name": name, "scheme": self.scheme, "uid": self.uid, "uri": self.base_uri}
         return {key: value for key, value in named.items() if value is not None}
 
 
@@ -65,16 +68,15 @@ def from_bytes(data: bytes) -> dict[str, Any]:
 
 
 def _head(uri: str, published: str, publisher: Publisher) -> dict[str, Any]:
-    head = {
+    return {
         "uri": uri,
         "version": VERSION,
-        "extensions": list(EXTENSIONS),
+        "extensions": extensions(publisher.base_uri),
         "publishedDate": published,
         "publisher": publisher.to_json(),
+        "license": publisher.licence,
+        "publicationPolicy": publisher.policy or f"{publisher.base_uri}{POLICY_PATH}",
     }
-    if publisher.policy is not None:
-        head["publicationPolicy"] = publisher.policy
-    return head
 
 
 def _text(value: Any) -> str:

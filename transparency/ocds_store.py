@@ -12,8 +12,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from kernel.canonical import canonical_bytes, parse_json
 from kernel.database import Base, BigNumber
 from kernel.errors import NotFound
-from transparency.ocds import TenderState, evolve, record_for, release_for
+from transparency.ocds import evolve, record_for, release_for
 from transparency.ocds_package import Publisher, from_bytes, record_package, release_package, to_bytes
+from transparency.ocds_parts import TenderState
 
 _MAX_FEED = 100
 
@@ -66,7 +67,7 @@ class OcdsPublisher:
         row = session.get(OcdsRecordRow, event["subject"], with_for_update=True)
         before = TenderState.from_json(parse_json(row.state)) if row is not None else TenderState()
         state = evolve(before, event)
-        release = release_for(event, state)
+        release = release_for(event, state, self._publisher.base_uri)
         if release is None:
             return
         if row is None:

@@ -10,13 +10,24 @@ from pydantic import BaseModel
 from app.api.desk import CurrentContainer
 from app.api.problems import documented
 from kernel.database import read_only
+from transparency.ocds_extension import MEDIA_TYPES, extension_file, publication_policy
 from transparency.ocds_store import feed, record_of, release_of
 
 router = APIRouter(prefix="/ocds", tags=["ocds"])
 
 Ocid = Annotated[str, Path(max_length=64, description="the open contracting identifier")]
+FileName = Annotated[str, Path(max_length=64, description="a file, as `extension.json`")]
 _JSON: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"schema": {"type": "object"}}}},
+}
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            "text/csv": {"schema": {"type": "string"}},
+            "text/markdown": {"schema": {"type": "string"}},
+        }
+    },
 }
 
 
@@ -69,3 +80,37 @@ def get_record(ocid: Ocid, container: CurrentContainer) -> Response:
     """The record package of a tender: all its releases and what they compile to."""
     with read_only(container.sessions) as session:
         return Response(record_of(session, ocid), media_type="application/json")
+
+
+@router.get(
+    "/extensions/sealed-bids/v1/{name}",
+    operation_id="showOcdsExtension",
+    responses={**documented(404, 422), **_FILE},
+    response_class=Response,
+)
+def get_extension(name: FileName, container: CurrentContainer) -> Response:
+    """A file of the OCDS extension for sealed bids, which the packages declare."""
+    data = extension_file(name, container.settings.api.base_url.rstrip("/"))
+    return Response(data, media_type=MEDIA_TYPES[name.rpartition(".")[2]])
+
+
+@router.get(
+    "/extensions/sealed-bids/v1/codelists/{name}",
+    operation_id="showOcdsCodelist",
+    responses={**documented(404, 422), **_FILE},
+    response_class=Response,
+)
+def get_codelist(name: FileName, container: CurrentContainer) -> Response:
+    """A codelist of the OCDS extension for sealed bids."""
+    return get_extension(f"codelists/{name}", container)
+
+
+@router.get(
+    "/publication-policy.md",
+    operation_id="showPublicationPolicy",
+    responses={**documented(), 200: {"content": {"text/markdown": {"schema": {"type": "string"}}}}},
+    response_class=Response,
+)
+def get_policy() -> Response:
+    """What is published, what is withheld, why, and until when."""
+    return Response(publication_policy(), media_type=MEDIA_TYPES["md"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from app.api.bodies import (
     DocumentAnswer,
@@ -161,6 +161,18 @@ def publish_notice(
 def show_notice(tender_id: TenderId, desk: CurrentDesk) -> WithProof:
     """The signed notice with its event and proof."""
     return WithProof(**ask.proven_document(tender_id, "notice", desk))
+
+
+@router.get(
+    "/tenders/{tender_id}/documents/{digest}",
+    operation_id="showPublicDocument",
+    responses=documented(404, 422),
+)
+def show_public_document(
+    tender_id: TenderId, digest: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")], desk: CurrentDesk
+) -> ManySigned:
+    """A signed document that a public event names, by its digest."""
+    return ManySigned(**ask.public_document(tender_id, digest, desk))
 
 
 @router.get("/tenders/{tender_id}/closing-list", operation_id="showClosingList", responses=documented(404))

@@ -16,6 +16,10 @@ from procurement.use_cases.hold_opening import many, opening_package, wire, with
 from procurement.use_cases.step import require_role
 from sealing.key_set import KeySet
 
+_FOR_EVERYBODY = frozenset(
+    {"notice", "key-set", "closing-list", "session", "decision", "award", "return", "key-destruction"}
+)
+
 
 def load_tender(tender_id: str, desk: Desk) -> Tender:
     """The tender as it stands; raises NotFound."""
@@ -84,6 +88,23 @@ def proven_document(tender_id: str, kind: str, desk: Desk) -> dict[str, Any]:
     with desk.reading() as session:
         stored = desk.repositories(session).documents.one(tender_id, kind)
         return with_proof(tender_id, stored, session, desk)
+
+
+def public_document(tender_id: str, digest: str, desk: Desk) -> dict[str, Any]:
+    """A signed document for everybody, with its signatures; raises NotFound.
+
+    It is public once a public event names it. Not so are the kinds that hold secrets or what only insiders
+    are told: shares, opening records, attendances.
+    """
+    with desk.reading() as session:
+        stored = desk.repositories(session).documents.by_digest(tender_id, digest)
+        if (
+            stored is None
+            or stored.kind not in _FOR_EVERYBODY
+            or desk.event_naming(session, tender_id, digest) is None
+        ):
+            raise NotFound("no public document of that digest", tender=tender_id[:64])
+        return many(stored)
 
 
 def next_submission_number(tender_id: str, lot: str, *, actor: Actor, desk: Desk) -> int:

@@ -40,8 +40,9 @@ from tests.e2e.conftest import quietly
 from tests.support.databases import Databases
 from tests.support.forgery import Forged, Json, ServerKeys, cosigned_at, flipped, paths_by_kind
 from transparency.commitment import commitment_entry, disclosed_content, disclosed_leaf_hash
-from transparency.ocds import TenderState, evolve, record_for, release_for
+from transparency.ocds import evolve, record_for, release_for
 from transparency.ocds_package import Publisher, from_bytes, record_package, release_package, to_bytes
+from transparency.ocds_parts import TenderState
 from transparency.tree import leaf_hash
 
 
@@ -374,7 +375,7 @@ def _publish(forged: Forged, home: Home) -> None:
         if "subject" not in event:
             continue
         states[event["subject"]] = evolve(states.get(event["subject"], TenderState()), event)
-        release = release_for(event, states[event["subject"]])
+        release = release_for(event, states[event["subject"]], base_uri)
         if release is not None:
             releases.append(release)
     for number, release in enumerate(releases, start=1):

@@ -41,6 +41,10 @@ PUBLIC = {
     "listReleases",
     "showRelease",
     "showOcdsRecord",
+    "showOcdsExtension",
+    "showOcdsCodelist",
+    "showPublicationPolicy",
+    "showPublicDocument",
 }
 EVERYBODY_SIGNED_IN = {"showMe", "signOut"}
 ALLOWED: dict[str, set[str]] = {

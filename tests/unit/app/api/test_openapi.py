@@ -37,6 +37,10 @@ OPEN = {
     "listReleases",
     "showRelease",
     "showOcdsRecord",
+    "showOcdsExtension",
+    "showOcdsCodelist",
+    "showPublicationPolicy",
+    "showPublicDocument",
 }
 
 
