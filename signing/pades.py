@@ -34,6 +34,7 @@ __all__ = [
     "RESERVED_BYTES",
     "PdfSignature",
     "Revision",
+    "Signer",
     "complete",
     "prepare",
     "put_in",

@@ -328,6 +328,8 @@ class Journey:
         self._do("release", release)
         for member in present:
             self._do("sign-record", lambda member=member: member.sign_record(tender, stage))  # type: ignore[misc]
+        for member in present:
+            self._do("sign-minutes", lambda member=member: member.sign_minutes(tender, stage))  # type: ignore[misc]
         if stage == "C":
             return
         document = self.site.insist(lambda: head.propose_decision(tender, stage))
@@ -345,6 +347,11 @@ class Journey:
         assert document is not None
         for member in (head, *others):
             self._do("award", lambda member=member: member.sign_award(self.tender, document))  # type: ignore[misc]
+        for member in (head, *others):
+            self._do(
+                "sign-minutes",
+                lambda member=member: member.sign_minutes(self.tender, "decision"),  # type: ignore[misc]
+            )
         self._do("end", lambda: self.site.cast.buyer().close(self.tender))
         (lot,) = parse_canonical(document)["lots"]
         standing = [bid for bid in self.script.bids if bid.bidder in self.sealed]
