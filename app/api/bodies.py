@@ -193,7 +193,7 @@ class PreparedMinutesAnswer(BaseModel):
 class MinutesSignatureBody(Strict):
     """The CMS over the prepared revision, and what that revision was."""
 
-    revision: Annotated[int, Field(ge=1, le=100)]
+    revision: Annotated[int, Field(ge=1, le=100, strict=True)]
     signed_at: Annotated[str, Field(max_length=40)]
     signature: Annotated[Base64, Field(max_length=64 << 10)]
 
