@@ -121,15 +121,18 @@ class Site:
     def kill(self, process: Process) -> None:
         """SIGKILL, wherever it is."""
         until = time.monotonic() + _PATIENCE_SECONDS
-        while (pid := {"server": self.server.pid, **self._children()}.get(process)) is None or (
-            process == "server" and self.server.poll() is not None
-        ):
+        while True:
+            # Another thread may be starting the next server: pid and state are those of one and the same.
+            server = self.server
+            pid = {"server": server.pid, **self._children()}.get(process)
+            if pid is not None and (process != "server" or server.poll() is None):
+                break
             assert time.monotonic() < until, f"there is no {process} to kill"
             time.sleep(0.05)
         os.kill(pid, signal.SIGKILL)
         self.deaths[process] += 1
         if process == "server":
-            self.server.wait()
+            server.wait()
         elif process == "custodian":
             self._custodian_deaths += 1
 
