@@ -175,7 +175,10 @@ class MinutesStore(Protocol):
     def maybe(self, tender: str, stage: str) -> StoredMinutes | None: ...
     def all(self, tender: str) -> list[StoredMinutes]: ...
     def put(self, tender: str, minutes: StoredMinutes) -> None:
-        """Compare-and-swap on the revision before; raises MinutesStale when somebody else was first."""
+        """Compare-and-swap on the revision before; raises MinutesStale when somebody else was first.
+
+        The tender was loaded before, so that one signer follows the other.
+        """
         ...
 
 

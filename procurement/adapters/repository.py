@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import func, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
@@ -311,22 +310,19 @@ class SqlMinutes:
 
     def put(self, tender: str, minutes: StoredMinutes) -> None:
         values = {name: getattr(minutes, name) for name in ("revision", "digest", "renderer", "pdf")}
-        try:
-            if minutes.revision == 1:
-                self._session.add(MinutesRow(tender=tender, stage=minutes.stage, **values))
-                self._session.flush()
-                return
-            done = self._session.execute(
-                update(MinutesRow)
-                .where(
-                    MinutesRow.tender == tender,
-                    MinutesRow.stage == minutes.stage,
-                    MinutesRow.revision == minutes.revision - 1,
-                )
-                .values(**values)
+        if minutes.revision == 1:
+            self._session.add(MinutesRow(tender=tender, stage=minutes.stage, **values))
+            self._session.flush()
+            return
+        done = self._session.execute(
+            update(MinutesRow)
+            .where(
+                MinutesRow.tender == tender,
+                MinutesRow.stage == minutes.stage,
+                MinutesRow.revision == minutes.revision - 1,
             )
-        except IntegrityError as error:
-            raise MinutesStale("another member signed meanwhile", stage=minutes.stage) from error
+            .values(**values)
+        )
         if done.rowcount != 1:  # type: ignore[attr-defined]
             raise MinutesStale("another member signed meanwhile", stage=minutes.stage)
 

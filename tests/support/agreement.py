@@ -179,15 +179,15 @@ def _check_openings(database: Snapshot, journal: list[JournalEntry]) -> None:
         assert all((tender_id, digest) in known for digest in tender.documents())
 
 
-def _check_minutes(database: sqlite3.Connection) -> None:
+def _check_minutes(database: Snapshot) -> None:
     """The pages kept are those of the newest event, which counts as many signatures as events tell of."""
     told: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for (payload,) in database.execute(
-        "SELECT payload FROM outbox WHERE type LIKE '%minutes-signed%' ORDER BY seq"
+    for (payload,) in database.rows(
+        "SELECT payload FROM outbox WHERE type = 'ir.tehran.procurement.minutes-signed.v1' ORDER BY seq"
     ):
         data = json.loads(payload)["data"]
         told.setdefault((data["tender"], data["stage"]), []).append(data)
-    kept = database.execute("SELECT tender, stage, revision, digest, pdf FROM minutes").fetchall()
+    kept = database.rows("SELECT tender, stage, revision, digest, pdf FROM minutes")
     assert {row[:2] for row in kept} == told.keys()
     for tender, stage, revision, digest, pdf in kept:
         events = told[tender, stage]
