@@ -226,11 +226,11 @@ class Member:
         trust, now = self._session.trust(), self._session.clock.now()
         with checking("minutes"):
             decided = decided_in(answer) if stage == FINAL else None
-            held = self._hold(tender, decided.stage if decided else stage)
+        held = self._hold(tender, decided.stage if decided else stage)
+        with checking("minutes"):
             revision = check_prepared(answer, held, decided, self._session.party, trust, now)
-            cms = sign_prepared(revision, self._session.signer, self._session.stamp)
-            signed = put_in(revision, cms)
-        self._session.folder.write(f"minutes/{tender}-{stage}.pdf", signed)
+        cms = sign_prepared(revision, self._session.signer, self._session.stamp)
+        self._session.folder.write(f"minutes/{tender}-{stage}.pdf", put_in(revision, cms))
         body = {
             "revision": answer["revision"],
             "signed_at": answer["signed_at"],
