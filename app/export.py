@@ -165,6 +165,8 @@ def _tender_files(tender: Tender, repositories: Repositories, container: Contain
         path = _path_of(stored, in_force)
         if path is not None and _may_be_shown(stored, tender):
             yield from _signed(path, stored.document, stored.signatures)
+    for minutes in repositories.minutes.all(tender.id):
+        yield f"minutes/{minutes.stage}.pdf", minutes.pdf
     for stage, record in records.items():
         for result in record["results"]:
             if result["bid_digest"] is not None:

@@ -2,7 +2,7 @@
 
 Order and names of the checks: folder (every file is listed, the list is sealed), trust, keys, log, events,
 journal, completeness; then for each tender notice, key-set, closing-list, submissions, receipts,
-withdrawals, openings, award, end; then ocds; then the receipt that somebody brought along.
+withdrawals, openings, award, minutes, minutes-pages, end; then ocds; then the receipt that somebody brought along.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from audit.evidence import (
     read_trust,
 )
 from audit.folder import Folder
+from audit.minutes import check_minutes, check_pages
 from audit.ocds import check_ocds
 from audit.openings import check_openings
 from audit.receipt import check_receipt
@@ -157,6 +158,12 @@ class _Run:
             done(check_openings(file, anchors))
         with self._check("award", title) as done:
             done(check_award(file))
+        with self._check("minutes", title) as done:
+            done(check_minutes(file))
+        with self._check("minutes-pages", title) as done:
+            made, unmade = check_pages(file)
+            done(made)
+            self.report.notes += [f"minutes-pages, {title}: not made for {each}" for each in unmade]
         with self._check("end", title) as done:
             done(check_end(file))
 

@@ -47,7 +47,8 @@ _ONCE = frozenset(
 )
 _ENDS = frozenset({f"{_FACT}tender-cancelled.v1", f"{_FACT}tender-unsuccessful.v1"})
 _AFTER_THE_END = frozenset(
-    f"{_FACT}{fact}.v1" for fact in ("envelopes-returned", "keys-destroyed", "record-signed")
+    f"{_FACT}{fact}.v1"
+    for fact in ("envelopes-returned", "keys-destroyed", "record-signed", "minutes-signed")
 )
 _RECEIPT_FIELDS = (
     "lot",

@@ -13,7 +13,6 @@ from client.session import PartySession, VerifiedTender
 from kernel.canonical import from_base64, parse_canonical, sha256_hex, to_base64
 from kernel.clock import format_utc
 from kernel.errors import MalformedInput
-from pki.timestamp import make_request, token_of_response
 from pki.trust import TrustStore
 from procurement.published import ClosingList, ListedAct
 from procurement.rules.notice import KINDS
@@ -215,9 +214,7 @@ class Bidder:
         return seal_envelope(payload, context, verified.key_set)
 
     def _stamp(self, signature_value: bytes) -> bytes:
-        request = make_request(signature_value)
-        answer = self._session.api.post_bytes("/tsa", request, "application/timestamp-query")
-        return token_of_response(answer, request)
+        return self._session.stamp(signature_value)
 
     def _check_seal(
         self,

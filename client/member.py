@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from client.buyer import document_of
-from client.errors import DraftDiffers, NotVerified
+from client.errors import ApiRefusal, DraftDiffers, NotVerified
+from client.minutes import HeldStage, check_prepared, decided_in, put_in
 from client.opening_record import CheckedRecord, check_record
 from client.session import PartySession, checking
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
@@ -23,13 +24,17 @@ from procurement.rules.award import award_document, check_same
 from procurement.rules.commission import head_of
 from procurement.rules.decision import check_verdicts, decision_document, propose
 from procurement.rules.facts import Record, Verdict
+from procurement.rules.minutes import FINAL
 from procurement.rules.regimes import rules_at
 from sealing.key_set import KeySet
 from sealing.shares import check_share, open_share
 from signing.cms import sign_detached
+from signing.pades import sign_prepared
 
 NO_REJECTIONS: Mapping[str, str] = {}
 _MAX_BYTES = 32 << 20
+# More than there are others who could sign meanwhile.
+_ROUNDS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Member:
 
     def __init__(self, session: PartySession) -> None:
         self._session = session
+        self._held: HeldStage | None = None
 
     def countersign_key_set(self, tender: str) -> list[str]:
         """Sign the key set if it holds this member's own certificates; returns who has yet to sign."""
@@ -83,6 +89,10 @@ class Member:
 
     def package(self, tender: str, stage: str) -> StagePackage:
         """The stage package, checked in full; raises PackageRefused."""
+        return self._package(tender, stage)[1]
+
+    def _package(self, tender: str, stage: str) -> tuple[dict[str, Any], StagePackage]:
+        """The package as it came, and what its checks made of it."""
         raw = self._session.api.get(f"/tenders/{tender}/openings/{stage}/package")
         anchors = self._session.folder.anchors
         checked = verify_stage_package(
@@ -95,7 +105,7 @@ class Member:
         )
         if checked.tender != tender:
             raise NotVerified("package", "the package is for another tender")
-        return checked
+        return raw, checked
 
     def hand_in_batch(self, tender: str, stage: str) -> HandedIn:
         """Check the package, open this member's shares in one step and hand in the signed batch.
@@ -128,17 +138,34 @@ class Member:
 
     def check_record(self, tender: str, stage: str) -> CheckedRecord:
         """The opening record with its bids, as far as this member can recompute them; raises NotVerified."""
-        package = self.package(tender, stage)
+        raw, package = self._package(tender, stage)
         wire = self._session.api.get(f"/tenders/{tender}/openings/{stage}/record")
         bids = self._session.api.get(f"/tenders/{tender}/openings/{stage}/bids")
         with checking("record"):
-            return check_record(wire, bids, package, self._session.trust(), self._session.clock.now())
+            record = check_record(wire, bids, package, self._session.trust(), self._session.clock.now())
+        self._held = HeldStage(raw, package, record)
+        return record
 
     def sign_record(self, tender: str, stage: str) -> CheckedRecord:
         """Check the record and put this member's signature under it."""
         checked = self.check_record(tender, stage)
         self._post_signature(f"/tenders/{tender}/openings/{stage}/record/signatures", checked.document)
         return checked
+
+    def sign_minutes(self, tender: str, stage: str) -> list[str]:
+        """Check the minutes of an opening (A, B, C) or of the final ``decision`` and sign them as PDF.
+
+        Returns who of those present has yet to sign. Raises NotVerified when they say or hold anything else than
+        what this member computes from its own verified papers; then nothing is signed.
+        """
+        for _ in range(_ROUNDS - 1):
+            try:
+                return self._sign_minutes(tender, stage)
+            except ApiRefusal as refusal:
+                # Another member was quicker; what it signed is checked with the rest.
+                if refusal.code != "minutes-stale":
+                    raise
+        return self._sign_minutes(tender, stage)
 
     def propose_decision(
         self, tender: str, stage: str, *, rejections: Mapping[str, str] = NO_REJECTIONS
@@ -192,6 +219,33 @@ class Member:
         )
         check_same(value, computed, rules_at(notice.regime, notice.published_at))
         return self._sign_and_post(f"/tenders/{tender}/award", document)
+
+    def _sign_minutes(self, tender: str, stage: str) -> list[str]:
+        path = f"/tenders/{tender}/minutes/{stage}"
+        answer = self._session.api.get(f"{path}/prepared")
+        trust, now = self._session.trust(), self._session.clock.now()
+        with checking("minutes"):
+            decided = decided_in(answer) if stage == FINAL else None
+        held = self._hold(tender, decided.stage if decided else stage)
+        with checking("minutes"):
+            revision = check_prepared(answer, held, decided, self._session.party, trust, now)
+        cms = sign_prepared(revision, self._session.signer, self._session.stamp)
+        self._session.folder.write(f"minutes/{tender}-{stage}.pdf", put_in(revision, cms))
+        body = {
+            "revision": answer["revision"],
+            "signed_at": answer["signed_at"],
+            "signature": to_base64(cms),
+        }
+        return [str(party) for party in self._session.api.post(f"{path}/signatures", body)["missing"]]
+
+    def _hold(self, tender: str, stage: str) -> HeldStage:
+        """Package and record of a stage as this member has checked them last."""
+        held = self._held
+        if held is None or (held.package.tender, held.package.stage) != (tender, stage):
+            self.check_record(tender, stage)
+            held = self._held
+        assert held is not None
+        return held
 
     def _share(self, submission: CheckedSubmission, stage: str, index: int) -> dict[str, Any]:
         header = submission.headers[stage]

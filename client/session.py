@@ -17,6 +17,7 @@ from kernel.canonical import from_base64
 from kernel.clock import Clock
 from kernel.errors import DomainError, Unavailable
 from pki.algorithms import fingerprint_of
+from pki.timestamp import make_request, token_of_response
 from pki.trust import TrustStore
 from procurement.published import (
     MAX_CLOSING_LIST_BYTES,
@@ -141,6 +142,12 @@ class PartySession:
     def sign(self, document: dict[str, Any]) -> dict[str, str]:
         """Sign a document as this party; the wire form."""
         return to_wire(sign_document(document, self.signer, self.clock.now()))
+
+    def stamp(self, signature_value: bytes) -> bytes:
+        """A time stamp (RFC 3161) over a signature value, from the server's authority."""
+        request = make_request(signature_value)
+        answer = self.api.post_bytes("/tsa", request, "application/timestamp-query")
+        return token_of_response(answer, request)
 
     def wait_for(self, fetch: Callable[[], dict[str, Any] | None], what: str) -> dict[str, Any]:
         """Ask until there is an answer, for ``PROOF_WAIT_SECONDS`` of this machine's time; raises Unavailable."""

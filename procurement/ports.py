@@ -90,6 +90,17 @@ class StoredBlob:
     received: bool
 
 
+@dataclass(frozen=True)
+class StoredMinutes:
+    """Minutes with at least one signature; ``revision`` counts them, ``renderer`` made the unsigned pages."""
+
+    stage: str
+    revision: int
+    digest: str
+    renderer: str
+    pdf: bytes
+
+
 class Tenders(Protocol):
     def add(self, tender: Tender, *, drafted_by: str) -> None: ...
     def load(self, tender_id: str) -> Tender:
@@ -160,6 +171,17 @@ class Submissions(Protocol):
     def acts(self, tender: str) -> list[StoredAct]: ...
 
 
+class MinutesStore(Protocol):
+    def maybe(self, tender: str, stage: str) -> StoredMinutes | None: ...
+    def all(self, tender: str) -> list[StoredMinutes]: ...
+    def put(self, tender: str, minutes: StoredMinutes) -> None:
+        """Compare-and-swap on the revision before; raises MinutesStale when somebody else was first.
+
+        The tender was loaded before, so that one signer follows the other.
+        """
+        ...
+
+
 class ObjectStore(Protocol):
     """Content-addressed files; a name exists only once its bytes are durable."""
 
@@ -191,6 +213,7 @@ class Repositories:
     tenders: Tenders
     documents: Documents
     submissions: Submissions
+    minutes: MinutesStore
 
 
 @dataclass(frozen=True)

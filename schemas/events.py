@@ -81,6 +81,9 @@ SHARE_BATCH_RECEIVED = EventType(
     f"{_PROCUREMENT}share-batch-received.v1", frozenset({"tender", "stage", "party", "digest"})
 )
 OPENING_RECORDED = _public("opening-recorded", "stage", "digest", "opened", "unopenable", "disputed")
+MINUTES_SIGNED = _public(
+    "minutes-signed", "stage", "party", "digest", "source_digest", "revision", "renderer"
+)
 DECISION_MADE = _public(
     "decision-made", "stage", "digest", "record_digest", "accepted", "rejected", "signers"
 )
@@ -110,6 +113,7 @@ EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
             OPENING_STARTED,
             SHARE_BATCH_RECEIVED,
             OPENING_RECORDED,
+            MINUTES_SIGNED,
             DECISION_MADE,
             PRICE_OPENING_EXTENDED,
             AWARD_DECIDED,

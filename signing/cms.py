@@ -57,10 +57,13 @@ def sign_detached(
     content: bytes,
     signer: Signer,
     *,
-    at: datetime,
+    at: datetime | None,
     timestamp: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
-    """The DER of a signature over ``content``; ``timestamp`` maps the signature value to a token."""
+    """The DER of a signature over ``content``; ``timestamp`` maps the signature value to a token.
+
+    ``at`` is the time that it claims; None in a PDF, whose signature dictionary claims it (EN 319 142-1 §6.3).
+    """
     return sign_data(content, signer, signing_time=at, timestamp=timestamp)
 
 
@@ -72,13 +75,14 @@ def verify_detached(
     now: datetime,
     party: str | None = None,
     require_timestamp: bool = False,
+    claims_time: bool = True,
 ) -> SignatureReport:
-    """The report of a valid signature.
+    """The report of a valid signature; without ``claims_time`` it must not name a time, as in a PDF.
 
     Raises SignatureInvalid, WrongSigner, TimestampInvalid, CertificateUntrusted, CertificateExpired,
     CertificateRevoked or RevocationUnknown.
     """
-    signed = _parse(der)  # (1)
+    signed = _parse(der, claims_time)  # (1)
     _check(signed, content)  # (2)
     if require_timestamp and signed.timestamp is None:
         raise SignatureInvalid("the signature carries no time stamp")
@@ -142,13 +146,16 @@ def _refused(der: bytes, error: DomainError) -> SignatureReport:
     )
 
 
-def _parse(der: bytes) -> SignedContent:
+def _parse(der: bytes, claims_time: bool = True) -> SignedContent:
     try:
         signed = parse_signed_data(der)
     except SignedDataInvalid as error:
         raise SignatureInvalid(str(error)) from error
-    if signed.signing_time is None:  # EN 319 122-1 §6.3: required at the baseline levels.
-        raise SignatureInvalid("the signing time is missing")
+    # EN 319 122-1 §6.3: required at the baseline levels; EN 319 142-1 §6.3: not present in a PDF.
+    if (signed.signing_time is not None) is not claims_time:
+        raise SignatureInvalid(
+            "the signing time is missing" if claims_time else "a signing time has no place here"
+        )
     return signed
 
 

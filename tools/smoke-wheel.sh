@@ -23,4 +23,14 @@ trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 unset PYTHONPATH
 venv/bin/mohr --help >/dev/null
+venv/bin/python - <<'EOF'
+from pathlib import Path
+
+import paper
+
+folder = Path(paper.__file__).parent
+shipped = ("minutes.typ", "fonts/Vazirmatn-Regular.ttf", "fonts/Vazirmatn-Bold.ttf", "fonts/OFL.txt")
+assert "site-packages" in str(folder)
+assert all((folder / name).is_file() for name in shipped), "the wheel lacks fonts, their licence or the template"
+EOF
 echo "smoke-wheel: the built wheel starts"

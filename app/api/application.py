@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api import audit, auth, health, identity, log, ocds, openings, pki, submissions, tenders
+from app.api import audit, auth, health, identity, log, minutes, ocds, openings, pki, submissions, tenders
 from app.api.limits import Limits
 from app.api.problems import MEDIA_TYPE, install_problems
 from app.container import Container
@@ -22,6 +22,7 @@ ROUTERS = (
     tenders.router,
     submissions.router,
     openings.router,
+    minutes.router,
     log.router,
     ocds.router,
     audit.router,
@@ -38,6 +39,7 @@ TAGS = {
     "tenders": "From draft to notice, closing list and end",
     "submissions": "A bidder's way in",
     "openings": "The commission's sessions, decisions and award",
+    "minutes": "Minutes of openings and of the final decision, as PDF",
     "log": "The transparency log",
     "audit": "What an auditor takes home",
     "ocds": "Open contracting data",

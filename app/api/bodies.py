@@ -181,5 +181,30 @@ class InForce(BaseModel):
     in_force: bool
 
 
+class PreparedMinutesAnswer(BaseModel):
+    """The next revision of the minutes (PDF) with room for the asking member's signature."""
+
+    pdf: str
+    revision: int
+    signed_at: str
+    decided: ManySigned | None
+
+
+class MinutesSignatureBody(Strict):
+    """The CMS over the prepared revision, and what that revision was."""
+
+    revision: Annotated[int, Field(ge=1, le=100, strict=True)]
+    signed_at: Annotated[str, Field(max_length=40)]
+    signature: Annotated[Base64, Field(max_length=64 << 10)]
+
+
+class MinutesAnswer(BaseModel):
+    """How far the minutes are signed; ``digest`` is that of the newest revision."""
+
+    digest: str
+    signed: list[str]
+    missing: list[str]
+
+
 class ReturnsAnswer(BaseModel):
     returns: list[SignedDocumentBody]

@@ -126,6 +126,7 @@ _PROCUREMENT = {
     "not-present": ProblemKind(403, "Not present in that session"),
     "batch-repeated": ProblemKind(409, "Shares handed in already"),
     "too-few-batches": ProblemKind(409, "Too few members have handed in their shares"),
+    "minutes-stale": ProblemKind(409, "Minutes are not the current ones"),
     "not-eligible": ProblemKind(409, "Not the envelopes that may be opened now"),
     "document-mismatch": ProblemKind(409, "Refers to another document"),
     "majority-missing": ProblemKind(409, "Majority missing"),

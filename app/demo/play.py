@@ -220,7 +220,7 @@ def _check_listed(running: Running, bid: ScriptedBid, cast: Cast) -> None:
 
 
 def _open(running: Running, stage: str, cast: Cast) -> None:
-    """One session: sign in, open, hand in, release, sign the record, and for A and B decide."""
+    """One session: sign in, open, hand in, release, sign record and minutes, and for A and B decide."""
     tender, sitting = running.tender, cast.sitting()
     head = sitting[0]
     for member in sitting:
@@ -231,6 +231,9 @@ def _open(running: Running, stage: str, cast: Cast) -> None:
     head.release(tender, stage)
     for member in sitting:
         member.sign_record(tender, stage)
+        missing = member.sign_minutes(tender, stage)
+    if missing:
+        raise DemoFailed(f"the minutes of {stage} lack signatures of {missing}")
     if stage == "C":
         return
     document = head.propose_decision(tender, stage, rejections=_rejections(running, stage, cast))
@@ -264,6 +267,10 @@ def _award(running: Running, cast: Cast) -> None:
     if not in_force[-1]:
         raise DemoFailed("the award is not in force with two of three signatures")
     running.award = parse_canonical(document)
+    for member in sitting:
+        missing = member.sign_minutes(running.tender, "decision")
+    if missing:
+        raise DemoFailed(f"the minutes of the award lack signatures of {missing}")
 
 
 def _check_returns(running: Running, cast: Cast) -> int:

@@ -96,3 +96,16 @@ class ActRow(Base):
     receipt: Mapped[bytes] = mapped_column(LargeBinary)
     receipt_signature: Mapped[bytes] = mapped_column(LargeBinary)
     reason: Mapped[str | None] = mapped_column(String(64))
+
+
+class MinutesRow(Base):
+    """The newest revision of each minutes; the earlier ones are its beginnings. ``revision`` counts signatures."""
+
+    __tablename__ = "minutes"
+
+    tender: Mapped[str] = mapped_column(ForeignKey("tenders.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(8), primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String(64))
+    renderer: Mapped[str] = mapped_column(String(64))
+    pdf: Mapped[bytes] = mapped_column(LargeBinary)

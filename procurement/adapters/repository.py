@@ -10,8 +10,24 @@ from sqlalchemy.orm import Session
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
 from kernel.database import locked
 from kernel.errors import Conflict, NotFound
-from procurement.adapters.orm import ActRow, BlobRow, DocumentRow, SignatureRow, SubmissionRow, TenderRow
-from procurement.ports import Repositories, StoredAct, StoredBlob, StoredDocument, StoredSubmission
+from procurement.adapters.orm import (
+    ActRow,
+    BlobRow,
+    DocumentRow,
+    MinutesRow,
+    SignatureRow,
+    SubmissionRow,
+    TenderRow,
+)
+from procurement.ports import (
+    Repositories,
+    StoredAct,
+    StoredBlob,
+    StoredDocument,
+    StoredMinutes,
+    StoredSubmission,
+)
+from procurement.rules.errors import MinutesStale
 from procurement.rules.tender import Tender
 
 _AGGREGATE_LIMIT_BYTES = 64 << 20
@@ -280,6 +296,41 @@ class SqlSubmissions:
         )
 
 
+class SqlMinutes:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def maybe(self, tender: str, stage: str) -> StoredMinutes | None:
+        row = self._session.get(MinutesRow, (tender, stage), populate_existing=True)
+        return _read_minutes(row) if row else None
+
+    def all(self, tender: str) -> list[StoredMinutes]:
+        query = select(MinutesRow).where(MinutesRow.tender == tender).order_by(MinutesRow.stage)
+        return [_read_minutes(row) for row in self._session.scalars(query)]
+
+    def put(self, tender: str, minutes: StoredMinutes) -> None:
+        values = {name: getattr(minutes, name) for name in ("revision", "digest", "renderer", "pdf")}
+        if minutes.revision == 1:
+            self._session.add(MinutesRow(tender=tender, stage=minutes.stage, **values))
+            self._session.flush()
+            return
+        done = self._session.execute(
+            update(MinutesRow)
+            .where(
+                MinutesRow.tender == tender,
+                MinutesRow.stage == minutes.stage,
+                MinutesRow.revision == minutes.revision - 1,
+            )
+            .values(**values)
+        )
+        if done.rowcount != 1:  # type: ignore[attr-defined]
+            raise MinutesStale("another member signed meanwhile", stage=minutes.stage)
+
+
+def _read_minutes(row: MinutesRow) -> StoredMinutes:
+    return StoredMinutes(row.stage, row.revision, row.digest, row.renderer, row.pdf)
+
+
 def _read_act(row: ActRow) -> StoredAct:
     names = StoredAct.__dataclass_fields__
     values = {name: getattr(row, name) for name in names}
@@ -289,4 +340,6 @@ def _read_act(row: ActRow) -> StoredAct:
 
 def repositories(session: Session) -> Repositories:
     """All repositories of procurement over one session."""
-    return Repositories(SqlTenders(session), SqlDocuments(session), SqlSubmissions(session))
+    return Repositories(
+        SqlTenders(session), SqlDocuments(session), SqlSubmissions(session), SqlMinutes(session)
+    )

@@ -197,6 +197,12 @@ class TooFewBatches(RuleBroken):
     code = "too-few-batches"
 
 
+class MinutesStale(RuleBroken):
+    """The minutes were signed by somebody else meanwhile, or prepared too long ago; prepare them anew and sign that."""
+
+    code = "minutes-stale"
+
+
 class NotEligible(RuleBroken):
     """The envelopes named are not exactly those that may be opened now."""
 

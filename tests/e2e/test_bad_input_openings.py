@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,10 +16,13 @@ import pytest
 
 from app.demo.cast import BUYER, SEATS, Cast
 from app.demo.stage import Stage, staged
+from audit.auditor import audit
 from client.bidder import Submitted
 from client.session import PartySession
-from kernel.canonical import parse_canonical, sha256_hex
-from kernel.clock import format_utc
+from kernel.canonical import from_base64, parse_canonical, sha256_hex, to_base64
+from kernel.clock import format_utc, parse_utc
+from signing.cms import sign_detached
+from signing.pades import Revision, read_pdf, sign_prepared
 from tests.e2e import scenes
 from tests.e2e.refusals import (
     FORM,
@@ -34,6 +40,7 @@ from tests.e2e.refusals import (
 )
 from tests.e2e.sealing_by_hand import HandMade, hand_made
 from tests.support.databases import Databases
+from tests.support.forgery import flipped
 
 NAME, TARDY = "راه‌سازان آزمون", "دیرکرد آزمون"
 SECOND = timedelta(seconds=1)
@@ -629,3 +636,130 @@ def test_what_is_closed_is_not_read(room: Room) -> None:
         for what in ("record", "bids"):
             answer = room.callers[0].get(f"/tenders/{tender}/openings/{stage}/{what}")
             refused(answer, 404, "not-found")
+
+
+def prepared(room: Room, seat: int, tender: str, stage: str) -> tuple[str, Json, Revision]:
+    """Where a member signs, the answer to be sent but for its signature, and the revision to sign."""
+    path = f"/tenders/{tender}/minutes/{stage}"
+    answer = room.callers[seat].get(f"{path}/prepared").json()
+    revision = read_pdf(from_base64(answer["pdf"], max_bytes=1 << 24))[1][-1]
+    body = {"revision": answer["revision"], "signed_at": answer["signed_at"]}
+    return f"{path}/signatures", body, revision
+
+
+def cms_of(room: Room, seat: int, revision: Revision) -> str:
+    session = room.members[seat]
+    return to_base64(sign_prepared(revision, session.signer, session.stamp))
+
+
+def test_minutes_before_their_time(room: Room) -> None:
+    """Nobody prepares, sees or signs minutes of what has not been opened or decided."""
+    body = {"revision": 1, "signed_at": format_utc(room.cast.clock.now()), "signature": "MIIB"}
+    with unchanged(room.stage.folder):
+        for tender, stage in (
+            (room.closed, "A"),
+            (room.in_session, "A"),
+            (room.recorded, "B"),
+            (room.evaluation, "decision"),
+            (room.priced, "decision"),
+        ):
+            path = f"/tenders/{tender}/minutes/{stage}"
+            for place in ("", "/document", "/prepared"):
+                refused(room.callers[0].get(f"{path}{place}"), 409, "wrong-state")
+            refused(room.callers[0].post(f"{path}/signatures", body), 409, "wrong-state")
+        refused(room.callers[0].get(f"/tenders/{room.priced}/minutes/D"), 422, "malformed-input")
+
+
+def test_minutes_by_those_who_were_not_there(room: Room) -> None:
+    """An absent member and the observer read the minutes and sign none; bidders do not see them."""
+    path = f"/tenders/{room.evaluation}/minutes/A"
+    _, body, revision = prepared(room, 1, room.evaluation, "A")
+    bidder = Caller.of(room.cast.organisation(NAME, "bidder"))
+    made = {seat: cms_of(room, seat, revision) for seat in (3, 5)}
+    with unchanged(room.stage.folder):
+        for seat, cms in made.items():
+            assert room.callers[seat].get(f"{path}/document").content.startswith(b"%PDF-1.7")
+            refused(room.callers[seat].get(f"{path}/prepared"), 403, "not-present", rule="commission-seats")
+            signed = {**body, "signature": cms}
+            answer = room.callers[seat].post(f"{path}/signatures", signed)
+            refused(answer, 403, "not-present", rule="commission-seats")
+        refused(bidder.get(f"{path}/document"), 403, "forbidden")
+        refused(bidder.get(f"{path}/prepared"), 403, "forbidden")
+
+
+def test_minutes_with_other_signatures(room: Room) -> None:
+    """Garbage, other bytes, another member's, no stamp, too long, malformed: refused, and nothing is kept."""
+    path, body, revision = prepared(room, 1, room.priced, "A")
+    _, _, other = prepared(room, 1, room.priced, "B")
+    session, post = room.members[1], room.callers[1].post
+    good, others = cms_of(room, 1, revision), cms_of(room, 2, revision)
+    unstamped = sign_detached(revision.covered, session.signer, at=None)
+    claiming = sign_detached(
+        revision.covered, session.signer, at=session.clock.now(), timestamp=session.stamp
+    )
+    wrong = {
+        "other bytes": cms_of(room, 1, other),
+        "no stamp": to_base64(unstamped),
+        "a claimed time": to_base64(claiming),
+        "trailing": to_base64(from_base64(good) + b"\x00"),
+        "too long": to_base64(b"\x30\x82\x7f\x00" + bytes(0x7F00)),
+        "no CMS": to_base64(b"\x30\x80" + b"x" * 40),
+        "empty": "",
+    }
+    with unchanged(room.stage.folder):
+        for name, signature in wrong.items():
+            answer = post(path, {**body, "signature": signature})
+            assert answer.status_code == 422, (name, answer.text)
+            refused(answer, 422, "signature-invalid")
+        broken = to_base64(flipped(from_base64(good), -1))  # the last byte is the time stamp's
+        refused(post(path, {**body, "signature": broken}), 422, "timestamp-invalid")
+        refused(post(path, {**body, "signature": others}), 422, "wrong-signer")
+        for changes in (
+            {"signature": "A" * (70 << 10)},
+            {"signature": None},
+            {"revision": 0},
+            {"revision": "1"},
+            {"signed_at": "yesterday"},
+            {"signed_at": "2026-01-01T00:00:00"},
+            {"more": 1},
+        ):
+            refused(post(path, {**body, "signature": good, **changes}), 422, "malformed-input")
+
+
+def test_minutes_that_are_not_the_current_ones(room: Room) -> None:
+    """Prepared too long ago, out of turn, overtaken by another member, or signed twice: a clear refusal each time."""
+    path, body, revision = prepared(room, 0, room.priced, "C")
+    _, overtaken, late = prepared(room, 2, room.priced, "C")
+    good = {**body, "signature": cms_of(room, 0, revision)}
+    old = format_utc(parse_utc(body["signed_at"]) - timedelta(minutes=11))
+    with unchanged(room.stage.folder):
+        for changes in ({"signed_at": old}, {"revision": 2}):
+            refused(room.callers[0].post(path, {**good, **changes}), 409, "minutes-stale")
+    before = Recorded.of(room.stage.folder)
+    answer = room.callers[0].post(path, good)
+    assert (answer.status_code, len(answer.json()["missing"])) == (201, 2)
+    changed = before.changed(Recorded.of(room.stage.folder))
+    assert changed == {"minutes": 1, "outbox": 1, "log_entries": 1, "event_sequences": 0}
+    overtaken["signature"] = cms_of(room, 2, late)
+    with unchanged(room.stage.folder):
+        refused(room.callers[0].post(path, good), 409, "conflict")
+        refused(room.callers[0].get(path.replace("signatures", "prepared")), 409, "conflict")
+        refused(room.callers[2].post(path, overtaken), 409, "minutes-stale")
+        refused(room.callers[2].post(path, {**overtaken, "revision": 2}), 422, "signature-invalid")
+    _, fresh, revision = prepared(room, 2, room.priced, "C")
+    signed = room.callers[2].post(path, {**fresh, "signature": cms_of(room, 2, revision)})
+    assert (signed.status_code, signed.json()["missing"]) == (201, [room.members[1].party])
+    told = room.callers[3].get(f"/tenders/{room.priced}/minutes/C").json()
+    assert told["signed"] == [room.members[0].party, room.members[2].party]
+    assert told["missing"] == [room.members[1].party]
+
+
+def test_the_audit_wants_minutes_of_what_was_closed(room: Room, tmp_path: Path) -> None:
+    """Unfinished minutes of tenders that run are no finding; a tender closed without them is named."""
+    room.cast.auditor().api.download("/audit/bundle.tar", tmp_path / "bundle.tar")
+    with tarfile.open(tmp_path / "bundle.tar") as archive:
+        archive.extractall(tmp_path / "audit", filter="data")
+    report = audit(tmp_path / "audit", json.dumps(room.stage.anchors).encode(), [])
+    findings = [(check.name, check.about, check.detail) for check in report.checks if not check.ok]
+    place = f"tenders/{room.awarded}/minutes/A.pdf"
+    assert findings == [("minutes", room.awarded, f"{place}: the tender was closed without these minutes")]

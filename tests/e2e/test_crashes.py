@@ -62,13 +62,14 @@ def test_server_killed_around_submission_and_closing(site: Site, tmp_path: Path)
 
 
 def test_server_killed_around_openings(site: Site, tmp_path: Path) -> None:
-    """Around batches, records and decisions, and between the custodian's answer and its record; a batch that
+    """Around batches, records, minutes and decisions, and between the custodian's answer and its record; a batch that
     comes in between changes nothing."""
     journey = Journey(site, (FIRST, SECOND))
     journey.plan = {
         "close-submissions": [("after.submission-closed",)],
         "batch": [("before.share-batch-received", "after.share-batch-received")],
         "release": [("opening.released",), ("before.opening-recorded",), ("after.opening-recorded",)],
+        "sign-minutes": [("before.minutes-signed",), (), ("after.minutes-signed",)],
         "decide": [(), (), ("before.decision-made", "after.decision-made")],
         "end": [("ending.destroyed", "before.keys-destroyed", "after.keys-destroyed")],
     }

@@ -33,12 +33,15 @@ from audit.report import Report
 from client.folder import PartyFolder
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
 from kernel.clock import parse_utc
+from paper.minutes import attached_source, render_minutes
 from procurement.rules.award import award_document
 from procurement.rules.notice import Notice
 from signing.cms import sign_detached
+from signing.pades import prepare, put_in, read_pdf
 from tests.e2e.conftest import quietly
 from tests.support.databases import Databases
 from tests.support.forgery import Forged, Json, ServerKeys, cosigned_at, flipped, paths_by_kind
+from tests.support.openssl import run_openssl
 from transparency.commitment import commitment_entry, disclosed_content, disclosed_leaf_hash
 from transparency.ocds import evolve, record_for, release_for
 from transparency.ocds_package import Publisher, from_bytes, record_package, release_package, to_bytes
@@ -426,6 +429,74 @@ def test_an_older_cosigned_checkpoint_does_not_hide_what_came_after(home: Home, 
     report = judged(forged, home, *home.receipts())
     assert not report.ok
     assert sum("it was dropped" in check.detail for check in report.checks) == len(home.receipts())
+
+
+# The minutes.
+
+
+def minutes_of(forged: Forged) -> str:
+    return next(path for path in forged.paths() if "/minutes/" in path).rpartition("/")[0]
+
+
+def test_minutes_that_the_server_makes_otherwise_are_found(home: Home, forged: Forged) -> None:
+    """Signatures taken off or put in another order, pages exchanged or added, an update behind, another's minutes:
+    each sealed again by the server, each found by the check of the minutes."""
+    place = minutes_of(forged)
+    true = {stage: forged.read(f"{place}/{stage}.pdf") for stage in ("A", "B", "C", "decision")}
+    base, revisions = read_pdf(true["A"])
+    swapped, room = (
+        prepare(base, revisions[1].update.party, revisions[1].update.signed_at),
+        revisions[1].update.cms,
+    )
+    more = json.loads(attached_source(base))
+    more["envelopes"] = more["envelopes"] * 20
+    cases = {
+        "no signature": {"A": base},
+        "the last one off": {"A": revisions[-2].pdf},
+        "another order": {"A": put_in(swapped, room)},
+        "an empty room": {"A": prepare(true["A"], "IR-1", revisions[0].update.signed_at).pdf},
+        "an update behind": {"A": true["A"] + b"\n%%EOF"},
+        "a page more": {"A": render_minutes(canonical_bytes(more)) + true["A"][len(base) :]},
+        "a changed page": {"A": true["A"].replace(b"/MediaBox[0 0 595", b"/MediaBox[0 0 295", 1)},
+        "exchanged": {"A": true["B"], "B": true["A"]},
+        "another stage's": {"C": true["B"]},
+        "none": {"decision": b""},
+    }
+    for name, files in cases.items():
+        for stage, pdf in files.items():
+            forged.write(f"{place}/{stage}.pdf", pdf)
+        forged.seal()
+        report = judged(forged, home)
+        assert not {check.name: check for check in report.checks}["minutes"].ok, name
+        forged.restore()
+
+
+def test_pages_of_another_renderer_are_not_judged(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages that another version made are not laid out again; that is said by name and held against nobody."""
+    monkeypatch.setattr("audit.minutes.RENDERER", "typst 99, minutes 1")
+    report = audit(home.folder, home.anchors, [])
+    assert report.ok
+    (pages,) = (check for check in report.checks if check.name == "minutes-pages")
+    assert pages.count == 0
+    assert sum("minutes-pages" in note and "not made for" in note for note in report.notes) == 4
+
+
+def test_stock_tools_accept_the_minutes(home: Home, tmp_path: Path) -> None:
+    """pdfsig finds three valid signatures in each, the last over the whole file; openssl takes each CMS by the root."""
+    found = sorted(home.folder.glob("tenders/*/minutes/*.pdf"))
+    assert len(found) == 4
+    shutil.copy(home.folder / "trust" / "root.pem", tmp_path / "root.pem")
+    verify = ["cms", "-verify", "-cades", "-binary", "-inform", "DER", "-in", "c.p7s", "-content", "m.bin"]
+    verify += ["-CAfile", "root.pem", "-purpose", "any", "-no_check_time", "-out", "out.bin"]
+    for path in found:
+        said = subprocess.run(["pdfsig", "-nocert", str(path)], capture_output=True, timeout=60, check=True)
+        assert said.stdout.count(b"Signature is Valid.") == 3
+        assert b"  - Total document signed" in said.stdout.split(b"Signature #3")[1]
+        for revision in read_pdf(path.read_bytes())[1]:
+            (tmp_path / "c.p7s").write_bytes(revision.update.cms)
+            (tmp_path / "m.bin").write_bytes(revision.covered)
+            agreed, said_by_openssl = run_openssl(tmp_path, *verify)
+            assert agreed, said_by_openssl
 
 
 # The command.

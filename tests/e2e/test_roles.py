@@ -85,6 +85,10 @@ ALLOWED: dict[str, set[str]] = {
     "decideStage": {"member"},
     "draftAward": {"member"},
     "decideAward": {"member"},
+    "showMinutes": {"member", "auditor"},
+    "downloadMinutes": {"member", "auditor"},
+    "prepareMinutes": {"member"},
+    "signMinutes": {"member"},
     "listReturns": {"bidder", "auditor"},
     "exportAuditFolder": {"auditor"},
 }
@@ -102,6 +106,7 @@ BODIES: dict[str, Any] = {
     "extendPriceOpening": {"until": "2030-01-01T00:00:00Z", "reason": "a reason"},
     "countersignKeySet": {"signature": ""},
     "signRecord": {"signature": ""},
+    "signMinutes": {"revision": 1, "signed_at": "2030-01-01T00:00:00Z", "signature": ""},
     "submitEnvelope": {"manifest": "", "seal": "", "headers": {}},
     **dict.fromkeys(
         (

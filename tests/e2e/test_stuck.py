@@ -69,6 +69,8 @@ def test_proposals_and_odd_bids_stop_nothing(tmp_path: Path, databases: Database
             f"/tenders/{running.tender}/cancel", {"ground": "need-gone", "reason": "the street was rebuilt"}
         )
         assert ended["state"] == "cancelled"
+        with pytest.raises(ApiRefusal, match="wrong-state"):
+            technical.sign_minutes(running.tender, "A")
 
 
 def _send_for_no_lot(

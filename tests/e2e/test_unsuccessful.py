@@ -45,12 +45,16 @@ def test_nobody_is_accepted(tmp_path: Path, databases: Databases) -> None:
         head.release(running.tender, "A")
         for member in sitting:
             member.sign_record(running.tender, "A")
+            member.sign_minutes(running.tender, "A")
         decision = head.propose_decision(running.tender, "A")
         assert [result["accepted"] for result in json.loads(decision)["results"]] == [False]
         assert head.sign_decision(running.tender, "A", decision) is False
         assert others[0].sign_decision(running.tender, "A", decision) is True
         api = cast.auditor().api
         assert api.get(f"/tenders/{running.tender}")["state"] == "unsuccessful"
+        for member in sitting:
+            missing = member.sign_minutes(running.tender, "decision")
+        assert missing == []
         cast.buyer().close(running.tender)
         session = cast.organisation(bid.bidder, "bidder")
         returned = session.api.get(f"/tenders/{running.tender}/returns")["returns"]

@@ -40,6 +40,7 @@ def assert_agreement(stage: Stage) -> None:
         _check_blobs(database, stage.folder / "objects")
         journal = read_journal(stage)
         _check_openings(database, journal)
+        _check_minutes(database)
     _check_answers(journal, stage.folder / "custodian" / "answers")
     _check_receipts(stage, leaves)
 
@@ -176,6 +177,22 @@ def _check_openings(database: Snapshot, journal: list[JournalEntry]) -> None:
         tender = Tender.from_json(_json(aggregate))
         assert tender.state == state
         assert all((tender_id, digest) in known for digest in tender.documents())
+
+
+def _check_minutes(database: Snapshot) -> None:
+    """The pages kept are those of the newest event, which counts as many signatures as events tell of."""
+    told: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for (payload,) in database.rows(
+        "SELECT payload FROM outbox WHERE type = 'ir.tehran.procurement.minutes-signed.v1' ORDER BY seq"
+    ):
+        data = json.loads(payload)["data"]
+        told.setdefault((data["tender"], data["stage"]), []).append(data)
+    kept = database.rows("SELECT tender, stage, revision, digest, pdf FROM minutes")
+    assert {row[:2] for row in kept} == told.keys()
+    for tender, stage, revision, digest, pdf in kept:
+        events = told[tender, stage]
+        assert [each["revision"] for each in events] == list(range(1, revision + 1))
+        assert events[-1]["digest"] == digest == sha256_hex(pdf)
 
 
 def _check_answers(journal: list[JournalEntry], answers: Path) -> None:

@@ -121,15 +121,18 @@ class Site:
     def kill(self, process: Process) -> None:
         """SIGKILL, wherever it is."""
         until = time.monotonic() + _PATIENCE_SECONDS
-        while (pid := {"server": self.server.pid, **self._children()}.get(process)) is None or (
-            process == "server" and self.server.poll() is not None
-        ):
+        while True:
+            # Another thread may be starting the next server: pid and state are those of one and the same.
+            server = self.server
+            pid = {"server": server.pid, **self._children()}.get(process)
+            if pid is not None and (process != "server" or server.poll() is None):
+                break
             assert time.monotonic() < until, f"there is no {process} to kill"
             time.sleep(0.05)
         os.kill(pid, signal.SIGKILL)
         self.deaths[process] += 1
         if process == "server":
-            self.server.wait()
+            server.wait()
         elif process == "custodian":
             self._custodian_deaths += 1
 
@@ -328,6 +331,8 @@ class Journey:
         self._do("release", release)
         for member in present:
             self._do("sign-record", lambda member=member: member.sign_record(tender, stage))  # type: ignore[misc]
+        for member in present:
+            self._do("sign-minutes", lambda member=member: member.sign_minutes(tender, stage))  # type: ignore[misc]
         if stage == "C":
             return
         document = self.site.insist(lambda: head.propose_decision(tender, stage))
@@ -345,6 +350,11 @@ class Journey:
         assert document is not None
         for member in (head, *others):
             self._do("award", lambda member=member: member.sign_award(self.tender, document))  # type: ignore[misc]
+        for member in (head, *others):
+            self._do(
+                "sign-minutes",
+                lambda member=member: member.sign_minutes(self.tender, "decision"),  # type: ignore[misc]
+            )
         self._do("end", lambda: self.site.cast.buyer().close(self.tender))
         (lot,) = parse_canonical(document)["lots"]
         standing = [bid for bid in self.script.bids if bid.bidder in self.sealed]

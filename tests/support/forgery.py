@@ -231,7 +231,9 @@ def _time_of(document: Mapping[str, Any]) -> datetime:
 
 def flipped(data: bytes, position: int) -> bytes:
     """One bit at that position is another one."""
-    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :]
+    changed = bytearray(data)
+    changed[position] ^= 1
+    return bytes(changed)
 
 
 def cosigned_at(note: str) -> datetime:

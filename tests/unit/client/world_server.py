@@ -19,9 +19,13 @@ from client.folder import PartyFolder
 from client.http import ApiClient
 from client.session import PartySession
 from custodian.setup import custodian_vkey
-from kernel.canonical import from_base64, parse_canonical, sha256_hex, to_base64
+from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
+from kernel.clock import format_utc
+from paper.minutes import render_minutes
+from procurement.rules.minutes import StagePapers, opening_minutes
 from signing.cms import Signer
 from signing.documents import sign_document, to_wire
+from signing.pades import prepare, put_in, sign_prepared
 from tests.support.tenders import Member, Submission, TenderWorld, bid_content, many
 
 Answer = dict[str, Any]
@@ -41,6 +45,9 @@ class WorldServer(httpx.BaseTransport):
         self.batches: list[Answer] = []
         self.signed: list[Answer] = []
         self._waiting: dict[str, list[str]] = {}
+        self.minutes_signers: list[Member] = []
+        self.prepared = b""
+        self.minutes_document: Lie = lambda source: source
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         body = request.read()
@@ -81,7 +88,38 @@ class WorldServer(httpx.BaseTransport):
             return package
         if parts[-1] == "next":
             return {"submission_number": 1 + len(world.submissions)}
+        if parts[2] == "minutes":
+            return self._minutes(parts[3])
         return self._opening(parts)
+
+    def _minutes(self, stage: str) -> Answer:
+        """Prepared for the first member, after the signatures of ``minutes_signers``."""
+        world, authority = self.world, self.world.authority
+        package = world.stage_package(stage)
+        record = world.held[stage].record
+        assert record is not None
+        papers = StagePapers(
+            notice=world.notice,
+            closing_list=_content(package["closing_list"]),
+            session=_content(package["session"]),
+            record=parse_canonical(record.document),
+            attendances=[_content(each) for each in package["attendances"]],
+            bids=world.held[stage].bids,
+            decision_before=_content(package["previous_decision"]) if package["previous_decision"] else None,
+        )
+        pdf = render_minutes(canonical_bytes(self.minutes_document(opening_minutes(papers))))
+        now = world.clock.now()
+        for member in self.minutes_signers:
+            prepared = prepare(pdf, member.party, now)
+            pdf = put_in(prepared, sign_prepared(prepared, member.signer, authority.stamp))
+        prepared = prepare(pdf, world.members[0].party, now)
+        self.prepared = prepared.pdf
+        return {
+            "pdf": to_base64(prepared.pdf),
+            "revision": len(self.minutes_signers) + 1,
+            "signed_at": format_utc(prepared.update.signed_at),
+            "decided": None,
+        }
 
     def _opening(self, parts: list[str]) -> Answer:
         world, stage, what = self.world, parts[3], parts[-1]
@@ -189,6 +227,10 @@ class WorldServer(httpx.BaseTransport):
             "intermediates": [authority.intermediate.public_bytes(Encoding.PEM).decode()],
             "crls": [to_base64(crl) for crl in self.world.crls()],
         }
+
+
+def _content(wire: Answer) -> Answer:
+    return parse_canonical(from_base64(wire["document"]))
 
 
 def folder_for(world: TenderWorld, signer: Signer, path: Path, member: Member | None = None) -> PartyFolder:
