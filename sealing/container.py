@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import BinaryIO
+from typing import IO
 
 from sealing.content import PIECE_BYTES, Blob, pieces_of
 from sealing.errors import PayloadInvalid
@@ -61,9 +61,7 @@ class Entry:
     def central_header(self, offset: int) -> bytes:
         name, flags = self._name()
         fields = (_VERSION, flags, _STORED, _TIME, _DATE, self.crc, self.length, self.length, len(name))
-        return (
-            _CENTRAL.pack(_CENTRAL_MAGIC, _VERSION, _UNIX, *fields, 0, 0, 0, 0, _MODE, offset) + name
-        )
+        return _CENTRAL.pack(_CENTRAL_MAGIC, _VERSION, _UNIX, *fields, 0, 0, 0, 0, _MODE, offset) + name
 
     def _name(self) -> tuple[bytes, int]:
         return self.name.encode("utf-8"), 0 if self.name.isascii() else _UTF8
@@ -113,7 +111,7 @@ class FoundEntry:
     body: bytes | None = field(repr=False)
 
 
-def read_archive(stream: BinaryIO, most: int, held: Mapping[str, int]) -> Iterator[FoundEntry]:
+def read_archive(stream: IO[bytes], most: int, held: Mapping[str, int]) -> Iterator[FoundEntry]:
     """The stored entries from the first byte on, then a check that only their directory follows.
 
     ``held`` names the bodies to keep, each with its longest length. ``written`` says whether a local header
@@ -142,7 +140,7 @@ def read_archive(stream: BinaryIO, most: int, held: Mapping[str, int]) -> Iterat
 
 
 def _read_body(
-    stream: BinaryIO, head: bytes, offset: int, length: int, held: Mapping[str, int]
+    stream: IO[bytes], head: bytes, offset: int, length: int, held: Mapping[str, int]
 ) -> FoundEntry:
     try:
         name = head[_LOCAL.size :].decode("utf-8")

@@ -10,7 +10,7 @@ import secrets as system_random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -130,7 +130,7 @@ def seal_envelope(payload: bytes, context: EnvelopeContext, key_set: KeySet) -> 
 
 
 def seal_to(
-    payload: SizedContent, context: EnvelopeContext, key_set: KeySet, target: BinaryIO
+    payload: SizedContent, context: EnvelopeContext, key_set: KeySet, target: IO[bytes]
 ) -> SealedEnvelope:
     """As ``seal_envelope``, with the ciphertext written to ``target`` piece by piece; the other blobs are held."""
     secrets, values = _fresh(payload.length, context, key_set)
@@ -154,7 +154,7 @@ def write_envelope_to(
     key_set: KeySet,
     secrets: Secrets,
     values: Mapping[int, bytes],
-    target: BinaryIO,
+    target: IO[bytes],
 ) -> SealedEnvelope:
     """As ``write_envelope``, with the ciphertext written to ``target``. Raises EnvelopeInvalid on another length."""
     key, nonce = secrets.key("content"), secrets.nonce("content")
@@ -167,7 +167,9 @@ def write_envelope_to(
     if length != payload.length:
         raise EnvelopeInvalid("the content is not as long as it said", length=length)
     structure = cms.content_structure(secrets.kek(context.digest()), key, nonce, writer.tag())
-    return frame_envelope(Ciphertext(length, digest.hexdigest(), structure), context, key_set, secrets, values)
+    return frame_envelope(
+        Ciphertext(length, digest.hexdigest(), structure), context, key_set, secrets, values
+    )
 
 
 def frame_envelope(
@@ -230,9 +232,7 @@ def share_name(kind: str, index: int) -> str:
     return f"{kind}.share-{index}.der"
 
 
-def _fresh(
-    length: int, context: EnvelopeContext, key_set: KeySet
-) -> tuple[Secrets, Mapping[int, bytes]]:
+def _fresh(length: int, context: EnvelopeContext, key_set: KeySet) -> tuple[Secrets, Mapping[int, bytes]]:
     """Fresh secrets and the members' share values, if context, key set and length go together."""
     if (context.tender, context.key_set_digest) != (key_set.tender, key_set.digest):
         raise EnvelopeInvalid("the context names another key set")

@@ -16,7 +16,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import BinaryIO
+from typing import IO
 
 from sealing import cms, shamir
 from sealing.coins import Secrets
@@ -85,7 +85,7 @@ def open_envelope_to(
     key_set: KeySet,
     member_shares: Sequence[Share],
     custodian_share: Share,
-    target: BinaryIO,
+    target: IO[bytes],
 ) -> Secrets:
     """As ``open_envelope``, with the content written to ``target``, an empty file that nobody else can read.
 
@@ -93,6 +93,32 @@ def open_envelope_to(
     """
     try:
         return _open(header, blobs, key_set, member_shares, custodian_share, target.write)
+    except BaseException:
+        target.seek(0)
+        target.truncate()
+        raise
+
+
+def decrypt_to(
+    header: EnvelopeHeader, blobs: Mapping[str, Blob], secrets: Secrets, target: IO[bytes]
+) -> None:
+    """The content of an envelope that was opened before, by its disclosed secrets; of ``blobs`` only the content.
+
+    Raises EnvelopeInvalid, and then ``target`` is empty again. It judges nobody: who dealt what was established
+    by the opening.
+    """
+    kind, context_digest = header.context.kind, header.context.digest()
+    kek = secrets.kek(context_digest)
+    try:
+        if kek_commitment_of(context_digest, kek) != header.kek_commitment:
+            raise EnvelopeInvalid("the secrets are not those of the envelope")
+        structure = _held(blobs[cms_name(kind)])
+        if measure(structure) != (header.cms_length, header.cms_digest):
+            raise EnvelopeInvalid("a stored blob is not the one that the header names", name=cms_name(kind))
+        reader = cms.ContentReader(cms.read_content(structure), kek)
+        for piece in pieces_of(blobs[content_name(kind)]):
+            target.write(reader.update(piece))
+        reader.verify()
     except BaseException:
         target.seek(0)
         target.truncate()

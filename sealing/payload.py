@@ -15,10 +15,10 @@ from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import IO, Any
 from xml.sax.saxutils import quoteattr
 
-from kernel.canonical import canonical_bytes, parse_canonical
+from kernel.canonical import canonical_bytes, parse_canonical, sha256_hex
 from kernel.errors import LimitExceeded, MalformedInput
 from pki.signed_data import MAX_BYTES as MAX_SIGNATURE_BYTES
 from pki.trust import TrustStore
@@ -146,13 +146,36 @@ def read_payload(
 
 
 def examine_payload(
-    stream: BinaryIO, context: EnvelopeContext, trust: TrustStore, now: datetime, party: str
+    stream: IO[bytes], context: EnvelopeContext, trust: TrustStore, now: datetime, party: str
 ) -> ExaminedPayload:
     """Read a container strictly from where the stream stands to its end, for this context, signed by this party.
 
     The signature is judged at ``now``, the time of the seal. Raises PayloadInvalid, or what
     ``signing.cms.verify_detached`` raises.
     """
+    surveyed = _survey(stream)
+    verify_detached(surveyed.manifest, surveyed.signature, trust, now=now, party=party)
+    return ExaminedPayload(_read_bid(surveyed.bid, context), surveyed.bid, surveyed.files)
+
+
+def find_files(stream: IO[bytes]) -> tuple[str, Mapping[str, FilePlace]]:
+    """SHA-256 (hex) of bid.json, and where the files are, of a container whose signature was verified before.
+
+    Read as strictly as ever. Raises PayloadInvalid.
+    """
+    surveyed = _survey(stream)
+    return sha256_hex(surveyed.bid), surveyed.files
+
+
+@dataclass(frozen=True, slots=True)
+class _Surveyed:
+    bid: bytes = field(repr=False)
+    manifest: bytes
+    signature: bytes
+    files: Mapping[str, FilePlace]
+
+
+def _survey(stream: IO[bytes]) -> _Surveyed:
     found = list(read_archive(stream, MAX_FILES + len(_OWN), _HELD))
     own = {each.entry.name: each for each in found if each.entry.name in _OWN}
     missing = [name for name in _OWN if name not in own]
@@ -164,12 +187,11 @@ def examine_payload(
     if bid is None or signature is None or not _has_its_one_form(found, own, files):
         raise PayloadInvalid("the container is not written in its one form")
     assert manifest is not None
-    verify_detached(manifest, signature, trust, now=now, party=party)
     places = {
         name: FilePlace(each.offset, each.entry.length, each.entry.digest.hex())
         for name, each in files.items()
     }
-    return ExaminedPayload(_read_bid(bid, context), bid, places)
+    return _Surveyed(bid, manifest, signature, places)
 
 
 def _has_its_one_form(

@@ -153,6 +153,15 @@ class MissingBlobs(BaseModel):
     missing: list[str]
 
 
+class BlobStateAnswer(BaseModel):
+    """``staged`` of ``length`` bytes are kept of an upload that broke; ``missing`` names what is not received."""
+
+    length: int
+    staged: int
+    received: bool
+    missing: list[str]
+
+
 class ReceiptAnswer(BaseModel):
     receipt: SignedDocumentBody
 
