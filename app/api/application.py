@@ -8,7 +8,19 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api import audit, auth, health, identity, log, ocds, openings, pki, submissions, tenders
+from app.api import (
+    audit,
+    auth,
+    health,
+    identity,
+    log,
+    ocds,
+    opened_files,
+    openings,
+    pki,
+    submissions,
+    tenders,
+)
 from app.api.limits import Limits
 from app.api.problems import MEDIA_TYPE, install_problems
 from app.container import Container
@@ -22,6 +34,7 @@ ROUTERS = (
     tenders.router,
     submissions.router,
     openings.router,
+    opened_files.router,
     log.router,
     ocds.router,
     audit.router,

@@ -175,6 +175,16 @@ class RecordAnswer(BaseModel):
     record: ManySigned
 
 
+class OpenedFileEntry(BaseModel):
+    name: str
+    length: int
+    digest: str
+
+
+class OpenedFiles(BaseModel):
+    files: list[OpenedFileEntry]
+
+
 class OpenedBid(BaseModel):
     manifest_digest: str
     bidder: str

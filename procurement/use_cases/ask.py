@@ -126,14 +126,14 @@ def member_package(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> d
 
 def record_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> dict[str, Any]:
     """The signed opening record. Its secrets open the envelopes, so it goes to members and auditors."""
-    _require_insider(tender_id, actor, desk)
+    require_insider(tender_id, actor, desk)
     with desk.reading() as session:
         return many(desk.repositories(session).documents.one(tender_id, "record", stage=stage))
 
 
 def bids_of(tender_id: str, stage: str, *, actor: Actor, desk: Desk) -> list[dict[str, Any]]:
     """The opened bids of a stage, all at once, to members and auditors."""
-    _require_insider(tender_id, actor, desk)
+    require_insider(tender_id, actor, desk)
     with desk.reading() as session:
         repositories = desk.repositories(session)
         record = parse_canonical(repositories.documents.one(tender_id, "record", stage=stage).document)
@@ -167,7 +167,8 @@ def require_chair(tender_id: str, actor: Actor, desk: Desk) -> None:
         raise tender.rules["head-attends"].refusal(NotAMember, "only the head of the commission does this")
 
 
-def _require_insider(tender_id: str, actor: Actor, desk: Desk) -> None:
+def require_insider(tender_id: str, actor: Actor, desk: Desk) -> None:
+    """Raises RoleMissing, NotFound or Forbidden unless the actor sits in the commission or audits."""
     require_role(actor, "member", "auditor")
     tender = load_tender(tender_id, desk)
     if seat_of(tender.published_notice.commission, actor.party) is None and "auditor" not in actor.roles:
