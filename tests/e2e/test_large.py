@@ -9,12 +9,16 @@ import sys
 import tarfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
-from app.demo.cast import Cast
+from app.demo.cast import SEATS, Cast
 from app.demo.stage import Stage
+from client.bidder import Bidder, listed_files
+from client.errors import ApiRefusal
 from tests.e2e import scenes
+from tests.e2e.refusals import Caller, refused
 from tests.support.memory import forget_peak, peak_bytes
 
 FILE_BYTES = 200_000_000
@@ -96,3 +100,65 @@ def test_nobody_holds_a_large_file(
     for step, most in taken.items():
         print(f"{step}: {most / 1e6:.1f} MB")
     assert {step: most for step, most in taken.items() if most >= MOST_BYTES} == {}
+
+
+def test_the_measure_sees_what_is_held() -> None:
+    """A process that does hold so much is found out."""
+    idle = forget_peak()
+    held = bytearray(MOST_BYTES)
+    assert len(held) <= peak_bytes() - idle + (1 << 20)
+    del held
+    assert peak_bytes() - forget_peak() > MOST_BYTES // 2
+
+
+def test_only_the_entitled_fetch_opened_files(stage: Stage, cast: Cast) -> None:
+    """Members and auditors see and get the files once the record is there; nobody else, and no other file."""
+    cast.key_holders()
+    tender = scenes.published(cast)
+    bidder = cast.organisation("پیوست‌دار", "bidder")
+    files = {NAME: b"drawing", "a; filename=x.txt": b"note"}
+    contents = scenes.contents(cast)
+    contents["B"]["files"] = listed_files(files)
+    bid = (
+        Bidder(bidder)
+        .submit(Bidder(bidder).prepare_bid(tender, scenes.LOT, contents, files={"B": files}))
+        .bid
+    )
+    other = "پیمانکار کوچک"
+    scenes.submitted(cast, tender, other)
+    stage.clock.advance(scenes.DEADLINE + scenes.GRACE)
+    scenes.await_closing(cast, tender)
+    member, auditor = Caller.of(cast.person(SEATS[0][1], "member")), Caller.of(cast.auditor())
+    path = f"/tenders/{tender}/openings/B/bids/{bid.manifest_digest}/files"
+    refused(auditor.get(path), 404, "not-found")
+    scenes.decided(cast, tender, "A")
+    scenes.recorded(cast, tender, "B")
+
+    listed = {"files": sorted(listed_files(files), key=lambda entry: str(entry["name"]))}
+    for caller in (member, auditor):
+        assert caller.get(path).json() == listed
+        for name, content in files.items():
+            answer = caller.get(f"{path}/{quote(name, safe='')}")
+            assert (answer.status_code, answer.content) == (200, content)
+            disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+            assert answer.headers["content-disposition"] == disposition
+            assert answer.headers["content-type"] == "application/octet-stream"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+    for caller in (Caller.of(bidder), Caller.of(cast.organisation(other, "bidder"))):
+        refused(caller.get(f"{path}/{quote(NAME)}"), 403, "role-missing")
+    for wrong in ("bid.json", "META-INF%2Fsignature.p7s", "..%2F..%2Fmohr.toml", "nothing"):
+        assert auditor.get(f"{path}/{wrong}").status_code == 404
+    refused(auditor.get(path.replace("/B/", "/C/")), 404, "not-found")
+    refused(auditor.get(path.replace(bid.manifest_digest, "0" * 64)), 404, "not-found")
+
+
+def test_a_limit_beyond_what_can_be_uploaded_is_refused_at_drafting(stage: Stage, cast: Cast) -> None:
+    """A call cannot promise envelopes that the server would refuse; one of 256 MiB it can, by default."""
+    assert scenes.drafted(cast, max_envelope_bytes=LONGEST_BYTES)
+    for changes in (
+        {"max_envelope_bytes": LONGEST_BYTES + 1},
+        {"padding_floor_bytes": {"A": LONGEST_BYTES + 1, "B": 0, "C": 0}},
+    ):
+        with pytest.raises(ApiRefusal) as refusal:
+            scenes.drafted(cast, **changes)
+        assert (refusal.value.status, refusal.value.code) == (413, "limit-exceeded")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from tests.support.memory import forget_peak, peak_bytes
 
 def main(command: str, *arguments: str) -> None:
     """Run the step; the answer is one line of JSON."""
-    steps = {"submit": submit, "audit": audited}
+    steps: dict[str, Callable[..., dict[str, Any]]] = {"submit": submit, "audit": audited}
     print(json.dumps(steps[command](*arguments)))
 
 

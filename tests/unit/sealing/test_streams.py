@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kernel.errors import DomainError, LimitExceeded
 from sealing import shamir
-from sealing.content import PIECE_BYTES, FileContent, Zeros, measure
+from sealing.content import PIECE_BYTES, Blob, FileContent, Zeros, measure
 from sealing.envelope import EnvelopeHeader, SealedEnvelope, content_name, write_envelope_to
 from sealing.errors import EnvelopeInvalid, PayloadInvalid, Unopenable
 from sealing.opening import decrypt_to, judge_bad_share, open_envelope, open_envelope_to
@@ -68,7 +68,7 @@ def test_a_streamed_envelope_is_the_held_one(length: int, size: int) -> None:
     assert streamed.header == held.header
     assert {**streamed.blobs, NAME: target.getvalue()} == held.blobs
     opened = io.BytesIO()
-    blobs = {**held.blobs, NAME: InPieces(target.getvalue(), size)}
+    blobs: dict[str, Blob] = {**held.blobs, NAME: InPieces(target.getvalue(), size)}
     shares = COMMISSION.member_shares(held, (1, 3))
     header = EnvelopeHeader.parse(held.header)
     assert (
@@ -180,9 +180,9 @@ def test_nothing_stays_of_what_does_not_verify() -> None:
         sealed = with_blob(honest, NAME, flipped(honest.blobs[NAME], position))
         header = EnvelopeHeader.parse(sealed.header)
         shares, custodian = COMMISSION.member_shares(honest, (1, 2)), COMMISSION.share(honest, 0)
-        streamed = {**sealed.blobs, NAME: InPieces(sealed.blobs[NAME], PIECE_BYTES)}
+        streamed: dict[str, Blob] = {**sealed.blobs, NAME: InPieces(sealed.blobs[NAME], PIECE_BYTES)}
         refusals = []
-        for blobs in (sealed.blobs, streamed):
+        for blobs in ({**sealed.blobs}, streamed):
             target = io.BytesIO()
             with pytest.raises(Unopenable) as refusal:
                 open_envelope_to(header, blobs, COMMISSION.key_set, shares, custodian, target)
@@ -197,7 +197,7 @@ def test_another_key_than_the_derived_one_is_named_the_same_way() -> None:
     sealed = rewrapped(commission, fresh_secrets(), bytes(padme(2 * PIECE_BYTES)))
     header = EnvelopeHeader.parse(sealed.header)
     shares, custodian = commission.member_shares(sealed, (1, 2, 3)), commission.share(sealed, 0)
-    streamed = {**sealed.blobs, NAME: InPieces(sealed.blobs[NAME], 1000)}
+    streamed: dict[str, Blob] = {**sealed.blobs, NAME: InPieces(sealed.blobs[NAME], 1000)}
     for blobs in (sealed.blobs, streamed):
         with pytest.raises(Unopenable) as refusal:
             open_envelope_to(header, blobs, commission.key_set, shares, custodian, io.BytesIO())
@@ -252,7 +252,7 @@ def test_a_stream_that_is_overwritten_anywhere_is_refused(position: int, noise: 
     damaged = BUILT[:start] + noise + BUILT[start + len(noise) :]
     authority = COMMISSION.authority
     said = []
-    for stream in (io.BytesIO(damaged), io.BufferedReader(io.BytesIO(damaged), 64)):  # type: ignore[arg-type]
+    for stream in (io.BytesIO(damaged), io.BufferedReader(io.BytesIO(damaged), 64)):
         try:
             examine_payload(stream, COMMISSION.context(), TRUST, authority.now, BIDDER)
             said.append("read")
