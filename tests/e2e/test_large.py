@@ -145,7 +145,7 @@ def test_only_the_entitled_fetch_opened_files(stage: Stage, cast: Cast) -> None:
             assert answer.headers["content-type"] == "application/octet-stream"
             assert answer.headers["x-content-type-options"] == "nosniff"
     for caller in (Caller.of(bidder), Caller.of(cast.organisation(other, "bidder"))):
-        refused(caller.get(f"{path}/{quote(NAME)}"), 403, "role-missing")
+        refused(caller.get(f"{path}/{quote(NAME)}"), 403, "forbidden")
     for wrong in ("bid.json", "META-INF%2Fsignature.p7s", "..%2F..%2Fmohr.toml", "nothing"):
         assert auditor.get(f"{path}/{wrong}").status_code == 404
     refused(auditor.get(path.replace("/B/", "/C/")), 404, "not-found")
