@@ -27,6 +27,10 @@ LONGEST_BYTES = 256 << 20
 NAME = "نقشه‌های فنی ۱.bin"
 
 
+# Once is enough: what is measured here knows nothing of the database.
+on_sqlite = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+
+
 def in_its_own_process(*arguments: str) -> dict[str, Any]:
     """The answer of one step of ``tests.support.large_client``."""
     command = [sys.executable, "-m", "tests.support.large_client", *arguments]
@@ -46,6 +50,7 @@ def random_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@on_sqlite
 def test_nobody_holds_a_large_file(
     stage: Stage,
     cast: Cast,
@@ -111,6 +116,7 @@ def test_the_measure_sees_what_is_held() -> None:
     assert peak_bytes() - forget_peak() > MOST_BYTES // 2
 
 
+@on_sqlite
 def test_only_the_entitled_fetch_opened_files(stage: Stage, cast: Cast) -> None:
     """Members and auditors see and get the files once the record is there; nobody else, and no other file."""
     cast.key_holders()
@@ -152,6 +158,7 @@ def test_only_the_entitled_fetch_opened_files(stage: Stage, cast: Cast) -> None:
     refused(auditor.get(path.replace(bid.manifest_digest, "0" * 64)), 404, "not-found")
 
 
+@on_sqlite
 def test_a_limit_beyond_what_can_be_uploaded_is_refused_at_drafting(stage: Stage, cast: Cast) -> None:
     """A call cannot promise envelopes that the server would refuse; one of 256 MiB it can, by default."""
     assert scenes.drafted(cast, max_envelope_bytes=LONGEST_BYTES)

@@ -1,4 +1,4 @@
-"""Lines that break, lines that cross, and a disk that is full, while a large blob is on its way."""
+"""Lines that break, lines that cross, and a disk that is full, while a large blob is on its way to two workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.demo.cast import SEATS, Cast
-from app.demo.stage import Stage
+from app.demo.stage import Stage, staged
 from client.bidder import Bidder, Submitted
 from client.errors import ApiRefusal
 from client.sealed_bids import SealedBid
@@ -24,6 +24,8 @@ from client.session import PartySession
 from procurement.uploads import RESUMABLE_BYTES
 from tests.e2e import scenes
 from tests.e2e.refusals import Caller, refused, staging_empties, unchanged
+from tests.e2e.test_many_bidders import workers_of
+from tests.support.postgresql import Cluster
 
 BLOB = "B.content.bin"
 FILE_BYTES = 6 << 20
@@ -64,6 +66,22 @@ class Started:
                 break
             time.sleep(0.02)
         return int(self.state()["staged"])
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Stage]:
+    """A server of two API workers, so that the next line may well lead to another process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOHR_API__WORKERS", "2")
+        folder = tmp_path_factory.mktemp("uploads")
+        with staged(folder, ["--database-url", cluster.new_database()]) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def cast(stage: Stage) -> Iterator[Cast]:
+    with closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -210,8 +228,7 @@ def test_a_full_disk(stage: Stage, cast: Cast, tender: str) -> None:
     largest = max(path.stat().st_size for path in stage.folder.rglob("*") if path.is_file())
     limit = largest + (6 << 20)
     started = start(cast, tender, "دیسک پر", length=limit + (2 << 20))
-    before = resource.prlimit(stage.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(stage.process.pid, resource.RLIMIT_FSIZE, (limit, before[1]))
+    before = limited_files(stage, (limit, resource.RLIM_INFINITY))
     try:
         with unchanged(stage.folder):
             refused(started.caller.put(started.path, started.blob()), 507, "storage-full")
@@ -219,9 +236,18 @@ def test_a_full_disk(stage: Stage, cast: Cast, tender: str) -> None:
             Bidder(started.session).submit(started.bid)
         assert (refusal.value.status, refusal.value.code) == (507, "storage-full")
     finally:
-        resource.prlimit(stage.process.pid, resource.RLIMIT_FSIZE, before)
+        limited_files(stage, before)
     assert staging_empties(stage.folder)
     assert Bidder(started.session).submit(started.bid).bid.state == "complete"
+
+
+def limited_files(stage: Stage, limits: tuple[int, int]) -> tuple[int, int]:
+    """From here on no file of an API worker grows beyond the limit; returns what held before."""
+    workers = workers_of(stage)
+    assert len(workers) == 2
+    for pid in workers:
+        before = resource.prlimit(pid, resource.RLIMIT_FSIZE, limits)
+    return before
 
 
 def test_what_is_kept_goes_with_the_grace(stage: Stage, cast: Cast, tender: str) -> None:

@@ -21,6 +21,7 @@ def limit_pages(engine: Engine, most: int | None) -> None:
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages if most is None else most}")
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 def test_a_full_database_is_a_clear_answer(container: Container, client: TestClient) -> None:
     """Over HTTP it is 507 with a stable code, and the same request works when there is room again."""
     codes = set()
