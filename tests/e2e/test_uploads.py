@@ -84,7 +84,7 @@ def cast(stage: Stage) -> Iterator[Cast]:
         yield opened
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def tender(cast: Cast) -> str:
     for position in range(len(SEATS)):
         cast.member(position)
@@ -252,6 +252,7 @@ def limited_files(stage: Stage, limits: tuple[int, int]) -> tuple[int, int]:
 
 def test_what_is_kept_goes_with_the_grace(stage: Stage, cast: Cast, tender: str) -> None:
     """After the grace nothing can come any more, and nothing of what broke off stays."""
+    scenes.submitted(cast, tender, "به‌هنگام")
     started = start(cast, tender, "پس از مهلت")
     with line(started.caller, started.path, len(started.blob())) as wire:
         wire.sendall(started.blob()[: 2 << 20])
