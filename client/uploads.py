@@ -24,9 +24,9 @@ _GO_ON = frozenset({"upload-offset", "upload-restart", "upload-broken"})
 def upload(api: ApiClient, path: str, file: Path) -> list[str]:
     """Put the blob at ``path``; returns the names that are still missing. Raises ApiRefusal or Unavailable."""
     length = file.stat().st_size
-    if length <= _HELD_BYTES:
-        return _missing(api.put_bytes(path, file.read_bytes()))
     until = time.monotonic() + _HELD_ELSEWHERE_SECONDS
+    if length <= _HELD_BYTES:
+        return _send_whole(api, path, file.read_bytes(), until)
     breaks, last = 0, 0
     while True:
         state = api.get(path)
@@ -47,6 +47,17 @@ def upload(api: ApiClient, path: str, file: Path) -> list[str]:
                 raise
         if breaks > _MAX_BREAKS:
             raise failure
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _send_whole(api: ApiClient, path: str, content: bytes, until: float) -> list[str]:
+    """Sent anew when the line breaks; the server may take a moment to notice that the one before is gone."""
+    while True:
+        try:
+            return _missing(api.put_bytes(path, content))
+        except ApiRefusal as refusal:
+            if refusal.code != _HELD_ELSEWHERE or time.monotonic() > until:
+                raise
         time.sleep(_PAUSE_SECONDS)
 
 

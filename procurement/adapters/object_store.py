@@ -45,6 +45,8 @@ class FileUpload:
         self._wanted = True
         while self.length < length:
             piece = os.pread(descriptor, min(PIECE_BYTES, length - self.length), self.length)
+            if not piece:
+                raise UploadOffset("the kept part ends elsewhere", staged=self.length)
             self._digest.update(piece)
             self.length += len(piece)
 
