@@ -184,7 +184,9 @@ def _desk(
         unit_of_work=lambda: SqlUnitOfWork(sessions, clock),
         reading=lambda: read_only(sessions),
         repositories=procurement_repositories,
-        objects=FileObjectStore(settings.folder / "objects"),
+        objects=FileObjectStore(
+            settings.folder / "objects", max_partial_uploads=settings.limits.max_partial_uploads_per_bidder
+        ),
         custodian=custodian,
         directory=PartyDirectory(clock),
         trust=trust.store,
@@ -198,5 +200,6 @@ def _desk(
             "name": settings.publisher.name,
             "ocid_prefix": settings.publisher.ocid_prefix,
         },
+        max_envelope_bytes=settings.limits.max_blob_bytes,
         demo=settings.demo,
     )

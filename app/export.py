@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,19 @@ from sqlalchemy.orm import Session
 
 from app.container import Container
 from events.outbox import lag
-from kernel.canonical import parse_canonical, sha256_hex, to_base64
+from kernel.canonical import parse_canonical, to_base64
 from kernel.clock import format_utc
 from kernel.database import read_only
 from kernel.errors import Unavailable
 from procurement.ports import Repositories, StoredDocument, StoredSubmission
 from procurement.rules.tender import Tender
+from sealing.content import Blob, measure, pieces_of
 from signing.documents import sign_document
 from transparency.log_store import entries as log_entries
 from transparency.notes import Checkpoint, split_note
 from transparency.ocds_store import record_of, releases_of
 
-File = tuple[str, bytes]
+File = tuple[str, Blob]
 _ONE_EACH = {
     "notice": "notice",
     "key-set": "key-set",
@@ -39,6 +41,16 @@ _BY_PARTY = {"attendance": "attendance", "batch": "batch"}
 _BATCH = 500
 _RELAY_WAIT_SECONDS = 30.0
 _MAX_LIST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFile:
+    """A file of the folder; what is large is not held, and is read once more when it is written."""
+
+    path: str
+    length: int
+    digest: str
+    content: Blob
 
 
 def anchors_of(container: Container) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def anchors_of(container: Container) -> dict[str, Any]:
     }
 
 
-def export_files(container: Container) -> Iterator[File]:
+def export_files(container: Container) -> Iterator[ExportedFile]:
     """Every file of the audit folder, the sealed list last.
 
     The checkpoint is cosigned anew first, so that it covers everything that is exported.
@@ -64,9 +76,10 @@ def export_files(container: Container) -> Iterator[File]:
     _await_relay(container)
     journal = (container.custodian.journal_entries(), container.custodian.journal_checkpoint())
     listed = []
-    for path, data in _files(container, note, journal):
-        listed.append({"path": path, "length": len(data), "digest": sha256_hex(data)})
-        yield path, data
+    for path, content in _files(container, note, journal):
+        file = _exported(path, content)
+        listed.append({"path": path, "length": file.length, "digest": file.digest})
+        yield file
     now = container.clock.now()
     bundle = {
         "type": "mohr/bundle/v1",
@@ -75,21 +88,27 @@ def export_files(container: Container) -> Iterator[File]:
         "demo": container.settings.demo,
     }
     signed = sign_document(bundle, container.receipt_signer, now)
-    yield "bundle.json", signed.document
-    yield f"bundle.json.{container.receipt_signer.party}.p7s", signed.signature
+    yield _exported("bundle.json", signed.document)
+    yield _exported(f"bundle.json.{container.receipt_signer.party}.p7s", signed.signature)
 
 
-def write_folder(files: Iterator[File], folder: Path) -> int:
+def _exported(path: str, content: Blob) -> ExportedFile:
+    length, digest = measure(content)
+    return ExportedFile(path, length, digest, content)
+
+
+def write_folder(files: Iterator[ExportedFile], folder: Path) -> int:
     """Write the files below a new folder; returns how many. Raises FileExistsError if it holds anything."""
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
     count = 0
-    for path, data in files:
-        target = folder / path
+    for file in files:
+        target = folder / file.path
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as stream:
-            stream.write(data)
+            for piece in pieces_of(file.content):
+                stream.write(piece)
         count += 1
     os.sync()
     return count
@@ -222,7 +241,7 @@ def _submission_files(
         yield f"{place}/header-{kind}.json", header
     if stored.state == "listed":
         for blob in repositories.submissions.blobs(stored.id):
-            yield f"{place}/{blob.name}", container.desk.objects.read(blob.digest)
+            yield f"{place}/{blob.name}", container.desk.objects.content(blob.digest)
 
 
 def _signed(path: str, document: bytes, signatures: dict[str, bytes]) -> Iterator[File]:

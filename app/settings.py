@@ -62,11 +62,17 @@ class SessionSettings(Part):
 
 
 class LimitSettings(Part):
-    """What a request may weigh. Streams are counted while they arrive, whatever they announced."""
+    """What a request may weigh. Streams are counted while they arrive, whatever they announced.
+
+    ``max_blob_bytes`` bounds what a notice may allow an envelope. An upload that sends nothing for
+    ``upload_stall_seconds`` is over.
+    """
 
     max_document_bytes: int = Field(1 << 20, ge=1024)
     max_body_bytes: int = Field(24 << 20, ge=1024)
-    max_blob_bytes: int = Field(256 << 20, ge=1024)
+    max_blob_bytes: int = Field(256 << 20, ge=1024, lt=1 << 31)
+    max_partial_uploads_per_bidder: int = Field(8, ge=1, le=1000)
+    upload_stall_seconds: float = Field(30.0, gt=0, le=3600)
     max_headers: int = Field(64, ge=8)
     max_header_bytes: int = Field(16 << 10, ge=1024)
 

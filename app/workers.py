@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from app.container import Container
 from procurement.use_cases.close_submissions import close_due_tenders
+from procurement.use_cases.tidy_uploads import discard_stale_uploads
 
 _LOG = logging.getLogger(__name__)
 _MAX_BACKOFF_SECONDS = 10.0
@@ -48,10 +49,11 @@ class Workers:
 
 
 def timed_steps(container: Container) -> None:
-    """What is due by the clock: fresh revocation lists, then closing lists. Safe to repeat."""
+    """What is due by the clock: fresh revocation lists, closing lists, the end of broken uploads. Safe to repeat."""
     container.trust.refresh()
     for tender in close_due_tenders(container.desk):
         _LOG.info("submissions of tender %s are closed", tender)
+    discard_stale_uploads(container.desk)
 
 
 def repeat(step: Callable[[], None], interval_seconds: float, stop: threading.Event) -> None:

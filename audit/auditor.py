@@ -40,7 +40,7 @@ from audit.tender import (
     check_withdrawals,
 )
 from kernel.canonical import parse_canonical
-from kernel.errors import DomainError
+from kernel.errors import DomainError, StorageFull
 from pki.trust import TrustStore
 
 _TENDER_CHECKS: tuple[tuple[str, Callable[[TenderFile], int]], ...] = (
@@ -60,7 +60,8 @@ def audit(
 ) -> Report:
     """Audit a folder with anchors and any receipts (``{"document", "signature"}``) held by bidders.
 
-    Never raises for damaged content: that is what it is there to report.
+    Never raises for damaged content: that is what it is there to report. Raises StorageFull when this machine
+    has no room for the envelope that is being opened.
     """
     run = _Run(Folder(root), Report(), progress or (lambda _: None))
     run.whole(anchors_bytes, receipts)
@@ -176,6 +177,8 @@ class _Run:
         except Finding as finding:
             place = f"{finding.where}: " if finding.where else ""
             self._off(name, about, f"{place}{finding.detail}")
+        except StorageFull:
+            raise  # the auditor's own disk, which says nothing of the folder
         except DomainError as error:
             self._off(name, about, f"{error.code}: {error.detail}")
         except Exception as error:

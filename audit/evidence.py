@@ -12,10 +12,11 @@ from cryptography import x509
 
 from audit.folder import Folder
 from audit.report import Finding
-from kernel.canonical import parse_canonical, parse_json, sha256_hex, to_base64
+from kernel.canonical import parse_canonical, parse_json, to_base64
 from kernel.errors import DomainError
 from pki.trust import TrustStore
 from procurement.published import read_signed, require_service
+from sealing.content import measure
 from transparency.proof import make_proof, verify_checkpoint
 from transparency.tree import MerkleTree, leaf_hash
 
@@ -201,8 +202,7 @@ def check_bundle(folder: Folder, trust: TrustStore, now: datetime, *, demo: bool
     for name in sorted(present - set(listed)):
         raise Finding("a file is there that the list does not name", where=name)
     for name, (length, digest) in sorted(listed.items()):
-        data = folder.read(name, max_bytes=2 << 30)
-        if len(data) != length or sha256_hex(data) != digest:
+        if measure(folder.content(name)) != (length, digest):
             raise Finding("the file is not the one that the list names", where=name)
     return Bundle(party, len(listed))
 

@@ -5,16 +5,30 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from audit.report import Finding
 from kernel.canonical import parse_canonical
 from kernel.errors import DomainError
+from sealing.content import PIECE_BYTES
 
 MAX_FILES = 1_000_000
 MAX_FILE_BYTES = 2 << 30
 MAX_DOCUMENT_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FolderContent:
+    """One file of a folder as content that is not held."""
+
+    folder: Folder
+    path: str
+    max_bytes: int
+
+    def pieces(self) -> Iterator[bytes]:
+        return self.folder.pieces(self.path, self.max_bytes)
 
 
 class Folder:
@@ -41,19 +55,45 @@ class Folder:
 
     def read(self, path: str, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
         """The whole of a regular file; no link is followed, and nothing is waited for."""
-        target = self._target(path)
         try:
-            handle = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            with os.fdopen(handle, "rb") as file:
-                status = os.fstat(handle)
-                if not stat.S_ISREG(status.st_mode):
-                    raise Finding("neither a file nor a folder", where=path)
-                data = file.read(max_bytes + 1) if status.st_size <= max_bytes else None
-        except (OSError, ValueError) as error:
+            with self._open(path, max_bytes) as file:
+                data = file.read(max_bytes + 1)
+        except OSError as error:
             raise Finding("the file is missing or can't be read", where=path) from error
-        if data is None or len(data) > max_bytes:
+        if len(data) > max_bytes:
             raise Finding("the file is longer than its kind can be", where=path)
         return data
+
+    def content(self, path: str, *, max_bytes: int = MAX_FILE_BYTES) -> FolderContent:
+        """A file of any length, read piece by piece whenever it is needed."""
+        return FolderContent(self, path, max_bytes)
+
+    def pieces(self, path: str, max_bytes: int) -> Iterator[bytes]:
+        """The bytes of a regular file, never more than ``max_bytes``, as ``read`` reads them."""
+        left = max_bytes
+        try:
+            with self._open(path, max_bytes) as file:
+                while piece := file.read(PIECE_BYTES):
+                    left -= len(piece)
+                    if left < 0:
+                        raise Finding("the file is longer than its kind can be", where=path)
+                    yield piece
+        except OSError as error:
+            raise Finding("the file is missing or can't be read", where=path) from error
+
+    def _open(self, path: str, max_bytes: int) -> IO[bytes]:
+        target = self._target(path)
+        try:
+            file = os.fdopen(os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+        except (OSError, ValueError) as error:
+            raise Finding("the file is missing or can't be read", where=path) from error
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode) or status.st_size > max_bytes:
+            file.close()
+            regular = stat.S_ISREG(status.st_mode)
+            reason = "the file is longer than its kind can be" if regular else "neither a file nor a folder"
+            raise Finding(reason, where=path)
+        return file
 
     def document(self, path: str) -> dict[str, Any]:
         """A canonical JSON object."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
+from typing import IO, Any
 
 from audit.evidence import Anchors, LoggedEvent
 from audit.report import Finding
@@ -13,13 +14,16 @@ from audit.tender import TenderFile
 from kernel.canonical import canonical_bytes, sha256_hex, to_base64
 from kernel.clock import parse_utc
 from kernel.errors import DomainError
+from kernel.storage import refusing_when_full
 from procurement.package import StagePackage, verify_stage_package
 from procurement.published import read_signed
 from procurement.rules.commission import has_majority
+from sealing.coins import Secrets
+from sealing.content import PIECE_BYTES
 from sealing.envelope import EnvelopeHeader
 from sealing.errors import Disputed, Unopenable
-from sealing.opening import OpenedEnvelope, verify_opened
-from sealing.payload import read_payload
+from sealing.opening import open_envelope_to
+from sealing.payload import examine_payload
 from sealing.shares import Share, check_share
 from signing.documents import verify_signatures
 
@@ -257,20 +261,39 @@ def _check_result(
     place = f"submissions/{digest}"
     if (result["lot"], result["bidder"]) != (header.context.lot, header.context.bidder):
         raise Finding("the record names another lot or bidder", where=file.path(place))
-    opened, outcome, named = _reopen(file, place, header, shares, release)
     bid_path = f"{place}/bid-{stage}.json"
-    if opened is None:
-        if result["outcome"] != outcome or file.has(bid_path):
-            raise Finding(f"the record says {result['outcome']}, it is {outcome}", where=file.path(place))
-        _require_empty(file, place, result, named)
-        return
+    with tempfile.SpooledTemporaryFile(PIECE_BYTES) as content:
+        secrets, outcome, named = _reopen(file, place, header, shares, release, content)
+        if secrets is not None:
+            _check_opened(file, stage, header, secrets, content, result)
+            return
+    if result["outcome"] != outcome or file.has(bid_path):
+        raise Finding(f"the record says {result['outcome']}, it is {outcome}", where=file.path(place))
+    _require_empty(file, place, result, named)
+
+
+def _check_opened(
+    file: TenderFile,
+    stage: str,
+    header: EnvelopeHeader,
+    secrets: Secrets,
+    content: IO[bytes],
+    result: dict[str, Any],
+) -> None:
+    """What opened is the bid of the record; or no bid at all, and then the record says that."""
+    digest = result["manifest_digest"]
+    place = f"submissions/{digest}"
+    bid_path = f"{place}/bid-{stage}.json"
     seal = file.seals[digest]
-    secrets = (opened.member_secret.hex(), opened.custodian_secret.hex())
-    if secrets != (result["member_secret"], result["custodian_secret"]):
+    if (secrets.member.hex(), secrets.custodian.hex()) != (
+        result["member_secret"],
+        result["custodian_secret"],
+    ):
         raise Finding("the recorded secrets are not those that open it", where=file.path(place))
+    content.seek(0)
     try:
-        payload = read_payload(
-            opened.payload, header.context, file.trust, now=seal.sealed_at, party=header.context.bidder
+        payload = examine_payload(
+            content, header.context, file.trust, now=seal.sealed_at, party=header.context.bidder
         )
     except DomainError as error:
         if result["outcome"] != "unopenable" or file.has(bid_path):
@@ -295,18 +318,21 @@ def _reopen(
     header: EnvelopeHeader,
     shares: Sequence[Share | None],
     release: dict[str, Any] | None,
-) -> tuple[OpenedEnvelope | None, str, str | None]:
-    """The envelope opened, or how it did not open and who is to be named for it."""
+    content: IO[bytes],
+) -> tuple[Secrets | None, str, str | None]:
+    """The envelope opened into ``content``, or how it did not open and who is to be named for it."""
     if release is None or release["state"] != "ok":
         return None, "disputed", None
     custodian = Share(0, bytes.fromhex(release["share"]), bytes.fromhex(release["blinding"]))
     good = [share for share in shares if share is not None and _fits(header, share)]
     blobs = {
-        name: file.folder.read(file.path(f"{place}/{name}"), max_bytes=length)
+        name: file.folder.content(file.path(f"{place}/{name}"), max_bytes=length)
         for name, (length, _) in header.expected_blobs().items()
     }
     try:
-        return verify_opened(header, blobs, file.require_key_set(), good, custodian), "opened", None
+        with refusing_when_full():
+            secrets = open_envelope_to(header, blobs, file.require_key_set(), good, custodian, content)
+        return secrets, "opened", None
     except Unopenable as refusal:
         return None, "unopenable", refusal.named
     except Disputed:

@@ -27,6 +27,7 @@ from procurement.published import (
 )
 from procurement.rules.award import award_document
 from procurement.rules.commission import has_majority
+from sealing.content import measure
 from sealing.key_set import KeySet
 from sealing.manifest import SealReport, verify_seal
 from signing.documents import verify_signatures
@@ -244,8 +245,8 @@ def check_submissions(file: TenderFile) -> int:
 def _check_blobs(file: TenderFile, place: str, report: SealReport) -> None:
     for header in report.headers.values():
         for name, (length, digest) in header.expected_blobs().items():
-            blob = file.folder.read(file.path(f"{place}/{name}"), max_bytes=length)
-            if len(blob) != length or sha256_hex(blob) != digest:
+            blob = file.folder.content(file.path(f"{place}/{name}"), max_bytes=length)
+            if measure(blob) != (length, digest):
                 raise Finding("a blob is not the one its header names", where=file.path(f"{place}/{name}"))
 
 

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from client.errors import ApiRefusal, NotVerified, ReceiptInvalid
 from client.receipts import Expected, Receipt, await_inclusion, check_receipt
 from client.sealed_bids import COMPLETE, SUBMITTED, WITHDRAWN, SealedBid, SealedBids
 from client.session import PartySession, VerifiedTender
+from client.uploads import upload
 from kernel.canonical import from_base64, parse_canonical, sha256_hex, to_base64
 from kernel.clock import format_utc
 from kernel.errors import MalformedInput
 from pki.trust import TrustStore
 from procurement.published import ClosingList, ListedAct
 from procurement.rules.notice import KINDS
+from sealing.content import Blob, FileContent, measure
 from sealing.context import EnvelopeContext
-from sealing.envelope import SealedEnvelope, seal_envelope
+from sealing.envelope import content_name, seal_to
 from sealing.manifest import Manifest, seal_manifest, verify_seal
-from sealing.payload import build_payload
+from sealing.payload import ComposedPayload, compose_payload
 
-NO_FILES: Mapping[str, Mapping[str, bytes]] = {}
+# By name, the bytes of a file or where it lies.
+Files = Mapping[str, bytes | Path]
+NO_FILES: Mapping[str, Files] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +66,13 @@ class Bidder:
         lot: str,
         contents: Mapping[str, dict[str, Any]],
         *,
-        files: Mapping[str, Mapping[str, bytes]] = NO_FILES,
+        files: Mapping[str, Files] = NO_FILES,
     ) -> SealedBid:
         """Seal A, B and C for the tender's verified keys and keep the result in the folder; nothing is sent yet.
 
-        ``contents`` and ``files`` are by kind, as ``mohr/bid/v1`` has them. Only the digest of the seal's
-        signature goes out, to the time-stamping authority. Raises NotVerified or MalformedInput.
+        ``contents`` and ``files`` are by kind, as ``mohr/bid/v1`` has them; a file is its bytes or its path, and
+        one of any size is never held. Only the digest of the seal's signature goes out, to the time-stamping
+        authority. Raises NotVerified, MalformedInput, LimitExceeded, PayloadInvalid, or StorageFull.
         """
         if set(contents) != set(KINDS) or not set(files) <= set(KINDS):
             raise MalformedInput("a bid has the envelopes A, B and C")
@@ -76,25 +82,27 @@ class Bidder:
             raise MalformedInput("the notice has no such lot", lot=lot[:64])
         number = self._next_number(tender, lot)
         headers: dict[str, bytes] = {}
-        blobs: dict[str, bytes] = {}
-        for kind in KINDS:
-            context = self._context(verified, lot, kind, number)
-            sealed = self._seal(context, contents[kind], files.get(kind, {}), verified)
-            headers[kind] = sealed.header
-            blobs.update(sealed.blobs)
-        manifest = Manifest.of(self._context(verified, lot, KINDS[0], number), headers).document()
-        now = self._session.clock.now()
-        seal = seal_manifest(manifest, self._session.signer, at=now, timestamp=self._stamp)
-        self._check_seal(manifest, seal, headers, trust, verified)
-        bid = SealedBid(tender, lot, number, manifest, seal, headers, tuple(sorted(blobs)))
-        self._bids.add(bid, blobs)
+        with self._bids.sealing() as sealing:
+            for kind in KINDS:
+                context = self._context(verified, lot, kind, number)
+                payload = self._payload(context, contents[kind], files.get(kind, {}), verified)
+                with sealing.writing(content_name(kind)) as target:
+                    sealed = seal_to(payload, context, verified.key_set, target)
+                sealing.write(sealed.blobs)
+                headers[kind] = sealed.header
+            manifest = Manifest.of(self._context(verified, lot, KINDS[0], number), headers).document()
+            now = self._session.clock.now()
+            seal = seal_manifest(manifest, self._session.signer, at=now, timestamp=self._stamp)
+            self._check_seal(manifest, seal, headers, trust, verified)
+            bid = SealedBid(tender, lot, number, manifest, seal, headers, sealing.names)
+            self._bids.add(bid, sealing)
         return bid
 
     def submit(self, bid: SealedBid) -> Submitted:
         """Send manifest, headers and seal, then the blobs; check the receipt and wait for its proof.
 
-        Can be repeated after any interruption: what the server has is not sent again. Raises ApiRefusal (a
-        refusal with a receipt is checked and kept first), ReceiptInvalid or Unavailable.
+        Can be repeated after any interruption: what the server has, of a large blob too, is not sent again.
+        Raises ApiRefusal (a refusal with a receipt is checked and kept first), ReceiptInvalid or Unavailable.
         """
         trust = self._session.trust()
         expected = self._expected(bid, "submission", bid.seal_digest)
@@ -106,15 +114,15 @@ class Bidder:
         while missing:
             name = missing[0]
             try:
-                after = self._session.api.put_bytes(
-                    f"/submissions/{bid.id}/blobs/{name}", self._bids.blob(bid, name)
+                after = upload(
+                    self._session.api, f"/submissions/{bid.id}/blobs/{name}", self._bids.blob(bid, name)
                 )
             except ApiRefusal as refusal:
                 self._keep_refusal(refusal, bid, trust)
                 raise
-            if name in after["missing"]:
+            if name in after:
                 raise NotVerified("upload", "the server says that a blob it took is missing", name=name)
-            missing = [str(each) for each in after["missing"]]
+            missing = after
         bid = self._bids.mark(bid, COMPLETE)
         receipt = await_inclusion(receipt, self._session)
         self._keep(bid.manifest_digest, receipt)
@@ -126,7 +134,7 @@ class Bidder:
         lot: str,
         contents: Mapping[str, dict[str, Any]],
         *,
-        files: Mapping[str, Mapping[str, bytes]] = NO_FILES,
+        files: Mapping[str, Files] = NO_FILES,
     ) -> Submitted:
         """A new submission with a higher number and fresh secrets takes the place of the one before."""
         return self.submit(self.prepare_bid(tender, lot, contents, files=files))
@@ -194,24 +202,23 @@ class Bidder:
             key_set_digest=verified.notice.notice.key_set_digest,
         )
 
-    def _seal(
+    def _payload(
         self,
         context: EnvelopeContext,
         content: dict[str, Any],
-        files: Mapping[str, bytes],
+        files: Files,
         verified: VerifiedTender,
-    ) -> SealedEnvelope:
+    ) -> ComposedPayload:
         terms = verified.notice.notice
-        payload = build_payload(
+        return compose_payload(
             context,
             content,
-            files,
+            {name: _blob(file) for name, file in files.items()},
             self._session.signer,
             self._session.clock.now(),
             terms.padding_floor_bytes[context.kind],
             terms.max_envelope_bytes,
         )
-        return seal_envelope(payload, context, verified.key_set)
 
     def _stamp(self, signature_value: bytes) -> bytes:
         return self._session.stamp(signature_value)
@@ -308,3 +315,20 @@ def _claimed(wire: Mapping[str, Any]) -> dict[str, Any]:
 
 def _document(wire: Mapping[str, Any]) -> bytes:
     return from_base64(wire["document"])
+
+
+def listed_files(files: Files) -> list[dict[str, Any]]:
+    """``files`` of the content of B: name, digest and length of each, read once. Raises MalformedInput."""
+    entries = []
+    for name in sorted(files):
+        length, digest = measure(_blob(files[name]))
+        entries.append({"name": name, "digest": digest, "length": length})
+    return entries
+
+
+def _blob(file: bytes | Path) -> Blob:
+    if isinstance(file, bytes):
+        return file
+    if not file.is_file():
+        raise MalformedInput("a file to be sealed is not there", path=str(file))
+    return FileContent(file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,6 +18,8 @@ _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _PASSING_STATUSES = frozenset({502, 503, 504})
 _MAX_PROBLEM_BYTES = 64 << 10
 _DOWNLOAD_SECONDS = 300.0
+# The server syncs and checks a large upload before it answers.
+_UPLOAD_TIMEOUT = httpx.Timeout(60.0, read=300.0)
 
 
 class ApiClient:
@@ -117,6 +119,18 @@ class ApiClient:
         headers = {"Content-Type": "application/octet-stream"}
         return _json_object(self._exchange("PUT", path, content=content, headers=headers))
 
+    def put_stream(
+        self, path: str, pieces: Callable[[], Iterator[bytes]], headers: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """Put what ``pieces`` gives, never held as a whole; ``headers`` tell its length.
+
+        Sent once: what to send after a line broke depends on what had arrived. Raises ApiRefusal or Unavailable.
+        """
+        sent = {"Content-Type": "application/octet-stream", **headers}
+        return _json_object(
+            self._exchange("PUT", path, content=pieces, headers=sent, attempts=1, timeout=_UPLOAD_TIMEOUT)
+        )
+
     def delete(self, path: str) -> None:
         """Delete what is at ``path``."""
         self._exchange("DELETE", path)
@@ -127,16 +141,20 @@ class ApiClient:
         path: str,
         *,
         params: dict[str, str | int] | None = None,
-        content: bytes | None = None,
+        content: bytes | Callable[[], Iterator[bytes]] | None = None,
         headers: dict[str, str] | None = None,
         anonymous: bool = False,
+        attempts: int | None = None,
+        timeout: httpx.Timeout | None = None,
     ) -> bytes:
         """Send, and on a 401 log in and send once more; raises ApiRefusal or Unavailable."""
         request_headers = dict(headers or {})
         for round_ in (1, 2):
             if not anonymous and self.token is not None:
                 request_headers["Authorization"] = f"Bearer {self.token}"
-            status, body = self._send(method, path, params, content, request_headers)
+            status, body = self._send(
+                method, path, params, content, request_headers, attempts or self._attempts, timeout
+            )
             if status == 401 and round_ == 1 and not anonymous and self._log_in is not None:
                 self.token = None
                 self.token = self._log_in(self)
@@ -151,17 +169,24 @@ class ApiClient:
         method: str,
         path: str,
         params: dict[str, str | int] | None,
-        content: bytes | None,
+        content: bytes | Callable[[], Iterator[bytes]] | None,
         headers: dict[str, str],
+        attempts: int,
+        timeout: httpx.Timeout | None,
     ) -> tuple[int, bytes]:
         failure: Exception | None = None
-        for attempt in range(self._attempts):
+        for attempt in range(attempts):
             if attempt:
                 time.sleep(self._pause_seconds * 2 ** (attempt - 1))
-            last = attempt == self._attempts - 1
+            last = attempt == attempts - 1
             try:
                 with self._http.stream(
-                    method, path, params=params or None, content=content, headers=headers
+                    method,
+                    path,
+                    params=params or None,
+                    content=content() if callable(content) else content,
+                    headers=headers,
+                    timeout=timeout or self._http.timeout,
                 ) as response:
                     body = self._read(response)
                 if response.status_code in _PASSING_STATUSES and method in _IDEMPOTENT and not last:

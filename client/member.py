@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from client.buyer import document_of
 from client.errors import ApiRefusal, DraftDiffers, NotVerified
 from client.minutes import HeldStage, check_prepared, decided_in, put_in
+from client.opened_files import fetch_file
 from client.opening_record import CheckedRecord, check_record
 from client.session import PartySession, checking
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
@@ -145,6 +147,13 @@ class Member:
             record = check_record(wire, bids, package, self._session.trust(), self._session.clock.now())
         self._held = HeldStage(raw, package, record)
         return record
+
+    def fetch_file(self, tender: str, stage: str, manifest_digest: str, name: str, target: Path) -> None:
+        """A file of an opened envelope, checked against the bid of the record; raises NotVerified."""
+        bid = self.check_record(tender, stage).bids.get(manifest_digest)
+        if bid is None:
+            raise NotVerified("file", "the record names no such opened bid", manifest=manifest_digest[:64])
+        fetch_file(self._session, bid, stage, manifest_digest, name, target)
 
     def sign_record(self, tender: str, stage: str) -> CheckedRecord:
         """Check the record and put this member's signature under it."""

@@ -3,21 +3,30 @@
 ```
 bids/<manifest digest>/state.json     tender, lot, submission_number, state, id at the server
                        manifest.json, seal.p7s, header-<K>.json, <blob names>
+bids/.sealing-<random>/               blobs of a bid that has no manifest yet
 ```
 No plaintext is kept: what was sealed is the bidder's own to keep or not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from client.errors import FolderInvalid
 from client.folder import PartyFolder
 from kernel.canonical import sha256_hex
+from kernel.storage import refusing_when_full
 from procurement.rules.notice import KINDS
 
+_SEALING = ".sealing-"
 SEALED, SUBMITTED, COMPLETE, WITHDRAWN = "sealed", "submitted", "complete", "withdrawn"
 
 
@@ -44,22 +53,64 @@ class SealedBid:
         return sha256_hex(self.seal)
 
 
+@dataclass(frozen=True, slots=True)
+class SealingFolder:
+    """Blobs of one bid on their way to the disk."""
+
+    place: Path
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[BinaryIO]:
+        """A blob to write, synced at the end; raises StorageFull."""
+        with refusing_when_full(), (self.place / name).open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def write(self, blobs: Mapping[str, bytes]) -> None:
+        """Write small blobs; raises StorageFull."""
+        for name, content in blobs.items():
+            with self.writing(name) as stream:
+                stream.write(content)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of what was written, sorted."""
+        return tuple(sorted(path.name for path in self.place.iterdir()))
+
+
 class SealedBids:
     """The ``bids`` part of a party's folder."""
 
     def __init__(self, folder: PartyFolder) -> None:
         self._folder = folder
 
-    def add(self, bid: SealedBid, blobs: Mapping[str, bytes]) -> None:
-        """Write a sealed bid; its state file comes last and makes it count."""
+    @contextmanager
+    def sealing(self) -> Iterator[SealingFolder]:
+        """A place for the blobs of a bid while it is sealed; whatever was not added goes at the end."""
+        parent = self._folder.path / "bids"
+        parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left_over in parent.glob(f"{_SEALING}*"):
+            _remove_unheld(left_over)
+        place = Path(tempfile.mkdtemp(prefix=_SEALING, dir=parent))
+        held = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield SealingFolder(place)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            os.close(held)
+
+    def add(self, bid: SealedBid, sealing: SealingFolder) -> None:
+        """Keep a bid with the blobs made in ``sealing``; its state file comes last and makes it count."""
         base = f"bids/{bid.manifest_digest}"
-        for name, content in blobs.items():
-            self._folder.write(f"{base}/{name}", content)
-        for kind, header in bid.headers.items():
-            self._folder.write(f"{base}/header-{kind}.json", header)
-        self._folder.write(f"{base}/manifest.json", bid.manifest)
-        self._folder.write(f"{base}/seal.p7s", bid.seal)
-        self._write_state(bid)
+        with refusing_when_full():
+            sealing.place.rename(self._folder.path / base)
+            for kind, header in bid.headers.items():
+                self._folder.write(f"{base}/header-{kind}.json", header)
+            self._folder.write(f"{base}/manifest.json", bid.manifest)
+            self._folder.write(f"{base}/seal.p7s", bid.seal)
+            self._write_state(bid)
 
     def mark(self, bid: SealedBid, state: str, *, id_: str | None = None) -> SealedBid:
         """Remember how far a bid has come."""
@@ -84,11 +135,12 @@ class SealedBids:
         mine = [bid for bid in bids if bid.tender == tender]
         return sorted(mine, key=lambda bid: (bid.lot, bid.submission_number))
 
-    def blob(self, bid: SealedBid, name: str) -> bytes:
-        """The bytes of one blob; raises FolderInvalid for a name that the bid does not have."""
-        if name not in bid.blob_names:
+    def blob(self, bid: SealedBid, name: str) -> Path:
+        """The file of one blob; raises FolderInvalid for a name that the bid does not have."""
+        path = self._folder.path / "bids" / bid.manifest_digest / name
+        if name not in bid.blob_names or not path.is_file():
             raise FolderInvalid("the bid has no blob of that name", name=name[:64])
-        return (self._folder.path / "bids" / bid.manifest_digest / name).read_bytes()
+        return path
 
     def _write_state(self, bid: SealedBid) -> None:
         state: dict[str, Any] = {
@@ -117,3 +169,18 @@ class SealedBids:
             )
         except (OSError, KeyError) as error:
             raise FolderInvalid("a bid in the folder is not whole", manifest=manifest_digest) from error
+
+
+def _remove_unheld(place: Path) -> None:
+    """A folder that some process seals into is left alone; one that a crash left behind goes."""
+    try:
+        held = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(place, ignore_errors=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(held)

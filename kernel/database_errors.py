@@ -35,7 +35,8 @@ def _of_sqlite(error: sqlite3.Error) -> DomainError | None:
     if code in (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY):
         return Conflict(_TAKEN)
     primary = code & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
+    # The index of the write-ahead log could not grow: that is a full disk too.
+    if primary == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_SHMSIZE:
         return StorageFull(_FULL)
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return DatabaseUnavailable(_BUSY)

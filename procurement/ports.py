@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +13,8 @@ from kernel.clock import Clock
 from kernel.unit_of_work import UnitOfWork
 from pki.trust import TrustStore
 from procurement.rules.tender import Tender
+from procurement.uploads import PartialUpload, UploadPlace
+from sealing.content import Content
 from signing.cms import Signer
 
 
@@ -182,13 +183,44 @@ class MinutesStore(Protocol):
         ...
 
 
+class Upload(Protocol):
+    """A blob while it arrives, held by one line at a time."""
+
+    length: int
+    resumed: bool
+
+    def write(self, data: bytes) -> None: ...
+    def digest(self) -> str: ...
+    def adopt(self) -> None:
+        """Keep it for good under its digest; raises StorageFull."""
+        ...
+
+    def drop(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class ObjectStore(Protocol):
     """Content-addressed files; a name exists only once its bytes are durable."""
 
-    def staging_path(self) -> Path: ...
-    def adopt(self, staged: Path, digest: str) -> None: ...
-    def read(self, digest: str) -> bytes: ...
+    def begin(self, place: UploadPlace, offset: int) -> Upload:
+        """Raises UploadInProgress, UploadOffset or TooManyUploads."""
+        ...
+
+    def staged(self, place: UploadPlace) -> int: ...
+    def partial_uploads(self) -> list[PartialUpload]: ...
+    def discard(self, partial: PartialUpload) -> None: ...
+    def read(self, digest: str) -> bytes:
+        """Raises NotFound."""
+        ...
+
+    def content(self, digest: str) -> Content:
+        """Raises NotFound."""
+        ...
+
     def has(self, digest: str) -> bool: ...
+    def scratch(self) -> IO[bytes]:
+        """A file that nobody else can read, gone when it is closed."""
+        ...
 
 
 class Custodian(Protocol):
@@ -222,6 +254,7 @@ class Desk:
 
     ``reading`` opens a session whose changes are thrown away and which takes no writer's lock;
     ``event_naming(session, tender, digest)`` finds the public event whose data names that digest;
+    ``max_envelope_bytes`` is the longest blob that an upload may bring, whatever a notice would allow;
     ``proof_for(entry)`` gives the proof of a log entry under the newest cosigned checkpoint, or None.
     """
 
@@ -238,4 +271,5 @@ class Desk:
     event_naming: Callable[[Session, str, str], bytes | None]
     proof_for: Callable[[bytes], dict[str, Any] | None]
     publisher: dict[str, str]
+    max_envelope_bytes: int
     demo: bool

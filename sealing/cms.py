@@ -24,6 +24,7 @@ from sealing.errors import EnvelopeInvalid, ShareInvalid
 KEK_IDENTIFIER = b"mohr-envelope-1"
 _KEY_BYTES = 32
 MAX_CMS_BYTES = 8 << 10
+_NOT_DECRYPTED = "the content does not decrypt under the recovered key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +47,58 @@ class ShareCms:
     ciphertext: bytes
 
 
+class ContentWriter:
+    """AES-256-GCM over content that comes in pieces; the ciphertext is as long as the content."""
+
+    def __init__(self, content_key: bytes, nonce: bytes) -> None:
+        self._encryptor = Cipher(AES256(content_key), GCM(nonce)).encryptor()
+
+    def update(self, piece: bytes) -> bytes:
+        return self._encryptor.update(piece)
+
+    def tag(self) -> bytes:
+        """After the last piece, once."""
+        self._encryptor.finalize()
+        return self._encryptor.tag
+
+
+class ContentReader:
+    """The way back. What ``update`` gives is nobody's plaintext before ``verify`` has returned."""
+
+    def __init__(self, cms: ContentCms, kek: bytes) -> None:
+        """Raises EnvelopeInvalid if the content key does not unwrap."""
+        try:
+            key = aes_key_unwrap(kek, cms.wrapped_key)
+        except (InvalidUnwrap, ValueError) as error:
+            raise EnvelopeInvalid(_NOT_DECRYPTED) from error
+        self._decryptor = Cipher(AES256(key), GCM(cms.nonce, cms.tag)).decryptor()
+
+    def update(self, piece: bytes) -> bytes:
+        return self._decryptor.update(piece)
+
+    def verify(self) -> None:
+        """Raises EnvelopeInvalid unless the tag is that of everything that was read."""
+        try:
+            self._decryptor.finalize()
+        except InvalidTag as error:
+            raise EnvelopeInvalid(_NOT_DECRYPTED) from error
+
+
 def write_content(kek: bytes, content_key: bytes, nonce: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
     """Encrypt; returns (CMS in DER, detached ciphertext)."""
     ciphertext, tag = _encrypt(content_key, nonce, plaintext)
+    return content_structure(kek, content_key, nonce, tag), ciphertext
+
+
+def content_structure(kek: bytes, content_key: bytes, nonce: bytes, tag: bytes) -> bytes:
+    """The CMS (DER) beside a detached ciphertext."""
     recipient = asn1.KekRecipient(
         version=4,
         kekid=asn1.KekIdentifier(key_identifier=KEK_IDENTIFIER),
         algorithm=asn1.BareAlgorithm(algorithm=asn1.AES256_WRAP),
         encrypted_key=aes_key_wrap(kek, content_key),
     )
-    return _write(asn1.tagged(recipient, asn1.KEK_TAG), nonce, None, tag), ciphertext
+    return _write(asn1.tagged(recipient, asn1.KEK_TAG), nonce, None, tag)
 
 
 def read_content(der: bytes) -> ContentCms:
@@ -78,7 +121,7 @@ def decrypt_content(cms: ContentCms, kek: bytes, ciphertext: bytes) -> tuple[byt
         content_key = aes_key_unwrap(kek, cms.wrapped_key)
         plaintext = _decrypt(content_key, cms.nonce, ciphertext, cms.tag)
     except (InvalidUnwrap, InvalidTag, ValueError) as error:
-        raise EnvelopeInvalid("the content does not decrypt under the recovered key") from error
+        raise EnvelopeInvalid(_NOT_DECRYPTED) from error
     return plaintext, content_key
 
 
@@ -164,10 +207,9 @@ def key_identifier(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def _encrypt(key: bytes, nonce: bytes, plaintext: bytes) -> tuple[bytes, bytes]:
-    """(ciphertext, tag) of AES-256-GCM. Joined to one string, as AESGCM has them, a large content is copied."""
-    encryptor = Cipher(AES256(key), GCM(nonce)).encryptor()
-    ciphertext = encryptor.update(plaintext) + encryptor.finalize()
-    return ciphertext, encryptor.tag
+    """(ciphertext, tag) of AES-256-GCM."""
+    writer = ContentWriter(key, nonce)
+    return writer.update(plaintext), writer.tag()
 
 
 def _decrypt(key: bytes, nonce: bytes, ciphertext: bytes, tag: bytes) -> bytes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from kernel.canonical import canonical_bytes
@@ -47,11 +48,17 @@ class EnvelopeContext:
         return cls(**value)
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     def digest(self) -> bytes:
         """SHA-256 of the canonical bytes, 32 bytes."""
-        return hashlib.sha256(canonical_bytes(self.to_json())).digest()
+        return _digest_of(self)
+
+
+@lru_cache(maxsize=4096)
+def _digest_of(context: EnvelopeContext) -> bytes:
+    # Asked for again at every share; a context is public and never changes.
+    return hashlib.sha256(canonical_bytes(context.to_json())).digest()
 
 
 def is_digest(value: object) -> bool:

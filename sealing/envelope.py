@@ -1,15 +1,16 @@
 """Sealing: one content under one fresh pair of secrets, a share of them for each member, the rest for the custodian.
 
-``write_envelope`` is the whole of it and takes no randomness of its own, so the same function rebuilds an
-opened envelope (sealing/opening.py).
+``frame_envelope`` makes all of it but the ciphertext and takes no randomness of its own, so the same function
+rebuilds an opened envelope (sealing/opening.py). Content may be held or come as a stream; the bytes are the same.
 """
 
 from __future__ import annotations
 
 import secrets as system_random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import sha256
+from typing import IO, Any, Protocol
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -95,10 +96,27 @@ class EnvelopeHeader:
 
 @dataclass(frozen=True, slots=True)
 class SealedEnvelope:
-    """A header's canonical bytes and the blobs that it names."""
+    """A header's canonical bytes and the blobs that it names; a ciphertext that was streamed away is not among them."""
 
     header: bytes
     blobs: Mapping[str, bytes] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Ciphertext:
+    """What the header says of the detached ciphertext, and the CMS structure beside it."""
+
+    length: int
+    digest: str
+    structure: bytes = field(repr=False)
+
+
+class SizedContent(Protocol):
+    """Content whose length is known before it is read, such as a ``sealing.payload.ComposedPayload``."""
+
+    @property
+    def length(self) -> int: ...
+    def pieces(self) -> Iterator[bytes]: ...
 
 
 def seal_envelope(payload: bytes, context: EnvelopeContext, key_set: KeySet) -> SealedEnvelope:
@@ -107,23 +125,63 @@ def seal_envelope(payload: bytes, context: EnvelopeContext, key_set: KeySet) -> 
     Raises EnvelopeInvalid on a foreign key set, or a payload that was not brought to its bucket
     (``sealing.padding.padme``): then its size would tell.
     """
-    if (context.tender, context.key_set_digest) != (key_set.tender, key_set.digest):
-        raise EnvelopeInvalid("the context names another key set")
-    _check_bucket(len(payload))
-    secrets = Secrets(shamir.new_secret(), system_random.token_bytes(SECRET_BYTES))
-    values = shamir.split(secrets.member, threshold=key_set.threshold, count=len(key_set.members))
+    secrets, values = _fresh(len(payload), context, key_set)
     return write_envelope(payload, context, key_set, secrets, values)
+
+
+def seal_to(
+    payload: SizedContent, context: EnvelopeContext, key_set: KeySet, target: IO[bytes]
+) -> SealedEnvelope:
+    """As ``seal_envelope``, with the ciphertext written to ``target`` piece by piece; the other blobs are held."""
+    secrets, values = _fresh(payload.length, context, key_set)
+    return write_envelope_to(payload, context, key_set, secrets, values, target)
 
 
 def write_envelope(
     payload: bytes, context: EnvelopeContext, key_set: KeySet, secrets: Secrets, values: Mapping[int, bytes]
 ) -> SealedEnvelope:
     """The envelope that follows from payload, context, key set, secrets and the members' share values."""
+    kek = secrets.kek(context.digest())
+    structure, data = cms.write_content(kek, secrets.key("content"), secrets.nonce("content"), payload)
+    ciphertext = Ciphertext(len(data), sha256_hex(data), structure)
+    framed = frame_envelope(ciphertext, context, key_set, secrets, values)
+    return SealedEnvelope(framed.header, {content_name(context.kind): data, **framed.blobs})
+
+
+def write_envelope_to(
+    payload: SizedContent,
+    context: EnvelopeContext,
+    key_set: KeySet,
+    secrets: Secrets,
+    values: Mapping[int, bytes],
+    target: IO[bytes],
+) -> SealedEnvelope:
+    """As ``write_envelope``, with the ciphertext written to ``target``. Raises EnvelopeInvalid on another length."""
+    key, nonce = secrets.key("content"), secrets.nonce("content")
+    writer, digest, length = cms.ContentWriter(key, nonce), sha256(), 0
+    for piece in payload.pieces():
+        encrypted = writer.update(piece)
+        digest.update(encrypted)
+        length += len(encrypted)
+        target.write(encrypted)
+    if length != payload.length:
+        raise EnvelopeInvalid("the content is not as long as it said", length=length)
+    structure = cms.content_structure(secrets.kek(context.digest()), key, nonce, writer.tag())
+    return frame_envelope(
+        Ciphertext(length, digest.hexdigest(), structure), context, key_set, secrets, values
+    )
+
+
+def frame_envelope(
+    ciphertext: Ciphertext,
+    context: EnvelopeContext,
+    key_set: KeySet,
+    secrets: Secrets,
+    values: Mapping[int, bytes],
+) -> SealedEnvelope:
+    """Header, CMS structure and share blobs around a ciphertext."""
     kind, context_digest = context.kind, context.digest()
-    kek = secrets.kek(context_digest)
-    structure, ciphertext = cms.write_content(kek, secrets.key("content"), secrets.nonce("content"), payload)
-    content_digest = sha256_hex(ciphertext)
-    blobs = {content_name(kind): ciphertext, cms_name(kind): structure}
+    blobs = {cms_name(kind): ciphertext.structure}
     entries = []
     for index, recipient, identifier in _recipients(key_set, kind):
         label = f"share-{index}"
@@ -135,7 +193,7 @@ def write_envelope(
             secrets.ephemeral(label),
             secrets.key(label),
             secrets.nonce(label),
-            share_plaintext(share, context_digest, content_digest),
+            share_plaintext(share, context_digest, ciphertext.digest),
         )
         blobs[share_name(kind, index)] = blob
         entries.append(
@@ -151,13 +209,13 @@ def write_envelope(
         "suite": SUITE,
         "context": context.to_json(),
         "content": {
-            "length": len(ciphertext),
-            "digest": content_digest,
-            "cms_length": len(structure),
-            "cms_digest": sha256_hex(structure),
+            "length": ciphertext.length,
+            "digest": ciphertext.digest,
+            "cms_length": len(ciphertext.structure),
+            "cms_digest": sha256_hex(ciphertext.structure),
         },
         "shares": entries,
-        "kek_commitment": kek_commitment_of(context_digest, kek),
+        "kek_commitment": kek_commitment_of(context_digest, secrets.kek(context_digest)),
     }
     return SealedEnvelope(canonical_bytes(header), blobs)
 
@@ -172,6 +230,15 @@ def cms_name(kind: str) -> str:
 
 def share_name(kind: str, index: int) -> str:
     return f"{kind}.share-{index}.der"
+
+
+def _fresh(length: int, context: EnvelopeContext, key_set: KeySet) -> tuple[Secrets, Mapping[int, bytes]]:
+    """Fresh secrets and the members' share values, if context, key set and length go together."""
+    if (context.tender, context.key_set_digest) != (key_set.tender, key_set.digest):
+        raise EnvelopeInvalid("the context names another key set")
+    _check_bucket(length)
+    secrets = Secrets(shamir.new_secret(), system_random.token_bytes(SECRET_BYTES))
+    return secrets, shamir.split(secrets.member, threshold=key_set.threshold, count=len(key_set.members))
 
 
 def _recipients(key_set: KeySet, kind: str) -> list[tuple[int, ec.EllipticCurvePublicKey, bytes]]:

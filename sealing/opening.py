@@ -5,25 +5,31 @@ shares and the custodian's fit their commitments; (3) the secrets recovered lead
 content decrypts; (5) everything rebuilt equals everything stored. After (2) whatever fails was dealt by the
 bidder, who alone knew all of it. Since (5) covers the shares of those absent too, a bid opens to one content
 or to none, whoever attends.
+
+A ciphertext is decrypted and encrypted again piece by piece, so that its length costs no memory. Nothing of the
+plaintext is anybody's before (5) has passed.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import IO
 
-from kernel.canonical import sha256_hex
 from sealing import cms, shamir
 from sealing.coins import Secrets
+from sealing.content import Blob, measure, pieces_of
 from sealing.envelope import (
     CUSTODIAN_INDEX,
+    Ciphertext,
     EnvelopeHeader,
     SealedEnvelope,
     cms_name,
     content_name,
+    frame_envelope,
     share_name,
-    write_envelope,
 )
 from sealing.errors import Disputed, EnvelopeInvalid, ShareInvalid, Unopenable
 from sealing.key_set import KeySet
@@ -49,31 +55,79 @@ class OpenedEnvelope:
 
 @dataclass(frozen=True, slots=True)
 class _Rebuilt:
-    opened: OpenedEnvelope = field(repr=False)
+    """``same_content``: whether the ciphertext stored is the one that follows from the secrets."""
+
+    secrets: Secrets = field(repr=False)
     envelope: SealedEnvelope = field(repr=False)
+    same_content: bool
 
 
 def open_envelope(
     header: EnvelopeHeader,
-    blobs: Mapping[str, bytes],
+    blobs: Mapping[str, Blob],
     key_set: KeySet,
     member_shares: Sequence[Share],
     custodian_share: Share,
 ) -> OpenedEnvelope:
-    """The content, or a typed refusal.
+    """The content, held, or a typed refusal.
 
     Raises EnvelopeInvalid when the stored blobs are not the header's (the keeper's doing), Disputed when
     fewer than k shares are good, Unopenable naming the bidder when what was dealt does not fit together.
     """
-    _check_stored(header, blobs, key_set)  # (1)
-    rebuilt = _rebuild(header, blobs, key_set, member_shares, custodian_share)  # (2) to (4)
-    _compare(header, blobs, rebuilt.envelope)  # (5)
-    return rebuilt.opened
+    payload: list[bytes] = []
+    secrets = _open(header, blobs, key_set, member_shares, custodian_share, payload.append)
+    return OpenedEnvelope(b"".join(payload), secrets.member, secrets.custodian)
+
+
+def open_envelope_to(
+    header: EnvelopeHeader,
+    blobs: Mapping[str, Blob],
+    key_set: KeySet,
+    member_shares: Sequence[Share],
+    custodian_share: Share,
+    target: IO[bytes],
+) -> Secrets:
+    """As ``open_envelope``, with the content written to ``target``, an empty file that nobody else can read.
+
+    Whatever is raised, ``target`` is empty again.
+    """
+    try:
+        return _open(header, blobs, key_set, member_shares, custodian_share, target.write)
+    except BaseException:
+        target.seek(0)
+        target.truncate()
+        raise
+
+
+def decrypt_to(
+    header: EnvelopeHeader, blobs: Mapping[str, Blob], secrets: Secrets, target: IO[bytes]
+) -> None:
+    """The content of an envelope that was opened before, by its disclosed secrets; of ``blobs`` only the content.
+
+    Raises EnvelopeInvalid, and then ``target`` is empty again. It judges nobody: who dealt what was established
+    by the opening.
+    """
+    kind, context_digest = header.context.kind, header.context.digest()
+    kek = secrets.kek(context_digest)
+    try:
+        if kek_commitment_of(context_digest, kek) != header.kek_commitment:
+            raise EnvelopeInvalid("the secrets are not those of the envelope")
+        structure = _held(blobs[cms_name(kind)])
+        if measure(structure) != (header.cms_length, header.cms_digest):
+            raise EnvelopeInvalid("a stored blob is not the one that the header names", name=cms_name(kind))
+        reader = cms.ContentReader(cms.read_content(structure), kek)
+        for piece in pieces_of(blobs[content_name(kind)]):
+            target.write(reader.update(piece))
+        reader.verify()
+    except BaseException:
+        target.seek(0)
+        target.truncate()
+        raise
 
 
 def verify_opened(
     header: EnvelopeHeader,
-    blobs: Mapping[str, bytes],
+    blobs: Mapping[str, Blob],
     key_set: KeySet,
     member_shares: Sequence[Share],
     custodian_share: Share,
@@ -82,9 +136,23 @@ def verify_opened(
     return open_envelope(header, blobs, key_set, member_shares, custodian_share)
 
 
+def _open(
+    header: EnvelopeHeader,
+    blobs: Mapping[str, Blob],
+    key_set: KeySet,
+    member_shares: Sequence[Share],
+    custodian_share: Share,
+    keep: Callable[[bytes], object],
+) -> Secrets:
+    _check_stored(header, blobs, key_set)  # (1)
+    rebuilt = _rebuild(header, blobs, key_set, member_shares, custodian_share, keep)  # (2) to (4)
+    _compare(header, blobs, rebuilt)  # (5)
+    return rebuilt.secrets
+
+
 def judge_bad_share(
     header: EnvelopeHeader,
-    blobs: Mapping[str, bytes],
+    blobs: Mapping[str, Blob],
     key_set: KeySet,
     member_shares: Sequence[Share],
     custodian_share: Share,
@@ -104,7 +172,7 @@ def judge_bad_share(
     others = [share for share in member_shares if share.index != index]
     name = share_name(header.context.kind, index)
     try:
-        rebuilt = _rebuild(header, blobs, key_set, others, custodian_share).envelope
+        rebuilt = _rebuild(header, blobs, key_set, others, custodian_share, _forget).envelope
     except Unopenable as error:
         return BadShareVerdict(error.named, error.evidence)
     again = EnvelopeHeader.parse(rebuilt.header)
@@ -113,15 +181,15 @@ def judge_bad_share(
     return BadShareVerdict(parties[index] if same else header.context.bidder, name)
 
 
-def _check_stored(header: EnvelopeHeader, blobs: Mapping[str, bytes], key_set: KeySet) -> None:
+def _check_stored(header: EnvelopeHeader, blobs: Mapping[str, Blob], key_set: KeySet) -> None:
     context = header.context
     if (context.tender, context.key_set_digest) != (key_set.tender, key_set.digest):
         raise EnvelopeInvalid("the envelope was sealed to another key set")
     if len(header.shares) != len(key_set.members) + 1:
         raise EnvelopeInvalid("the header has not one share for each holder of the key set")
-    for name, (length, digest) in header.expected_blobs().items():
+    for name, expected in header.expected_blobs().items():
         blob = blobs.get(name)
-        if blob is None or len(blob) != length or sha256_hex(blob) != digest:
+        if blob is None or measure(blob) != expected:
             raise EnvelopeInvalid("a stored blob is not the one that the header names", name=name)
 
 
@@ -151,10 +219,11 @@ def _check_custodian(header: EnvelopeHeader, share: Share) -> None:
 
 def _rebuild(
     header: EnvelopeHeader,
-    blobs: Mapping[str, bytes],
+    blobs: Mapping[str, Blob],
     key_set: KeySet,
     member_shares: Sequence[Share],
     custodian_share: Share,
+    keep: Callable[[bytes], object],
 ) -> _Rebuilt:
     good = _good_shares(header, member_shares, key_set.threshold)  # (2)
     _check_custodian(header, custodian_share)
@@ -167,30 +236,68 @@ def _rebuild(
             named=header.context.bidder,
             evidence="kek_commitment",
         )
-    payload = _decrypt(header, blobs, kek)  # (4)
+    ciphertext = _write_content_again(header, blobs, secrets, kek, keep)  # (4)
     values = {member.index: shamir.value_at(good, member.index) for member in key_set.members}
-    envelope = write_envelope(payload, header.context, key_set, secrets, values)
-    return _Rebuilt(OpenedEnvelope(payload, secrets.member, secrets.custodian), envelope)
+    envelope = frame_envelope(ciphertext, header.context, key_set, secrets, values)
+    return _Rebuilt(secrets, envelope, ciphertext.digest == header.digest)
 
 
-def _decrypt(header: EnvelopeHeader, blobs: Mapping[str, bytes], kek: bytes) -> bytes:
+def _write_content_again(
+    header: EnvelopeHeader,
+    blobs: Mapping[str, Blob],
+    secrets: Secrets,
+    kek: bytes,
+    keep: Callable[[bytes], object],
+) -> Ciphertext:
+    """Decrypt, and encrypt again with the key and nonce that an honest bidder would have used."""
     kind = header.context.kind
+    key, nonce = secrets.key("content"), secrets.nonce("content")
+    writer = cms.ContentWriter(key, nonce)
+    # One hash serves for what is stored and what is made, until they differ.
+    made = stored = sha256()
     try:
-        structure = cms.read_content(blobs[cms_name(kind)])
-        return cms.decrypt_content(structure, kek, blobs[content_name(kind)])[0]
+        reader = cms.ContentReader(cms.read_content(_held(blobs[cms_name(kind)])), kek)
+        for piece in pieces_of(blobs[content_name(kind)]):
+            plaintext = reader.update(piece)
+            keep(plaintext)
+            again = writer.update(plaintext)
+            if made is stored and not hmac.compare_digest(again, piece):
+                stored = made.copy()
+            made.update(again)
+            if made is not stored:
+                stored.update(piece)
+        unchanged = stored.hexdigest() == header.digest
+        if unchanged:
+            reader.verify()
     except EnvelopeInvalid as error:
         raise Unopenable(error.detail, named=header.context.bidder, evidence=cms_name(kind)) from error
+    if not unchanged:
+        raise EnvelopeInvalid("a stored blob was changed while it was read", name=content_name(kind))
+    structure = cms.content_structure(kek, key, nonce, writer.tag())
+    return Ciphertext(header.length, made.hexdigest(), structure)
 
 
-def _compare(header: EnvelopeHeader, blobs: Mapping[str, bytes], rebuilt: SealedEnvelope) -> None:
-    bidder = header.context.bidder
-    for name, blob in rebuilt.blobs.items():
-        if not hmac.compare_digest(blob, blobs[name]):
+def _compare(header: EnvelopeHeader, blobs: Mapping[str, Blob], rebuilt: _Rebuilt) -> None:
+    bidder, envelope = header.context.bidder, rebuilt.envelope
+    same = {content_name(header.context.kind): rebuilt.same_content}
+    for name, blob in envelope.blobs.items():
+        same[name] = hmac.compare_digest(blob, _held(blobs[name]))
+    for name, is_same in same.items():
+        if not is_same:
             raise Unopenable("a stored blob differs from its rebuild", named=bidder, evidence=name)
-    if not hmac.compare_digest(rebuilt.header, header.document):
-        again = EnvelopeHeader.parse(rebuilt.header)
+    if not hmac.compare_digest(envelope.header, header.document):
+        again = EnvelopeHeader.parse(envelope.header)
         differing = [
             stored.index for stored, made in zip(header.shares, again.shares, strict=True) if stored != made
         ]
         evidence = f"commitment-{differing[0]}" if differing else "header"
         raise Unopenable("the header differs from its rebuild", named=bidder, evidence=evidence)
+
+
+def _held(blob: Blob) -> bytes:
+    """A blob that the header, which was compared, allows ``cms.MAX_CMS_BYTES`` at most."""
+    return blob if isinstance(blob, bytes) else b"".join(blob.pieces())
+
+
+def _forget(_piece: bytes) -> None:
+    return None

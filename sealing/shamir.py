@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import lagrange
@@ -32,14 +33,29 @@ def is_value(share: bytes) -> bool:
 
 
 def value_at(shares: Mapping[int, bytes], index: int) -> bytes:
-    """What the polynomial through the shares says at ``index``; 0 is the secret itself.
+    """What the polynomial through the shares says at ``index``; 0 is the secret itself."""
+    known = shares.get(index)
+    if known is not None:
+        return known
+    indexes = tuple(sorted(shares))
+    weights = _weights(indexes, index)
+    total = sum(
+        weight * int.from_bytes(shares[each], "big") for weight, each in zip(weights, indexes, strict=True)
+    )
+    return _bytes(total % PRIME)
 
-    Shifting every point by ``index`` puts the wanted value at the origin, where the library evaluates.
+
+@lru_cache(maxsize=4096)
+def _weights(indexes: tuple[int, ...], index: int) -> tuple[int, ...]:
+    """How much of each share goes into the value at ``index`` (Lagrange). They depend on no secret.
+
+    Each is what the library interpolates where that share is 1 and all others are 0. Shifting every point
+    by ``index`` puts the wanted value at the origin, where the library evaluates.
     """
-    points = {(x - index) % PRIME: int.from_bytes(y, "big") for x, y in shares.items()}
-    if 0 in points:
-        return _bytes(points[0])
-    return _bytes(int(lagrange.interpolate(points, PRIME)))
+    shifted = [(each - index) % PRIME for each in indexes]
+    return tuple(
+        int(lagrange.interpolate({x: int(x == one) for x in shifted}, PRIME)) % PRIME for one in shifted
+    )
 
 
 def _bytes(value: int) -> bytes:

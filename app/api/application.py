@@ -8,7 +8,20 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.api import audit, auth, health, identity, log, minutes, ocds, openings, pki, submissions, tenders
+from app.api import (
+    audit,
+    auth,
+    health,
+    identity,
+    log,
+    minutes,
+    ocds,
+    opened_files,
+    openings,
+    pki,
+    submissions,
+    tenders,
+)
 from app.api.limits import Limits
 from app.api.problems import MEDIA_TYPE, install_problems
 from app.container import Container
@@ -23,6 +36,7 @@ ROUTERS = (
     submissions.router,
     openings.router,
     minutes.router,
+    opened_files.router,
     log.router,
     ocds.router,
     audit.router,

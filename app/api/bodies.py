@@ -153,6 +153,15 @@ class MissingBlobs(BaseModel):
     missing: list[str]
 
 
+class BlobStateAnswer(BaseModel):
+    """``staged`` of ``length`` bytes are kept of an upload that broke; ``missing`` names what is not received."""
+
+    length: int
+    staged: int
+    received: bool
+    missing: list[str]
+
+
 class ReceiptAnswer(BaseModel):
     receipt: SignedDocumentBody
 
@@ -164,6 +173,16 @@ class BatchesAnswer(BaseModel):
 
 class RecordAnswer(BaseModel):
     record: ManySigned
+
+
+class OpenedFileEntry(BaseModel):
+    name: str
+    length: int
+    digest: str
+
+
+class OpenedFiles(BaseModel):
+    files: list[OpenedFileEntry]
 
 
 class OpenedBid(BaseModel):

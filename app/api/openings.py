@@ -99,7 +99,7 @@ def hand_in(
 @router.post(
     "/tenders/{tender_id}/openings/{stage}/release",
     operation_id="openStage",
-    responses=documented(401, 403, 404, 409, 422, 503),
+    responses=documented(401, 403, 404, 409, 422, 503, 507),
 )
 def release(tender_id: TenderId, stage: Stage, actor: CurrentActor, desk: CurrentDesk) -> RecordAnswer:
     """Have the custodian release and open every envelope of the stage (head). Safe to repeat."""

@@ -20,6 +20,7 @@ MODULES = (
     "procurement.rules.errors",
     "procurement.published",
     "procurement.opening_session",
+    "procurement.uploads",
     "custodian.errors",
     "client.errors",
     "app.custodian_client",

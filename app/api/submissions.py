@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.concurrency import run_in_threadpool
 
 from app.api.bodies import (
+    BlobStateAnswer,
     MissingBlobs,
     OwnSubmission,
     OwnSubmissions,
@@ -20,14 +19,14 @@ from app.api.bodies import (
     SubmissionBody,
     SubmissionNumber,
 )
-from app.api.desk import CurrentActor, CurrentDesk, TenderId
+from app.api.desk import CurrentActor, CurrentContainer, CurrentDesk, TenderId
 from app.api.problems import documented
+from app.api.uploads import announced_part, receive_into
 from kernel.canonical import from_base64, to_base64
-from kernel.errors import LimitExceeded
 from procurement.ports import StoredSubmission
 from procurement.use_cases import ask
 from procurement.use_cases.receipts import Receipt
-from procurement.use_cases.receive_blob import accept_blob, expect_blob
+from procurement.use_cases.receive_blob import accept_blob, blob_state, expect_blob
 from procurement.use_cases.submit_envelope import SubmitEnvelope, submit_envelope
 from procurement.use_cases.withdraw_submission import WithdrawSubmission, withdraw_submission
 
@@ -93,10 +92,25 @@ def show_own(submission_id: SubmissionId, actor: CurrentActor, desk: CurrentDesk
     return _own(ask.own_submission(submission_id, actor=actor, desk=desk))
 
 
+@router.get(
+    "/submissions/{submission_id}/blobs/{name}",
+    operation_id="showBlob",
+    responses=documented(401, 403, 404, 422),
+)
+def show_blob(
+    submission_id: SubmissionId, name: BlobName, actor: CurrentActor, desk: CurrentDesk
+) -> BlobStateAnswer:
+    """How far a declared blob has come; a broken upload goes on from ``staged`` (bidder)."""
+    state = blob_state(submission_id, name, actor=actor, desk=desk)
+    return BlobStateAnswer(
+        length=state.length, staged=state.staged, received=state.received, missing=state.missing
+    )
+
+
 @router.put(
     "/submissions/{submission_id}/blobs/{name}",
     operation_id="uploadBlob",
-    responses=documented(401, 403, 404, 409, 413, 422),
+    responses=documented(401, 403, 404, 408, 409, 413, 422, 429, 507),
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -105,36 +119,28 @@ def show_own(submission_id: SubmissionId, actor: CurrentActor, desk: CurrentDesk
     },
 )
 async def upload(
-    submission_id: SubmissionId, name: BlobName, request: Request, actor: CurrentActor, desk: CurrentDesk
+    submission_id: SubmissionId,
+    name: BlobName,
+    request: Request,
+    actor: CurrentActor,
+    container: CurrentContainer,
+    content_range: Annotated[str | None, Header(max_length=64)] = None,
 ) -> MissingBlobs:
-    """Stream one declared blob (bidder). Checked before the first byte; nothing half-received is kept."""
-    announced = request.headers.get("content-length")
-    length = int(announced) if announced is not None and announced.isdecimal() else None
-    expected = await run_in_threadpool(expect_blob, submission_id, name, length, actor=actor, desk=desk)
+    """Stream one declared blob, or with Content-Range the rest of it from where it broke (bidder)."""
+    desk = container.desk
+    part = announced_part(request.headers.get("content-length"), content_range)
+    expected = await run_in_threadpool(expect_blob, submission_id, name, part.total, actor=actor, desk=desk)
     if expected.received:
         own = await run_in_threadpool(ask.own_submission, submission_id, actor=actor, desk=desk)
         return MissingBlobs(missing=own.missing)
-    staged = desk.objects.staging_path()
+    arriving = await run_in_threadpool(desk.objects.begin, expected.place, part.offset)
     try:
-        received, digest = await _stream_to(staged, request, expected.length)
-        missing = await run_in_threadpool(
-            accept_blob, expected, staged, received, digest, actor=actor, desk=desk
-        )
+        stall_seconds = container.settings.limits.upload_stall_seconds
+        await receive_into(arriving, request, expected.length, stall_seconds)
+        missing = await run_in_threadpool(accept_blob, expected, arriving, actor=actor, desk=desk)
     finally:
-        staged.unlink(missing_ok=True)
+        await run_in_threadpool(arriving.close)
     return MissingBlobs(missing=missing)
-
-
-async def _stream_to(path: Path, request: Request, limit: int) -> tuple[int, str]:
-    hashed, received = hashlib.sha256(), 0
-    with path.open("xb") as stream:
-        async for chunk in request.stream():
-            received += len(chunk)
-            if received > limit:
-                raise LimitExceeded("the blob is longer than its header says", limit_bytes=limit)
-            hashed.update(chunk)
-            stream.write(chunk)
-    return received, hashed.hexdigest()
 
 
 @router.post(

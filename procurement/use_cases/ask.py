@@ -189,7 +189,7 @@ def require_chair(tender_id: str, actor: Actor, desk: Desk) -> None:
 
 
 def require_insider(tender_id: str, actor: Actor, desk: Desk) -> None:
-    """Raises Forbidden unless the actor sits in the commission, in whatever seat, or is an auditor."""
+    """Raises RoleMissing, NotFound or Forbidden unless the actor sits in the commission or audits."""
     require_role(actor, "member", "auditor")
     tender = load_tender(tender_id, desk)
     if seat_of(tender.published_notice.commission, actor.party) is None and "auditor" not in actor.roles:

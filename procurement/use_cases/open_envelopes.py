@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from kernel.canonical import parse_canonical, sha256_hex, to_base64
 from kernel.clock import format_utc
-from kernel.errors import DomainError
+from kernel.errors import DomainError, StorageFull
 from kernel.failpoints import reach
+from kernel.storage import refusing_when_full
 from procurement.ports import Actor, Desk, StoredDocument, StoredSubmission
 from procurement.rules.errors import TooFewBatches
 from procurement.rules.tender import RecordOpening, Tender
 from procurement.use_cases.hold_opening import many, opening_package, wire
 from procurement.use_cases.step import require_role, take
+from sealing.coins import Secrets
+from sealing.content import PIECE_BYTES, Blob
 from sealing.context import EnvelopeContext
 from sealing.envelope import EnvelopeHeader
 from sealing.errors import Unopenable
 from sealing.key_set import KeySet
-from sealing.opening import OpenedEnvelope, judge_bad_share, open_envelope
-from sealing.payload import read_payload
+from sealing.opening import judge_bad_share, open_envelope_to
+from sealing.payload import examine_payload
 from sealing.shares import Share, check_share
 from signing.documents import read_document, sign_document
 
@@ -115,29 +118,33 @@ def _open_one(
         reason = release["reason"] if release else "the custodian released nothing for it"
         return _Opened(_result(stored, "disputed", reason=reason), None)
     custodian = Share(0, bytes.fromhex(release["share"]), bytes.fromhex(release["blinding"]))
-    try:
-        blobs = _read_blobs(stored, header, desk)
-        envelope = open_envelope(header, blobs, key_set, good, custodian)
-    except Unopenable as refusal:
-        return _Opened(_result(stored, "unopenable", reason=refusal.detail, named=refusal.named), None)
-    except DomainError as refusal:
-        # Too few good shares, or a blob lost while it was kept here: neither is the bidder's doing.
-        return _Opened(_result(stored, "disputed", reason=refusal.detail), None)
-    named = _false_complaint(header, blobs, key_set, good, custodian, complaints)
-    try:
-        bid = _read_bid(envelope, header.context, stored, desk)
-    except DomainError as refusal:
-        # It decrypted and rebuilt; what the bidder put inside is not a bid.
-        secrets = _secrets(envelope)
-        result = _result(stored, "unopenable", reason=refusal.detail, named=stored.bidder, **secrets)
-        return _Opened(result, None)
-    result = _result(stored, "opened", bid_digest=sha256_hex(bid), named=named, **_secrets(envelope))
+    with refusing_when_full(), desk.objects.scratch() as content:
+        try:
+            blobs = blobs_of(header, desk)
+            secrets = open_envelope_to(header, blobs, key_set, good, custodian, content)
+        except StorageFull:
+            raise  # nothing was found out of the bid; the step can be taken again
+        except Unopenable as refusal:
+            return _Opened(_result(stored, "unopenable", reason=refusal.detail, named=refusal.named), None)
+        except DomainError as refusal:
+            # Too few good shares, or a blob lost while it was kept here: neither is the bidder's doing.
+            return _Opened(_result(stored, "disputed", reason=refusal.detail), None)
+        named = _false_complaint(header, blobs, key_set, good, custodian, complaints)
+        content.seek(0)
+        try:
+            bid = _read_bid(content, header.context, stored, desk)
+        except DomainError as refusal:
+            # It decrypted and rebuilt; what the bidder put inside is not a bid.
+            known = _disclosed(secrets)
+            result = _result(stored, "unopenable", reason=refusal.detail, named=stored.bidder, **known)
+            return _Opened(result, None)
+    result = _result(stored, "opened", bid_digest=sha256_hex(bid), named=named, **_disclosed(secrets))
     return _Opened(result, bid)
 
 
 def _false_complaint(
     header: EnvelopeHeader,
-    blobs: dict[str, bytes],
+    blobs: dict[str, Blob],
     key_set: KeySet,
     shares: list[Share],
     custodian: Share,
@@ -154,22 +161,23 @@ def _false_complaint(
     return None
 
 
-def _read_bid(
-    envelope: OpenedEnvelope, context: EnvelopeContext, stored: StoredSubmission, desk: Desk
-) -> bytes:
+def _read_bid(content: IO[bytes], context: EnvelopeContext, stored: StoredSubmission, desk: Desk) -> bytes:
     """The inner signature is judged as of the seal's time stamp: a certificate may have ended since."""
-    payload = read_payload(
-        envelope.payload, context, desk.trust(), now=_instant(stored.sealed_at), party=stored.bidder
-    )
-    return payload.bid_bytes
+    now = _instant(stored.sealed_at)
+    return examine_payload(content, context, desk.trust(), now=now, party=stored.bidder).bid_bytes
 
 
 def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _read_blobs(stored: StoredSubmission, header: EnvelopeHeader, desk: Desk) -> dict[str, bytes]:
-    return {name: desk.objects.read(digest) for name, (_length, digest) in header.expected_blobs().items()}
+def blobs_of(header: EnvelopeHeader, desk: Desk) -> dict[str, Blob]:
+    """The stored blobs of an envelope: the ciphertext as a stream, what is small as it is. Raises NotFound."""
+    blobs: dict[str, Blob] = {}
+    for name, (length, digest) in header.expected_blobs().items():
+        small = length <= PIECE_BYTES
+        blobs[name] = desk.objects.read(digest) if small else desk.objects.content(digest)
+    return blobs
 
 
 def _share_of(batch: dict[str, Any], manifest_digest: str) -> Share | None:
@@ -193,11 +201,8 @@ def _is_good(header: EnvelopeHeader, share: Share) -> bool:
     return True
 
 
-def _secrets(envelope: OpenedEnvelope) -> dict[str, str]:
-    return {
-        "member_secret": envelope.member_secret.hex(),
-        "custodian_secret": envelope.custodian_secret.hex(),
-    }
+def _disclosed(secrets: Secrets) -> dict[str, str]:
+    return {"member_secret": secrets.member.hex(), "custodian_secret": secrets.custodian.hex()}
 
 
 def _result(stored: StoredSubmission, outcome: str, **known: str | None) -> dict[str, Any]:

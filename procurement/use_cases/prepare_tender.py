@@ -7,11 +7,11 @@ from typing import Any
 
 from kernel.canonical import canonical_bytes, from_base64, to_base64
 from kernel.clock import parse_utc
-from kernel.errors import MalformedInput, WrongState
+from kernel.errors import LimitExceeded, MalformedInput, WrongState
 from kernel.ids import new_id
 from procurement.ports import Actor, Desk, StoredDocument
 from procurement.rules.errors import NotAMember
-from procurement.rules.notice import Notice, draft_from
+from procurement.rules.notice import Notice, NoticeDraft, draft_from
 from procurement.rules.tender import (
     Approve,
     PublishKeySet,
@@ -25,6 +25,7 @@ from procurement.rules.tender import (
 from procurement.use_cases.hold_opening import many
 from procurement.use_cases.step import require_role, take
 from sealing.key_set import CustodianKeys, KeySet, KeySetMember
+from sealing.padding import padme
 from signing.cms import verify_detached
 from signing.documents import read_document
 
@@ -38,6 +39,7 @@ def draft(fields: dict[str, Any], *, actor: Actor, desk: Desk) -> Tender:
     tender_id = new_id()
     ocid = f"{desk.publisher['ocid_prefix']}-{tender_id}"
     content = draft_from(fields, tender=tender_id, ocid=ocid, demo=desk.demo)
+    _check_envelope_limit(content, desk)
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
         events = draft_tender(content, by=actor.party, now=desk.clock.now())
@@ -47,6 +49,15 @@ def draft(fields: dict[str, Any], *, actor: Actor, desk: Desk) -> Tender:
         repositories.tenders.add(tender, drafted_by=actor.party)
         uow.commit()
     return tender
+
+
+def _check_envelope_limit(content: NoticeDraft, desk: Desk) -> None:
+    """A call must not promise to take what no upload can bring; the padding alone must fit as well."""
+    longest = max(content.max_envelope_bytes, *(padme(each) for each in content.padding_floor_bytes.values()))
+    if longest > desk.max_envelope_bytes:
+        raise LimitExceeded(
+            "envelopes of that length cannot be uploaded here", limit_bytes=desk.max_envelope_bytes
+        )
 
 
 def submit_for_approval(tender_id: str, *, actor: Actor, desk: Desk) -> Tender:

@@ -88,7 +88,12 @@ def published(cast: Cast, **changes: Any) -> str:
 
 def prepared(cast: Cast, tender: str, name: str) -> SealedBid:
     """A good bid, sealed and kept in its bidder's folder, not sent."""
-    contents: dict[str, dict[str, Any]] = {
+    return cast.bidder(name).prepare_bid(tender, LOT, contents(cast))
+
+
+def contents(cast: Cast) -> dict[str, dict[str, Any]]:
+    """What stands in a good bid, by kind."""
+    return {
         "A": {
             "guarantee": {
                 "kind": "bank_guarantee",
@@ -114,7 +119,6 @@ def prepared(cast: Cast, tender: str, name: str) -> SealedBid:
             "currency": "IRR",
         },
     }
-    return cast.bidder(name).prepare_bid(tender, LOT, contents)
 
 
 def submitted(cast: Cast, tender: str, name: str) -> Submitted:

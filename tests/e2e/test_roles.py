@@ -71,6 +71,7 @@ ALLOWED: dict[str, set[str]] = {
     "listOwnSubmissions": {"bidder"},
     "submitEnvelope": {"bidder"},
     "showOwnSubmission": {"bidder"},
+    "showBlob": {"bidder"},
     "uploadBlob": {"bidder"},
     "withdrawSubmission": {"bidder"},
     "recordAttendance": {"member"},
@@ -82,6 +83,8 @@ ALLOWED: dict[str, set[str]] = {
     "showRecord": {"member", "auditor"},
     "signRecord": {"member"},
     "showBids": {"member", "auditor"},
+    "listOpenedFiles": {"member", "auditor"},
+    "downloadOpenedFile": {"member", "auditor"},
     "decideStage": {"member"},
     "draftAward": {"member"},
     "decideAward": {"member"},
@@ -129,6 +132,7 @@ NAMES = {
     "party": "IR-00000000779",
     "role": "bidder",
     "stage": "A",
+    "manifest_digest": "0" * 64,
     "name": "A.content.bin",
 }
 
