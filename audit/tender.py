@@ -278,6 +278,7 @@ def check_receipts(file: TenderFile) -> int:
             "demo": file.demo,
             **{name: act[name] for name in _RECEIPT_FIELDS},
             **({"timestamp": to_base64(seal.timestamp_token), "reason": None} if seal else {}),
+            **({"timestamp": None, "reason": None} if act["act"] == "withdrawal" else {}),
         }
         if any(found[name] != value for name, value in expected.items()):
             raise Finding("the receipt is not for that act of the closing list", where=file.path(place))

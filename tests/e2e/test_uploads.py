@@ -59,13 +59,18 @@ class Started:
 
     def staged_after_breaking(self) -> int:
         """What the server kept, as soon as it has noticed that the line is gone."""
+        length = len(self.blob())
         until = time.monotonic() + 10.0
         while time.monotonic() < until:
-            answer = self.caller.send("PUT", self.path, b"", {"Content-Range": "bytes 1-1/2"})
-            if answer.json()["code"] != "upload-in-progress":
-                break
+            # Nobody goes on from the second byte, so the answer is either where to go on or that it cannot yet.
+            part = {"Content-Range": f"bytes 1-{length - 1}/{length}"}
+            problem: dict[str, Any] = self.caller.send("PUT", self.path, iter([b""]), part).json()
+            if problem["code"] == "upload-offset":
+                assert problem["staged"] == self.state()["staged"]
+                return int(problem["staged"])
+            assert problem["code"] == "upload-in-progress"
             time.sleep(0.02)
-        return int(self.state()["staged"])
+        raise AssertionError("the line is gone, and the server still holds it")
 
 
 @pytest.fixture(scope="module")
