@@ -1,17 +1,18 @@
 """Sealing, receiving and opening an envelope of 50 kB; five members, three open.
 
-What is counted for the baselines, for one submission of three envelopes and so for three units. n = 5 members and the
-custodian hold 6 shares of each envelope, k = 3.
+What is counted for the baselines. The custodian and n = 5 members hold the 6 shares of an envelope; k = 3 open it.
 
-seal     signatures: 3 over the containers, 1 seal, 1 time stamp. Per envelope: Shamir split; HKDF: content key, nonce and
-         kek, and for each of 6 shares blinding, ephemeral key, key and nonce; 6 key pairs, 6 ECDH, 7 key wraps; AES-GCM
-         over the container and over 6 shares; SHA-256 of the file, the ciphertext, the CMS and 6 share blobs.
-receive  signatures verified: the seal, the time stamp. SHA-256 of every blob, header, the manifest and both certificates.
-         For a certificate that was never seen: the signatures on it and on its authority, too. Those on the revocation
-         lists, and the authority's own stamp certificate, a running server has checked before.
-open     4 shares (3 members, the custodian): point, ECDH, key unwrap, AES-GCM. Interpolation: the secret and the 2 shares
-         that stayed away. HKDF kek, key unwrap, AES-GCM over the container. To rebuild: all that sealing counts per envelope
-         but the split. SHA-256 of every blob as stored, and again as rebuilt; of the file. 1 signature verified.
+seal     For a submission: signatures over 3 containers, the seal, the time stamp. For each of its 3 envelopes: Shamir
+         split; HKDF of content key, nonce and kek, and for each share of blinding, ephemeral key, key and nonce; 6 key
+         pairs, 6 ECDH, 7 key wraps; AES-GCM over the container and 6 shares; SHA-256 of the file and of every blob.
+receive  For a submission: 2 signatures verified, the seal and the time stamp; SHA-256 of every blob and header, the
+         manifest and both certificates. Of a certificate that was never seen also the signature on it and the one
+         on its authority; a running server has seen it when its holder signed in. The revocation lists and the
+         authority for time stamps it has checked before.
+open     4 shares (3 members, the custodian): point, ECDH, key unwrap, AES-GCM. Interpolation of the secret and of the 2
+         shares that stayed away. HKDF of the kek, key unwrap, AES-GCM over the container. The rebuild: all that sealing
+         counts for an envelope but the split. SHA-256 of every blob as stored and as rebuilt, and of the file. 1
+         signature verified.
 """
 
 from __future__ import annotations

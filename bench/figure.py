@@ -56,29 +56,29 @@ class Result:
 
 
 def take(figure: Figure, *, quick: bool) -> Result:
-    """Run the rounds; which of the two comes first changes from round to round."""
+    """Run the rounds, all prepared before; which of the two comes first changes from round to round."""
     result = Result(figure)
     rounds = min(2, figure.rounds) if quick else figure.rounds
-    warm_up = 0 if figure.rounds < 10 or quick else 3
-    for number in range(-warm_up, rounds):
-        given = figure.prepare(number)
-        pair = [(figure.measured, result.measured), (figure.bare, result.bare)]
-        for work, seconds in pair if number % 2 else reversed(pair):
-            spent = _seconds(work, given) / figure.per
-            if number >= 0:
-                seconds.append(spent)
+    warm_up = 0 if figure.rounds < 10 or quick else 10
+    prepared = [figure.prepare(number) for number in range(rounds + warm_up)]
+    gc.collect()
+    gc.freeze()
+    try:
+        for number, given in enumerate(prepared, start=-warm_up):
+            pair = [(figure.measured, result.measured), (figure.bare, result.bare)]
+            for work, seconds in pair if number % 2 else reversed(pair):
+                spent = _seconds(work, given) / figure.per
+                if number >= 0:
+                    seconds.append(spent)
+    finally:
+        gc.unfreeze()
     return result
 
 
 def _seconds(work: Work, given: Any) -> float:
-    gc.collect()
-    gc.disable()
-    try:
-        started = time.perf_counter()
-        work(given)
-        return time.perf_counter() - started
-    finally:
-        gc.enable()
+    started = time.perf_counter()
+    work(given)
+    return time.perf_counter() - started
 
 
 def _spread(values: list[float]) -> list[float]:

@@ -1,16 +1,15 @@
 """The whole replay, ``mohr demo --json``, against the cryptography that it cannot do without.
 
-What is counted, for T tenders with B submissions of which all are opened (C rejected or withdrawn ones less), a commission
-of 5 key holders of whom 3 sit, and a custodian. Every signature counts where it is made and where it is judged:
+What is counted, for a commission of 5 key holders of whom 3 sit, and a custodian, with every bid opened to the end:
 
-made      per tender 27: 6 on the key set, 1 notice, 1 closing list, 1 key destruction, 2 award; and for each of A, B, C
-          3 attendances, 1 session, 3 batches, 1 release, 4 record; 4 decisions.
-          per submission 7: 3 containers, seal, time stamp, receipt, and the certificate of a bidder.
-judged    per tender each of those once by the server and once by each of 3 members and the custodian: 5.
-          per submission: seal and stamp by client, server, and, for A, B and C, by each of 3 members and the custodian: 28;
-          the receipt by its client; 3 containers by the server: 32.
-agreed    per submission and envelope: 6 sealed, 4 opened, 6 rebuilt.
-AES-GCM   per submission and envelope: the container sealed, opened, rebuilt, and 16 shares.
+made      for a tender: 6 on the key set, notice, closing list, key destruction, 2 on the award; for each of A, B and C
+          3 attendances, session, 3 batches, release, 4 on the record; 4 on the two decisions.
+          for a submission: 3 containers, seal, time stamp, receipt, the bidder's certificate.
+judged    for a tender: each of those once by the server, each of 3 members, and the custodian.
+          for a submission: seal and stamp by client and server, and for A, B and C by each of 3 members and the
+          custodian; the receipt by its client; 3 containers by the server.
+agreed    for each envelope: 6 sealed, 4 opened, 6 rebuilt.
+AES-GCM   for each envelope: the container sealed, opened, rebuilt, and 16 shares.
 
 Logins, checkpoints and cosignatures, whose number depends on the time that passes, are left out.
 """
