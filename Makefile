@@ -30,6 +30,10 @@ test: ## Everything: lint, types, layers, tests, and the built wheel
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 	tools/smoke-wheel.sh
 
+.PHONY: bench
+bench: setup-dev ## Measure, each figure beside its bare primitives: ARGS="--only envelope --quick"
+	$(BIN)/python -m bench.run $(ARGS)
+
 .PHONY: lint
 lint: setup-dev ## Style and formatting
 	$(BIN)/ruff check .

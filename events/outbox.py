@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Boolean, LargeBinary, String, func, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, BigNumber
+from kernel.database import Base, BigNumber, write
 
 
 class OutboxRow(Base):
@@ -40,6 +40,14 @@ class SequenceRow(Base):
     scope: Mapped[str] = mapped_column(String(16), primary_key=True)
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     last: Mapped[int] = mapped_column(BigNumber)
+
+
+# No answer is asked for: the number of a row is nothing that its writer needs.
+_APPEND = insert(OutboxRow.__table__).inline()  # type: ignore[arg-type]
+_NEXT_NUMBER = text(
+    "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
+    "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +85,24 @@ class Lag:
 
 def next_number(session: Session, scope: str, name: str) -> int:
     """The next number from 1 in the caller's transaction; the row stays locked until it ends."""
-    statement = text(
-        "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
-        "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
-    )
-    return int(session.execute(statement, {"scope": scope, "name": name}).scalar_one())
+    return int(session.connection().execute(_NEXT_NUMBER, {"scope": scope, "name": name}).scalar_one())
 
 
 def append(session: Session, event: OutboxEvent) -> None:
     """Write an event in the caller's transaction."""
-    session.execute(
-        insert(OutboxRow).values(
-            id=event.id,
-            aggregatetype=event.aggregatetype,
-            aggregateid=event.aggregateid,
-            type=event.type,
-            payload=event.payload,
-            confidential=event.confidential,
-            names_digest=event.names_digest,
-            created_at=event.created_at,
-        )
+    write(
+        session,
+        _APPEND,
+        {
+            "id": event.id,
+            "aggregatetype": event.aggregatetype,
+            "aggregateid": event.aggregateid,
+            "type": event.type,
+            "payload": event.payload,
+            "confidential": event.confidential,
+            "names_digest": event.names_digest,
+            "created_at": event.created_at,
+        },
     )
 
 
