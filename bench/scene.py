@@ -156,6 +156,7 @@ def _desk(sessions: sessionmaker[Session], scene: Scene) -> Desk:
         event_naming=event_naming,
         proof_for=lambda entry: None,
         publisher={},
+        max_envelope_bytes=MAX_BYTES,
         demo=False,
     )
 
