@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.container import Container
 from app.custodian_client import CustodianClient
 from app.directory import PartyDirectory
+from app.event_bus import build_bus
 from app.settings import Settings
 from app.trust import TrustKeeper
 from app.unit_of_work import SqlUnitOfWork
 from events.consumer import Consumer
 from events.outbox import event_naming
-from events.relay import Relay
 from identity.adapters.repository import sql_repositories as identity_repositories
 from identity.ports import Office
 from kernel.clock import Clock, DemoClock, SystemClock
@@ -72,6 +72,7 @@ def build_container(settings: Settings) -> Container:
     custodian = CustodianClient(
         settings.custodian.url, token, trust.crls, timeout_seconds=settings.custodian.timeout_seconds
     )
+    relay, subscriptions = build_bus(settings, engine, sessions, _consumers(settings), clock)
     return Container(
         settings=settings,
         clock=clock,
@@ -84,7 +85,8 @@ def build_container(settings: Settings) -> Container:
         sequencer=sequencer,
         witness=witness,
         custodian=custodian,
-        relay=Relay(sessions, _consumers(settings), clock),
+        relay=relay,
+        subscriptions=subscriptions,
         office=build_office(settings, sessions, trust, clock),
         desk=_desk(settings, authority, sequencer, custodian, trust, sessions, clock),
     )

@@ -42,7 +42,6 @@ log.dirs={data}
 auto.create.topics.enable=false
 default.replication.factor=1
 group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
@@ -209,9 +208,7 @@ class Broker:
     def _format(self, command: list[str]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         (controller_port,) = free_ports(1)
-        text = _PROPERTIES.format(
-            port=self.port, controller_port=controller_port, data=self.folder / "data"
-        )
+        text = _PROPERTIES.format(port=self.port, controller_port=controller_port, data=self.folder / "data")
         partial = self.folder / "server.properties.part"
         partial.write_text(text, "utf-8")
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=")
@@ -232,7 +229,9 @@ class Broker:
         while time.monotonic() < until:
             if process.poll() is not None:
                 self._pid_file.unlink(missing_ok=True)
-                raise ServiceFailed(f"the broker ended with {process.returncode}; see {self.folder}/broker.log")
+                raise ServiceFailed(
+                    f"the broker ended with {process.returncode}; see {self.folder}/broker.log"
+                )
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1.0).close()
                 return

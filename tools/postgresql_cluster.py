@@ -110,9 +110,14 @@ class Cluster:
         return [*where, "-d", "postgres"] if database else where
 
     def _answers(self) -> bool:
-        return subprocess.run(
-            [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], check=False, timeout=10
-        ).returncode == 0
+        return (
+            subprocess.run(
+                [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)],
+                check=False,
+                timeout=10,
+            ).returncode
+            == 0
+        )
 
     def _listening(self) -> list[str]:
         socket_folder = str(self.folder) if len(str(self.folder)) <= _LONGEST_SOCKET_FOLDER else ""
@@ -149,8 +154,6 @@ class Cluster:
         return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": [], "cwd": "/"}
 
     def _require_reachable(self) -> None:
-        probe = subprocess.run(
-            ["test", "-w", str(self.folder)], check=False, timeout=10, **self._as_owner()
-        )
+        probe = subprocess.run(["test", "-w", str(self.folder)], check=False, timeout=10, **self._as_owner())
         if probe.returncode != 0:
             raise ServiceFailed(f"the user {_USER} cannot enter {self.folder}; name another with --folder")
