@@ -16,10 +16,14 @@ from events.publication import BusRelay
 from events.relay import Relay
 from events.subscription import Subscription
 from kernel.clock import Clock
+from kernel.errors import Conflict
 from schemas.events import DOMAINS
 
 if TYPE_CHECKING:
-    from events.kafka import Access
+    from events.kafka import Access, TopicForm
+
+# An event is below 65,535 bytes; the rest is for headers and the batch around it.
+_MAX_MESSAGE_BYTES = 128 << 10
 
 Bus = tuple[Relay | BusRelay, tuple[Subscription, ...]]
 
@@ -63,3 +67,48 @@ def access_of(settings: KafkaSettings) -> Access:
         request_seconds=settings.request_timeout_seconds,
         delivery_seconds=settings.delivery_timeout_seconds,
     )
+
+
+def make_topics(settings: KafkaSettings) -> dict[str, list[str]]:
+    """Make the topics that are missing; returns ``created`` and ``present``.
+
+    Raises Conflict when one is there in another form, BusUnavailable when no broker answers.
+    """
+    from events.kafka import create_topics, topic_forms
+
+    access, names, wanted = access_of(settings), topics_of(settings).all(), form_of(settings)
+    found = topic_forms(access, names, list(wanted.configs))
+    for name, form in found.items():
+        if form is not None and form != wanted:
+            raise Conflict("a topic is there in another form", topic=name, **_differences(form, wanted))
+    missing = [name for name, form in found.items() if form is None]
+    if missing:
+        create_topics(access, dict.fromkeys(missing, wanted))
+    return {"created": missing, "present": [name for name in names if name not in missing]}
+
+
+def form_of(settings: KafkaSettings) -> TopicForm:
+    """Events are kept for good: a consumer that was away, or is new, finds all of them."""
+    from events.kafka import TopicForm
+
+    replicas = settings.replication_factor
+    configs = {
+        "cleanup.policy": "delete",
+        "retention.ms": "-1",
+        "retention.bytes": "-1",
+        "max.message.bytes": str(_MAX_MESSAGE_BYTES),
+        "min.insync.replicas": str(max(1, replicas - 1)),
+    }
+    if replicas == 1:
+        # Nobody else has it: an acknowledged message must be on the disk.
+        configs["flush.messages"] = "1"
+    return TopicForm(settings.partitions, replicas, configs)
+
+
+def _differences(found: TopicForm, wanted: TopicForm) -> dict[str, str]:
+    pairs: dict[str, tuple[object, object]] = {
+        "partitions": (found.partitions, wanted.partitions),
+        "replication_factor": (found.replication_factor, wanted.replication_factor),
+        **{name: (found.configs.get(name), value) for name, value in wanted.configs.items()},
+    }
+    return {name: f"{has}, not {should}" for name, (has, should) in pairs.items() if has != should}

@@ -19,6 +19,7 @@ from events.bus import BusUnavailable, Outcome, Sender
 from events.cloudevents import Topics, message_of
 from events.lead import ALONE, Lead
 from events.outbox import Recorded, mark_published, unpublished
+from events.watch import RELAY, Reporter
 from kernel.clock import Clock, format_utc
 from kernel.database import read_only
 from kernel.failpoints import reach
@@ -54,14 +55,17 @@ class BusRelay:
         self._source = source
         self._clock = clock
         self._lead = lead
+        self._leading = False
         self._interval = interval_seconds
+        self._reporter = Reporter(sessions, RELAY, clock, monotonic=monotonic)
         self._blocked = Backoff[str](monotonic=monotonic)
         self._bus = Backoff[str](max_seconds=_MAX_BUS_PAUSE_SECONDS, monotonic=monotonic)
         self._problem: str | None = None
 
     def run_once(self) -> int:
         """Send one batch; returns how many rows are marked. Nothing while another relay leads or the bus rests."""
-        if self._bus.resting() or not self._lead.hold():
+        self._leading = self._lead.hold()
+        if not self._leading or self._bus.resting():
             return 0
         with read_only(self._sessions) as session:
             rows = unpublished(session, limit=_BATCH, without=self._blocked.resting())
@@ -84,6 +88,7 @@ class BusRelay:
             except Exception:
                 _LOG.exception("the relay could not read or mark the outbox")
                 idle = True
+            self._report()
             if idle:
                 stop.wait(self._interval)
         self._sender.close()
@@ -96,6 +101,11 @@ class BusRelay:
     def problem(self) -> str | None:
         """Why nothing can be sent at present."""
         return self._problem
+
+    def _report(self) -> None:
+        # One that does not lead has nothing to say.
+        if self._leading:
+            self._reporter.tell({"problem": self.problem(), "blocked": len(self._blocked.failed())})
 
     def _send(self, wave: Sequence[Recorded], failed: set[str]) -> list[int]:
         """Returns the numbers of the acknowledged rows, and adds to ``failed`` the subjects whose row was refused.

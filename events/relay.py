@@ -15,6 +15,7 @@ from events.consumer import Consumer
 from events.inbox import first_time
 from events.lead import ALONE, Lead
 from events.outbox import Recorded, mark_published, unpublished
+from events.watch import RELAY, Reporter
 from kernel.canonical import parse_json
 from kernel.clock import Clock, format_utc
 from kernel.database import read_only
@@ -45,12 +46,15 @@ class Relay:
         self._consumers = tuple(consumers)
         self._clock = clock
         self._lead = lead
+        self._leading = False
         self._interval = interval_seconds
+        self._reporter = Reporter(sessions, RELAY, clock, monotonic=monotonic)
         self._blocked = Backoff[str](monotonic=monotonic)
 
     def run_once(self) -> int:
         """Hand on one batch; returns how many rows every consumer has had. Nothing while another relay leads."""
-        if not self._lead.hold():
+        self._leading = self._lead.hold()
+        if not self._leading:
             return 0
         with read_only(self._sessions) as session:
             rows = unpublished(session, limit=_BATCH, without=self._blocked.resting())
@@ -77,6 +81,7 @@ class Relay:
             except Exception:
                 _LOG.exception("the relay could not read or mark the outbox")
                 idle = True
+            self._report()
             if idle:
                 stop.wait(self._interval)
         self._lead.release()
@@ -88,6 +93,11 @@ class Relay:
     def problem(self) -> str | None:
         """There is nothing between this relay and its consumers that could fail."""
         return None
+
+    def _report(self) -> None:
+        # One that does not lead has nothing to say.
+        if self._leading:
+            self._reporter.tell({"problem": self.problem(), "blocked": len(self._blocked.failed())})
 
     def _hand_on(self, row: Recorded) -> bool:
         event = parse_json(row.payload)

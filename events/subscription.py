@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -26,6 +26,7 @@ from events.cloudevents import ID_HEADER, Topics
 from events.consumer import Consumer
 from events.inbox import first_time, was_handled
 from events.outbox import Recorded, recorded
+from events.watch import Reporter
 from kernel.canonical import parse_json
 from kernel.clock import Clock, format_utc
 from kernel.failpoints import reach
@@ -55,6 +56,16 @@ class SubscriptionState:
     repeated: int = 0
     foreign: int = 0
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "problem": self.problem,
+            "lag": {f"{topic}-{number}": value for (topic, number), value in sorted(self.lag.items())},
+            "held": [f"{topic}-{number}" for topic, number in self.held],
+            "handled": self.handled,
+            "repeated": self.repeated,
+            "foreign": self.foreign,
+        }
+
 
 class Subscription:
     """One consumer, from the bus into the database. ``open_reader`` joins the consumer's group."""
@@ -79,6 +90,7 @@ class Subscription:
         self._opening = Backoff[str](max_seconds=_MAX_OPEN_PAUSE_SECONDS, monotonic=monotonic)
         self._lag_due = 0.0
         self._state = SubscriptionState(consumer.name)
+        self._reporter = Reporter(sessions, consumer.name, clock, monotonic=monotonic)
 
     @property
     def name(self) -> str:
@@ -96,6 +108,7 @@ class Subscription:
     def run_until(self, stop: threading.Event) -> None:
         """Read until ``stop``; a bus that does not answer is opened again after growing pauses, up to 5 s."""
         while not stop.is_set():
+            self._reporter.tell(self._state.to_json())
             if self._opening.resting():
                 stop.wait(0.1)
                 continue
@@ -121,6 +134,7 @@ class Subscription:
             reader.close()
 
     def _pass(self, reader: Reader, stop: threading.Event) -> None:
+        self._reporter.tell(self._state.to_json())
         resting = set(self._held.resting())
         for partition in self._held.failed():
             if partition not in resting:

@@ -34,21 +34,31 @@ def program(name: str) -> str:
 
 
 class Cluster:
-    """Data, log, socket and password below ``folder``. It outlives this process unless it is stopped."""
+    """Data, log, socket and password below ``folder``. It outlives this process unless it is stopped.
+
+    Over loopback it asks for the password; over the socket it believes whoever may enter the folder (mode 0700).
+    """
 
     def __init__(self, folder: Path, port: int | None = None) -> None:
         self.folder = folder.absolute()
         self._data = self.folder / "data"
         self._pid_file = self._data / "postmaster.pid"
         self._port_file = self.folder / "port"
-        self._password_file = self.folder / "password"
+        self.password_file = self.folder / "password"
         known = self._port_file.read_text("ascii").strip() if self._port_file.exists() else ""
         self.port = int(known or port or free_ports(1)[0])
 
     @property
     def url(self) -> str:
-        password = self._password_file.read_text("ascii").strip()
-        return f"postgresql://mohr:{password}@127.0.0.1:{self.port}/mohr"
+        """The address over loopback; the password is in ``password_file``."""
+        return f"postgresql://mohr@127.0.0.1:{self.port}/mohr"
+
+    @property
+    def socket_url(self) -> str | None:
+        """The address over the socket, which needs no password; None where its path would be too long."""
+        if len(str(self.folder)) > _LONGEST_SOCKET_FOLDER:
+            return None
+        return f"postgresql://mohr@/mohr?host={self.folder}&port={self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -86,17 +96,17 @@ class Cluster:
             end(pid, signal.SIGINT, self._pid_file, str(self._data))
 
     def _make(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._password_file.touch(mode=0o600)
-        self._password_file.write_text(secrets.token_urlsafe(24) + "\n", "ascii")
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.password_file.touch(mode=0o600)
+        self.password_file.write_text(secrets.token_urlsafe(24) + "\n", "ascii")
         owner = self._owner()
         if owner is not None:
-            for path in (self.folder, self._password_file):
+            for path in (self.folder, self.password_file):
                 os.chown(path, owner.pw_uid, owner.pw_gid)
             self._require_reachable()
         shutil.rmtree(self._data, ignore_errors=True)
-        options = ["--username=mohr", f"--pwfile={self._password_file}", "--auth=scram-sha-256"]
-        options += ["--encoding=UTF8", "--locale=C.UTF-8", f"--pgdata={self._data}"]
+        options = ["--username=mohr", f"--pwfile={self.password_file}", "--auth-host=scram-sha-256"]
+        options += ["--auth-local=trust", "--encoding=UTF8", "--locale=C.UTF-8", f"--pgdata={self._data}"]
         self._run([program("initdb"), *options])
         self._port_file.write_text(f"{self.port}\n", "ascii")
 
@@ -120,11 +130,11 @@ class Cluster:
         )
 
     def _listening(self) -> list[str]:
-        socket_folder = str(self.folder) if len(str(self.folder)) <= _LONGEST_SOCKET_FOLDER else ""
+        socket_folder = str(self.folder) if self.socket_url is not None else ""
         return ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={socket_folder}"]
 
     def _run(self, command: list[str]) -> str:
-        environment = {**os.environ, "PGPASSWORD": self._password_file.read_text("ascii").strip()}
+        environment = {**os.environ, "PGPASSWORD": self.password_file.read_text("ascii").strip()}
         made = subprocess.run(
             command,
             capture_output=True,

@@ -1,7 +1,7 @@
 """``make services``, ``make services-stop``: a Kafka broker and a PostgreSQL cluster for development, on loopback.
 
 ``python -m tools.services start|stop|status [--folder DIR]``. Both keep their data and ports over a stop. The
-addresses are printed, and written to ``env`` in the folder (mode 0600: it holds the password).
+addresses are printed, and written to ``env`` in the folder; the password has a file of its own (mode 0600).
 Exit codes: 0 fine, 1 a service does not run (status), 2 something is missing.
 """
 
@@ -19,10 +19,15 @@ def start(broker: Broker, cluster: Cluster, environment: Path) -> int:
     """Start what does not run yet."""
     broker.start()
     cluster.start()
-    lines = [f"MOHR_SERVICES_KAFKA={broker.url}", f"MOHR_SERVICES_DATABASE_URL={cluster.url}"]
-    environment.touch(mode=0o600)
-    environment.write_text("\n".join(lines) + "\n", "utf-8")
-    print("\n".join(lines))
+    found = {
+        "MOHR_SERVICES_KAFKA": broker.url,
+        "MOHR_SERVICES_DATABASE_URL": cluster.url,
+        "MOHR_SERVICES_DATABASE_PASSWORD_FILE": str(cluster.password_file),
+        "MOHR_SERVICES_DATABASE_SOCKET_URL": cluster.socket_url or "",
+    }
+    text = "".join(f"{name}='{value}'\n" for name, value in found.items())
+    environment.write_text(text, "utf-8")
+    print(text, end="")
     print(f"written to {environment}; for instance: mohr demo --kafka {broker.url}")
     return 0
 

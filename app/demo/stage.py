@@ -60,11 +60,9 @@ def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
         "--custodian-port": custodian_port,
     }
     arguments = [str(part) for option in options.items() for part in option]
-    made = subprocess.run(
-        [*MOHR, "init", "--demo", *arguments, *init_options], capture_output=True, text=True, check=False
-    )
-    if made.returncode != 0:
-        raise Unavailable(f"the installation could not be made: {made.stderr.strip()}")
+    _run("init", "--demo", *arguments, *init_options)
+    if "--kafka" in init_options:
+        _run("kafka", "init", "--folder", str(folder))
     url = f"http://127.0.0.1:{port}"
     process = start_server(folder)
     try:
@@ -80,6 +78,12 @@ def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
         )
     finally:
         stop(process)
+
+
+def _run(*arguments: str) -> None:
+    made = subprocess.run([*MOHR, *arguments], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise Unavailable(f"the installation could not be made: {made.stderr.strip()}")
 
 
 def start_server(folder: Path) -> subprocess.Popen[bytes]:

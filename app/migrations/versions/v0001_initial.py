@@ -22,6 +22,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("scope", "name"),
     )
     op.create_table(
+        "event_bus_states",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("state", sa.LargeBinary(), nullable=False),
+        sa.Column("reported_at", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
         "inbox",
         sa.Column("consumer", sa.String(length=64), nullable=False),
         sa.Column("event_id", sa.String(length=36), nullable=False),
@@ -362,4 +369,5 @@ def downgrade() -> None:
     op.drop_table("log_entries")
     op.drop_table("log_checkpoints")
     op.drop_table("inbox")
+    op.drop_table("event_bus_states")
     op.drop_table("event_sequences")
