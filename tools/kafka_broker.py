@@ -151,7 +151,7 @@ class Broker:
         self._pid_file = self.folder / "pid"
         self._properties = self.folder / "server.properties"
         self._marker = str(self._properties)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: int | None = None
         self.port = self._remembered_port() or port or free_ports(1)[0]
 
     @property
@@ -171,17 +171,9 @@ class Broker:
         command = [program, *_JVM, _LOG_LEVEL, "-cp", f"{libs}/*"]
         if not self._properties.exists():
             self._format(command)
-        with (self.folder / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*command, "kafka.Kafka", str(self._properties)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self.folder,
-                start_new_session=True,
-            )
-        self._pid_file.write_text(f"{self._process.pid}\n", "ascii")
-        self._await_listening(self._process)
+        pid = self._spawn([*command, "kafka.Kafka", str(self._properties)])
+        self._pid_file.write_text(f"{pid}\n", "ascii")
+        self._await_listening(pid)
 
     def stop(self) -> None:
         """End it in order; nothing happens when it does not run."""
@@ -199,10 +191,21 @@ class Broker:
             end(pid, signal.SIGKILL, self._pid_file, self._marker)
         self._reap()
 
+    def _spawn(self, command: list[str]) -> int:
+        """In a session of its own, and of no concern to whoever ends before it."""
+        log, flags = str(self.folder / "broker.log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        files = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, log, flags, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        self._child = os.posix_spawn(command[0], command, os.environ, file_actions=files, setsid=True)
+        return self._child
+
     def _reap(self) -> None:
-        if self._process is not None:
-            self._process.wait(_STOP_SECONDS)
-            self._process = None
+        if self._child is not None:
+            os.waitpid(self._child, 0)
+            self._child = None
         self._pid_file.unlink(missing_ok=True)
 
     def _format(self, command: list[str]) -> None:
@@ -224,14 +227,13 @@ class Broker:
             raise ServiceFailed(f"the broker's folder could not be formatted:\n{made.stdout}{made.stderr}")
         partial.rename(self._properties)
 
-    def _await_listening(self, process: subprocess.Popen[bytes]) -> None:
+    def _await_listening(self, pid: int) -> None:
         until = time.monotonic() + _START_SECONDS
         while time.monotonic() < until:
-            if process.poll() is not None:
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                self._child = None
                 self._pid_file.unlink(missing_ok=True)
-                raise ServiceFailed(
-                    f"the broker ended with {process.returncode}; see {self.folder}/broker.log"
-                )
+                raise ServiceFailed(f"the broker ended at its start; see {self.folder}/broker.log")
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1.0).close()
                 return
