@@ -19,7 +19,7 @@ import click
 from app.demo.cast import Cast
 from app.demo.play import DemoFailed, Running, play
 from app.demo.scripts import own_scripts, party_of_name, scripts_of_file
-from app.demo.stage import staged
+from app.demo.stage import await_publication, staged
 from client.errors import ApiRefusal
 from client.session import PartySession
 from kernel.errors import DomainError
@@ -73,6 +73,7 @@ def command(
         ):
             running = play(scripts, cast, stage.clock, _progress)
             if out is not None:
+                await_publication(stage.url)
                 _save(cast.auditor(), stage.anchors, out)
     except (DemoFailed, ApiRefusal, DomainError) as error:
         click.echo(f"the demo did not go as it should: {error}", err=True)

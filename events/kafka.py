@@ -25,6 +25,7 @@ from kafka.errors import (
     UnknownTopicOrPartitionError,
 )
 from kafka.net.compat import KafkaNetClient
+from kafka.net.inet import KafkaNetSocket
 from kafka.structs import OffsetAndMetadata
 
 from events.bus import BusUnavailable, Message, Outcome, Partition, Received
@@ -33,12 +34,16 @@ Client = TypeVar("Client")
 
 _REFUSALS = (InvalidRecordError, MessageSizeTooLargeError, PolicyViolationError, RecordListTooLargeError)
 _MAX_REQUEST_BYTES = 1 << 20
+_SIZE_LIMIT = "max.message.bytes"
+# More than a batch of one record, and its headers, add to what is in it.
+_OVERHEAD_BYTES = 256
 _MAX_IN_FLIGHT = 5
 _POLL_SECONDS = 0.25
 _MAX_POLL_RECORDS = 100
 _SESSION_SECONDS = 6.0
 _RECONNECT_SECONDS = 1.0
 _CLOSE_SECONDS = 1.0
+_DIRECT = "mohr-direct"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,31 @@ class Access:
             "bootstrap_timeout_ms": int(self.block_seconds * 1000),
             "request_timeout_ms": int(self.request_seconds * 1000),
             "reconnect_backoff_max_ms": int(_RECONNECT_SECONDS * 1000),
+            "proxy_url": f"{_DIRECT}://",
         }
+
+
+class _TidySocket(KafkaNetSocket):  # type: ignore[misc]
+    """A direct connection, closed when it does not come about; the library's own forgets it.
+
+    The library chooses the class by the scheme of ``proxy_url``.
+    """
+
+    SCHEMES = (_DIRECT,)
+
+    async def connect(
+        self, net: Any, addrinfo: Any, socket_options: Any = (), timeout_at: float | None = None
+    ) -> Any:
+        family, kind, protocol, _name, address = addrinfo
+        made = self.socket(family, kind, protocol)
+        try:
+            made.setblocking(False)
+            for option in socket_options:
+                made.setsockopt(*option)
+            return await self.sock_connect(net, made, address, timeout_at=timeout_at)
+        except BaseException:
+            made.close()
+            raise
 
 
 class KafkaSender:
@@ -71,9 +100,31 @@ class KafkaSender:
         self._access = access
         self._topics = tuple(topics)
         self._producer: Any = None
+        self._limits: dict[str, int] = {}
 
     def send(self, messages: Sequence[Message]) -> list[Outcome]:
-        """As ``Sender.send``; takes at most ``block_seconds`` to open and twice ``delivery_seconds`` after that."""
+        """As ``Sender.send``; what takes longer than ``delivery_seconds`` is unanswered."""
+        outcomes, suspects = self._send_together(messages)
+        if Outcome.REFUSED in outcomes:
+            # What the broker refuses makes the library fail all it had in hand, for the same reason: each goes alone
+            # with a producer of its own. And whoever refuses may think otherwise the next time: limits are read anew.
+            self.close()
+        for turn, place in enumerate(suspects):
+            outcomes[place] = self._send_alone(messages[place])
+            if outcomes[place] is Outcome.UNANSWERED:
+                for later in suspects[turn + 1 :]:
+                    outcomes[later] = Outcome.UNANSWERED
+                break
+        return outcomes
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            _abandon(producer)
+
+    def _send_together(self, messages: Sequence[Message]) -> tuple[list[Outcome], list[int]]:
+        """The outcomes, and the places of those that the broker, not this client, refused."""
         if self._producer is None:
             self._producer = self._open()
         deadline = time.monotonic() + self._access.delivery_seconds
@@ -89,16 +140,20 @@ class KafkaSender:
         outcomes += [Outcome.UNANSWERED] * (len(messages) - len(sent))
         if Outcome.UNANSWERED in outcomes:
             self.close()
-        return outcomes
+        late = [n for n, each in enumerate(outcomes) if each is Outcome.REFUSED and sent[n] is not each]
+        return outcomes, late
 
-    def close(self) -> None:
-        """Give up what is under way."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            _abandon(producer)
+    def _send_alone(self, message: Message) -> Outcome:
+        try:
+            (outcome,), suspects = self._send_together([message])
+        except BusUnavailable:
+            return Outcome.UNANSWERED
+        if suspects:
+            self.close()
+        return outcome
 
     def _open(self) -> Any:
-        require_topics(self._access, self._topics)
+        self._limits = _size_limits(self._access, self._topics)
         return _opened(
             lambda **fenced: KafkaProducer(
                 **self._access.options(),
@@ -115,6 +170,8 @@ class KafkaSender:
 
     def _hand_over(self, message: Message) -> Any:
         """A future, or the outcome when it is known at once."""
+        if _size(message) > self._limits.get(message.topic, _MAX_REQUEST_BYTES):
+            return Outcome.REFUSED
         try:
             return self._producer.send(
                 message.topic, key=message.key, value=message.value, headers=list(message.headers)
@@ -203,9 +260,25 @@ def open_reader(access: Access, group: str, topics: Sequence[str]) -> KafkaReade
 def require_topics(access: Access, topics: Sequence[str]) -> None:
     """Raises BusUnavailable when no broker answers, or naming the topics that are missing."""
     with _admin(access) as admin:
-        missing = [name for name, found in _described(admin, topics).items() if found is None]
+        _require(_described(admin, topics))
+
+
+def _require(described: Mapping[str, object | None]) -> None:
+    missing = sorted(name for name, found in described.items() if found is None)
     if missing:
-        raise BusUnavailable("topics are missing: make them with mohr kafka init", topics=sorted(missing))
+        raise BusUnavailable("topics are missing: make them with mohr kafka init", topics=missing)
+
+
+def _size_limits(access: Access, topics: Sequence[str]) -> dict[str, int]:
+    """What a message of each topic may weigh; raises BusUnavailable as ``require_topics`` does."""
+    forms = topic_forms(access, topics, [_SIZE_LIMIT])
+    _require(forms)
+    return {name: int(form.configs[_SIZE_LIMIT]) for name, form in forms.items() if form is not None}
+
+
+def _size(message: Message) -> int:
+    headers = sum(len(name) + len(value) for name, value in message.headers)
+    return len(message.key) + len(message.value) + headers + _OVERHEAD_BYTES
 
 
 @dataclass(frozen=True, slots=True)

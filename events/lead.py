@@ -9,6 +9,8 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from kernel.errors import DomainError
+
 _LOG = logging.getLogger(__name__)
 # Advisory locks are numbers of the database; "mohr" and what it is for.
 _RELAY_LOCK = 0x6D6F_6872_0001
@@ -53,7 +55,7 @@ class AdvisoryLead:
             try:
                 self._connection.execute(text("SELECT 1"))
                 return True
-            except SQLAlchemyError:
+            except (DomainError, SQLAlchemyError):
                 _LOG.warning("the relay lost the connection that holds its lead")
                 self.release()
         return self._take()
@@ -63,7 +65,7 @@ class AdvisoryLead:
         connection, self._connection = self._connection, None
         if connection is not None:
             # It left the pool when it took the lock, so this ends the connection, and with it the lock.
-            with suppress(SQLAlchemyError):
+            with suppress(DomainError, SQLAlchemyError):
                 connection.close()
 
     def _take(self) -> bool:

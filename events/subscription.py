@@ -26,7 +26,7 @@ from events.cloudevents import ID_HEADER, Topics
 from events.consumer import Consumer
 from events.inbox import first_time, was_handled
 from events.outbox import Recorded, recorded
-from events.watch import Reporter
+from events.watch import MEASURED_AT, Reporter
 from kernel.canonical import parse_json
 from kernel.clock import Clock, format_utc
 from kernel.failpoints import reach
@@ -46,11 +46,12 @@ class Altered(Exception):
 
 @dataclass(frozen=True)
 class SubscriptionState:
-    """For those who watch. ``lag`` by partition; ``held`` are the partitions whose next event is refused."""
+    """For those who watch. ``lag`` by partition, as of ``measured_at``; ``held``: whose next event is refused."""
 
     consumer: str
     problem: str | None = "not started"
     lag: Mapping[Partition, int] = field(default_factory=dict)
+    measured_at: str | None = None
     held: tuple[Partition, ...] = ()
     handled: int = 0
     repeated: int = 0
@@ -60,6 +61,7 @@ class SubscriptionState:
         return {
             "problem": self.problem,
             "lag": {f"{topic}-{number}": value for (topic, number), value in sorted(self.lag.items())},
+            MEASURED_AT: self.measured_at,
             "held": [f"{topic}-{number}" for topic, number in self.held],
             "handled": self.handled,
             "repeated": self.repeated,
@@ -142,10 +144,16 @@ class Subscription:
         for partition, messages in reader.poll().items():
             self._work_off(reader, partition, messages, stop)
         if self._monotonic() >= self._lag_due:
-            lag = reader.lag()
-            self._lag_due = self._monotonic() + _LAG_SECONDS
-            self._opening.clear(_OPEN)
-            self._set(problem=None, lag=lag, held=tuple(sorted(set(self._held.failed()) & lag.keys())))
+            self._measure(reader)
+
+    def _measure(self, reader: Reader) -> None:
+        """Also how a bus is noticed that answers no more."""
+        measured_at = format_utc(self._clock.now())
+        lag = reader.lag()
+        self._lag_due = self._monotonic() + _LAG_SECONDS
+        self._opening.clear(_OPEN)
+        held = tuple(sorted(set(self._held.failed()) & lag.keys()))
+        self._set(problem=None, lag=lag, measured_at=measured_at, held=held)
 
     def _work_off(
         self, reader: Reader, partition: Partition, messages: Sequence[Received], stop: threading.Event

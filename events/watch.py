@@ -19,6 +19,8 @@ _LOG = logging.getLogger(__name__)
 _SOONEST_SECONDS = 1.0
 _LATEST_SECONDS = 10.0
 RELAY = "relay"
+# Changes by itself; a state that differs in nothing else has not changed.
+MEASURED_AT = "measured_at"
 
 
 class EventBusStateRow(Base):
@@ -60,10 +62,10 @@ class Reporter:
     def tell(self, state: dict[str, Any]) -> None:
         """Write it if it is time to. A database that does not take it is no reason to stop work."""
         since = self._monotonic() - self._told_at
-        due = _LATEST_SECONDS if state == self._told else _SOONEST_SECONDS
-        if self._told is not None and since < due:
+        said = {name: value for name, value in state.items() if name != MEASURED_AT}
+        if self._told is not None and since < (_LATEST_SECONDS if said == self._told else _SOONEST_SECONDS):
             return
-        self._told, self._told_at = state, self._monotonic()
+        self._told, self._told_at = said, self._monotonic()
         try:
             with self._sessions.begin() as session:
                 _write(session, self._name, state, format_utc(self._clock.now()))

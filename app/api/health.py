@@ -27,12 +27,14 @@ _SILENT_SECONDS = 60.0
 class ConsumerAnswer(BaseModel):
     """A consumer at a bus. ``lag`` and ``held`` (a refused event is next) by partition; counts since the start.
 
-    ``repeated`` messages came again and changed nothing; ``foreign`` ones were no events of ours.
+    ``lag`` is as of ``measured_at``. ``repeated`` messages came again and changed nothing; ``foreign`` ones were no
+    events of ours.
     """
 
     name: str
     problem: str | None
     lag: dict[str, int] = {}
+    measured_at: str | None = None
     held: list[str] = []
     handled: int = 0
     repeated: int = 0

@@ -12,17 +12,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from kernel.canonical import parse_json
-from kernel.clock import DemoClock
+from kernel.clock import DemoClock, parse_utc
 from kernel.errors import Unavailable
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_PUBLICATION_SECONDS = 60.0
 MOHR = (sys.executable, "-m", "app.cli")
 REGISTRAR = ("IR-00000000001", "پریسا دانش")
 
@@ -110,6 +112,29 @@ def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
             pass
         time.sleep(0.1)
     raise Unavailable("the server did not become healthy in time; see serve.log")
+
+
+def await_publication(url: str) -> None:
+    """Wait until every event that happened before the call is handed on and has its effect, also through a bus.
+
+    Raises Unavailable when it takes a minute.
+    """
+    until, since = time.monotonic() + _PUBLICATION_SECONDS, None
+    while time.monotonic() < until:
+        health = httpx.get(f"{url}/health", timeout=5.0, trust_env=False).json()
+        events = health["events"]
+        if since is None and events["waiting"] == 0:
+            since = parse_utc(health["time"])
+        if since is not None and all(_is_done(each, since) for each in events["consumers"]):
+            return
+        time.sleep(0.1)
+    raise Unavailable("publication is behind; see serve.log and /health")
+
+
+def _is_done(consumer: dict[str, Any], since: datetime) -> bool:
+    measured_at = consumer["measured_at"]
+    is_newer = measured_at is not None and parse_utc(measured_at) > since
+    return is_newer and consumer["problem"] is None and not any(consumer["lag"].values())
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

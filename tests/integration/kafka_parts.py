@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -19,6 +19,7 @@ from events.publication import BusRelay
 from events.subscription import Subscription
 from kernel.clock import FixedClock
 from kernel.database import read_only
+from tests.support.kafka import PATIENCE_SECONDS, until
 from tests.unit.events.counting import CountingConsumer, tally
 
 CLOCK = FixedClock(datetime(2026, 11, 24, 8, tzinfo=UTC))
@@ -57,10 +58,7 @@ def effects(sessions: Sessions) -> list[int]:
 
 def publish_all(relay: BusRelay, sessions: Sessions) -> None:
     """Run the relay until nothing waits, then give its producer back."""
-    stop = threading.Event()
-    with running(relay.run_until, stop):
-        from tests.support.kafka import until
-
+    with running(relay.run_until):
         until(lambda: waiting(sessions) == 0, "the outbox to be empty")
 
 
@@ -74,11 +72,10 @@ def subscription_of(
 
 
 @contextmanager
-def running(*loops: object) -> Iterator[None]:
-    """Loops in threads of their own, which have ended when this ends. The last one is the event that stops them."""
-    stop = loops[-1]
-    assert isinstance(stop, threading.Event)
-    threads = [threading.Thread(target=loop, args=(stop,)) for loop in loops[:-1] if callable(loop)]
+def running(*loops: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Loops in threads of their own, told to stop and ended when this ends."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=loop, args=(stop,)) for loop in loops]
     for thread in threads:
         thread.start()
     try:
@@ -86,5 +83,5 @@ def running(*loops: object) -> Iterator[None]:
     finally:
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE_SECONDS)
         assert not any(thread.is_alive() for thread in threads)

@@ -1,4 +1,4 @@
-"""One real broker for a whole run of tests, and brokers of a test's own that may be killed, frozen and started again."""
+"""One real broker for a whole run of tests, and brokers of a test's own that may be killed and frozen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
 
 from events.bus import Partition, Received
 from events.cloudevents import Topics
@@ -130,6 +131,20 @@ def put(broker: Broker, topic: str, *messages: tuple[bytes | None, bytes, list[t
             client.send(topic, value, key=key, headers=headers).get(PATIENCE_SECONDS)
     finally:
         client.close()
+
+
+def lower_limit(broker: Broker, topics: Topics, size: int) -> None:
+    """From now on the broker takes no larger messages."""
+    admin: Any = KafkaAdminClient(bootstrap_servers=broker.url)
+    try:
+        admin.alter_configs(
+            [
+                ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": str(size)})
+                for name in topics.all()
+            ]
+        )
+    finally:
+        admin.close()
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
