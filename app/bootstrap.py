@@ -158,8 +158,9 @@ def read_secret(settings: Settings, file: Path | None, name: str) -> str:
     return secret
 
 
-def _consumers(settings: Settings) -> list[Consumer]:
-    publisher = Publisher(
+def publisher_of(settings: Settings) -> Publisher:
+    """Who publishes OCDS here."""
+    return Publisher(
         name=settings.publisher.name,
         base_uri=settings.api.base_url.rstrip("/"),
         demo=settings.demo,
@@ -167,7 +168,10 @@ def _consumers(settings: Settings) -> list[Consumer]:
         policy=settings.publisher.policy_url,
         licence=settings.publisher.licence_url,
     )
-    return [OcdsPublisher(publisher)]
+
+
+def _consumers(settings: Settings) -> list[Consumer]:
+    return [OcdsPublisher(publisher_of(settings))]
 
 
 def _desk(
