@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,7 +44,8 @@ def build_bus(
     # The library takes a moment to import; an installation without a broker does not need it.
     from events.kafka import KafkaReader, KafkaSender, open_reader
 
-    access, topics = access_of(settings.events.kafka), topics_of(settings.events.kafka)
+    access = access_of(settings.events.kafka, member_of(settings))
+    topics = topics_of(settings.events.kafka)
 
     def join(group: str, names: Sequence[str]) -> KafkaReader:
         return open_reader(access, group, names)
@@ -57,12 +60,18 @@ def topics_of(settings: KafkaSettings) -> Topics:
     return Topics(settings.topic_prefix, DOMAINS)
 
 
-def access_of(settings: KafkaSettings) -> Access:
+def member_of(settings: Settings) -> str:
+    """The name of the one server of this folder on this machine, the same whenever it starts."""
+    return hashlib.sha256(f"{socket.gethostname()} {settings.folder}".encode()).hexdigest()[:16]
+
+
+def access_of(settings: KafkaSettings, member: str | None = None) -> Access:
     """Brokers and waits, as the client takes them."""
     from events.kafka import Access
 
     return Access(
         bootstrap_servers=tuple(settings.bootstrap_servers.split(",")),
+        member=member,
         block_seconds=settings.block_timeout_seconds,
         request_seconds=settings.request_timeout_seconds,
         delivery_seconds=settings.delivery_timeout_seconds,

@@ -89,7 +89,7 @@ class Reader(Protocol):
         ...
 
     def lag(self) -> dict[Partition, int]:
-        """How many messages of each partition of this member the group has still to do."""
+        """How many messages of each partition of this member the group has still to do; nothing until all is known."""
         ...
 
     def close(self) -> None:

@@ -48,9 +48,14 @@ _DIRECT = "mohr-direct"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where the brokers are, and how long anything may take: to find out about a topic, one request, one delivery."""
+    """Where the brokers are, and how long anything may take: to find out about a topic, one request, one delivery.
+
+    ``member`` is this server's own name within every group: started again it takes over from itself at once, while
+    an unnamed one first waits until its predecessor counts as dead.
+    """
 
     bootstrap_servers: tuple[str, ...]
+    member: str | None = None
     block_seconds: float = 2.0
     request_seconds: float = 3.0
     delivery_seconds: float = 6.0
@@ -216,7 +221,7 @@ class KafkaReader:
                 self._consumer.commit(values, timeout_ms=self._request_ms)
 
     def lag(self) -> dict[Partition, int]:
-        """From the end of each partition to where this member stands in it."""
+        """From the end of each partition to where this member stands in it; nothing while one of them is not known."""
         with _fenced():
             assigned = sorted(self._consumer.assignment())
             ends = self._consumer.end_offsets(assigned, timeout_ms=self._request_ms) if assigned else {}
@@ -225,7 +230,7 @@ class KafkaReader:
             return {
                 Partition(*key): max(0, ends[key] - position.offset)
                 for key, position in positions.items()
-                if position is not None and key in ends
+                if all(positions.values())
             }
 
     def close(self) -> None:
@@ -246,6 +251,7 @@ def open_reader(access: Access, group: str, topics: Sequence[str]) -> KafkaReade
             **access.options(),
             **fenced,
             group_id=group,
+            group_instance_id=access.member,
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             max_poll_records=_MAX_POLL_RECORDS,

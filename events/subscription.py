@@ -33,6 +33,7 @@ from kernel.failpoints import reach
 
 _LOG = logging.getLogger(__name__)
 _LAG_SECONDS = 2.0
+_JOINING_SECONDS = 0.25
 _MAX_OPEN_PAUSE_SECONDS = 5.0
 _MAX_ID_BYTES = 36
 _OPEN = "open"
@@ -147,13 +148,14 @@ class Subscription:
             self._measure(reader)
 
     def _measure(self, reader: Reader) -> None:
-        """Also how a bus is noticed that answers no more."""
+        """Also how a bus is noticed that answers no more, or that gives this member nothing to read."""
         measured_at = format_utc(self._clock.now())
         lag = reader.lag()
-        self._lag_due = self._monotonic() + _LAG_SECONDS
+        self._lag_due = self._monotonic() + (_LAG_SECONDS if lag else _JOINING_SECONDS)
         self._opening.clear(_OPEN)
         held = tuple(sorted(set(self._held.failed()) & lag.keys()))
-        self._set(problem=None, lag=lag, measured_at=measured_at, held=held)
+        problem = None if lag else "it waits for its partitions"
+        self._set(problem=problem, lag=lag, measured_at=measured_at, held=held)
 
     def _work_off(
         self, reader: Reader, partition: Partition, messages: Sequence[Received], stop: threading.Event

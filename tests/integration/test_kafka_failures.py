@@ -9,7 +9,7 @@ import pytest
 
 from events.bus import BusUnavailable
 from events.cloudevents import Topics
-from events.kafka import Access, open_reader
+from events.kafka import open_reader
 from kernel.database import make_engine, make_sessions
 from tests.integration.kafka_parts import (
     Sessions,
@@ -21,7 +21,7 @@ from tests.integration.kafka_parts import (
     subscription_of,
     waiting,
 )
-from tests.support.kafka import SHORT, access_to, broker_of_one_own, freeze, make, thaw, until
+from tests.support.kafka import access_at, access_to, broker_of_one_own, freeze, make, thaw, until
 from tests.unit.events.counting import CountingConsumer, create_tables
 from tools.kafka_broker import Broker, free_ports
 
@@ -87,7 +87,7 @@ def test_whoever_stops_while_the_broker_is_away_stops_soon(
     """Stopping relay and subscription takes no longer than their bounds, whatever the broker does."""
     topics = some_topics()
     if failure == "absent":
-        access = Access((f"127.0.0.1:{free_ports(1)[0]}",), **SHORT)
+        access = access_at(f"127.0.0.1:{free_ports(1)[0]}")
     else:
         access = access_to(own)
         make(access, topics)
@@ -127,7 +127,7 @@ def test_missing_topics_are_named_and_found_once_they_are_made(sessions: Session
 
 def test_refusals_of_the_bus_have_one_name(own: Broker) -> None:
     """Nobody at the address, and topics that are not there, are both BusUnavailable, the second naming them."""
-    nobody = Access((f"127.0.0.1:{free_ports(1)[0]}",), **SHORT)
+    nobody = access_at(f"127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(BusUnavailable, match="no broker answers"):
         open_reader(nobody, "group", ["some.topic.v1"])
     with pytest.raises(BusUnavailable) as refused:

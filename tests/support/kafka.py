@@ -23,8 +23,6 @@ from events.kafka import Access, TopicForm, create_topics
 from tools.kafka_broker import Broker
 
 PATIENCE_SECONDS = 60.0
-# Short, so that a broker that is away is noticed while a test waits.
-SHORT = {"block_seconds": 1.0, "request_seconds": 1.5, "delivery_seconds": 2.0}
 
 
 @contextmanager
@@ -91,7 +89,12 @@ def thaw(broker: Broker) -> None:
 
 
 def access_to(broker: Broker) -> Access:
-    return Access((broker.url,), **SHORT)
+    return access_at(broker.url)
+
+
+def access_at(url: str) -> Access:
+    """With short waits, so that a broker that is away is noticed while a test waits."""
+    return Access((url,), "test", block_seconds=1.0, request_seconds=1.5, delivery_seconds=2.0)
 
 
 def make(access: Access, topics: Topics, *, partitions: int = 3, **configs: str) -> Topics:
