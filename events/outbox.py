@@ -65,14 +65,29 @@ class OutboxEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A row that the relay has still to hand on."""
+class Recorded:
+    """A row as it was recorded; nothing of it ever changes. ``subject`` is the column ``aggregateid``."""
 
     seq: int
     id: str
+    aggregatetype: str
     subject: str
+    type: str
     payload: bytes
     confidential: bool
+    created_at: str
+
+
+_RECORDED = (
+    OutboxRow.seq,
+    OutboxRow.id,
+    OutboxRow.aggregatetype,
+    OutboxRow.aggregateid,
+    OutboxRow.type,
+    OutboxRow.payload,
+    OutboxRow.confidential,
+    OutboxRow.created_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +121,25 @@ def append(session: Session, event: OutboxEvent) -> None:
     )
 
 
-def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[Waiting]:
+def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[Recorded]:
     """The oldest rows nobody has marked yet, leaving out the subjects in ``without``.
 
     Order of numbers is not order of commits under concurrent writers, so nothing is skipped by number.
     """
-    query = (
-        select(OutboxRow.seq, OutboxRow.id, OutboxRow.aggregateid, OutboxRow.payload, OutboxRow.confidential)
-        .where(OutboxRow.published_at.is_(None))
-        .order_by(OutboxRow.seq)
-        .limit(limit)
-    )
+    query = select(*_RECORDED).where(OutboxRow.published_at.is_(None)).order_by(OutboxRow.seq).limit(limit)
     if without:
         query = query.where(OutboxRow.aggregateid.not_in(without))
-    return [Waiting(*row) for row in session.execute(query)]
+    return [Recorded(*row) for row in session.execute(query)]
+
+
+def recorded(session: Session, event_id: str) -> Recorded | None:
+    """The row of that event, published or not."""
+    row = session.execute(select(*_RECORDED).where(OutboxRow.id == event_id)).one_or_none()
+    return Recorded(*row) if row is not None else None
 
 
 def mark_published(session: Session, numbers: Iterable[int], at: str) -> None:
-    """Note that every consumer has had these rows."""
+    """Note that these rows were handed on: every consumer has had them, or the bus has acknowledged them."""
     rows = [{"seq": number, "published_at": at} for number in numbers]
     if rows:
         session.execute(update(OutboxRow), rows)
