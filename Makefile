@@ -11,7 +11,7 @@ LOCK_COMMAND := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no
 
 .PHONY: help
 help: ## Show what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: $(VENV)/.setup ## Install mohr into .venv, with the locked run-time packages
@@ -30,6 +30,10 @@ test: ## Everything: lint, types, layers, tests, and the built wheel
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 	tools/smoke-wheel.sh
 
+.PHONY: bench
+bench: setup-dev ## Measure, each figure beside its bare primitives: ARGS="--only envelope --quick"
+	$(BIN)/python -m bench.run $(ARGS)
+
 .PHONY: lint
 lint: setup-dev ## Style and formatting
 	$(BIN)/ruff check .
@@ -42,6 +46,14 @@ types: setup-dev ## Static types
 .PHONY: layers
 layers: setup-dev ## Which room may import which
 	$(BIN)/lint-imports
+
+.PHONY: services
+services: ## Start a Kafka broker and a PostgreSQL cluster for development, on loopback
+	$(PYTHON) -m tools.services start
+
+.PHONY: services-stop
+services-stop: ## Stop exactly these two
+	$(PYTHON) -m tools.services stop
 
 .PHONY: lock
 lock: setup-dev ## Write the lock files anew from pyproject.toml

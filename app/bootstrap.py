@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.container import Container
 from app.custodian_client import CustodianClient
 from app.directory import PartyDirectory
+from app.event_bus import build_bus
 from app.settings import Settings
 from app.trust import TrustKeeper
 from app.unit_of_work import SqlUnitOfWork
 from events.consumer import Consumer
 from events.outbox import event_naming
-from events.relay import Relay
 from identity.adapters.repository import sql_repositories as identity_repositories
 from identity.ports import Office
 from kernel.clock import Clock, DemoClock, SystemClock
@@ -72,6 +72,7 @@ def build_container(settings: Settings) -> Container:
     custodian = CustodianClient(
         settings.custodian.url, token, trust.crls, timeout_seconds=settings.custodian.timeout_seconds
     )
+    relay, subscriptions = build_bus(settings, engine, sessions, _consumers(settings), clock)
     return Container(
         settings=settings,
         clock=clock,
@@ -84,7 +85,8 @@ def build_container(settings: Settings) -> Container:
         sequencer=sequencer,
         witness=witness,
         custodian=custodian,
-        relay=Relay(sessions, _consumers(settings), clock),
+        relay=relay,
+        subscriptions=subscriptions,
         office=build_office(settings, sessions, trust, clock),
         desk=_desk(settings, authority, sequencer, custodian, trust, sessions, clock),
     )
@@ -156,8 +158,9 @@ def read_secret(settings: Settings, file: Path | None, name: str) -> str:
     return secret
 
 
-def _consumers(settings: Settings) -> list[Consumer]:
-    publisher = Publisher(
+def publisher_of(settings: Settings) -> Publisher:
+    """Who publishes OCDS here."""
+    return Publisher(
         name=settings.publisher.name,
         base_uri=settings.api.base_url.rstrip("/"),
         demo=settings.demo,
@@ -165,7 +168,10 @@ def _consumers(settings: Settings) -> list[Consumer]:
         policy=settings.publisher.policy_url,
         licence=settings.publisher.licence_url,
     )
-    return [OcdsPublisher(publisher)]
+
+
+def _consumers(settings: Settings) -> list[Consumer]:
+    return [OcdsPublisher(publisher_of(settings))]
 
 
 def _desk(

@@ -19,6 +19,7 @@ from kernel.errors import DomainError
 LAZY_COMMANDS = {
     "audit": ("app.audit_cli", "Check an audit folder offline, trusting only the anchors."),
     "demo": ("app.demo_cli", "Play whole tenders against real processes, and say who won."),
+    "kafka": ("app.kafka_cli", "Topics of a Kafka bus."),
 }
 
 
@@ -112,6 +113,8 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="File with the password of the database, where it asks for one.",
 )
+@click.option("--kafka", metavar="HOST:PORT[,...]", help="Brokers of a Kafka bus; none otherwise.")
+@click.option("--kafka-topic-prefix", help="First part of the names of our topics.")
 @click.option("--base-url", help="Public address of the API; from host and port otherwise.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where all processes listen.")
 @click.option("--port", type=int, default=8400, show_default=True)
@@ -144,6 +147,8 @@ def init(
         "demo": demo,
     }
     _say(answer, as_json)
+    if not as_json and plan.kafka is not None:
+        click.echo(f"next: mohr kafka init --folder {folder}")
     if not as_json:
         click.echo(f"next: mohr serve --folder {folder}")
 

@@ -11,7 +11,9 @@ from app.custodian_client import CustodianClient
 from app.settings import Settings
 from app.trust import TrustKeeper
 from app.unit_of_work import SqlUnitOfWork
+from events.publication import BusRelay
 from events.relay import Relay
+from events.subscription import Subscription
 from identity.ports import Office
 from kernel.clock import Clock
 from pki.installation import Authority
@@ -37,7 +39,8 @@ class Container:
     sequencer: Sequencer
     witness: WitnessClient
     custodian: CustodianClient
-    relay: Relay
+    relay: Relay | BusRelay
+    subscriptions: tuple[Subscription, ...]
     office: Office
     desk: Desk
 

@@ -19,7 +19,7 @@ import click
 from app.demo.cast import Cast
 from app.demo.play import DemoFailed, Running, play
 from app.demo.scripts import own_scripts, party_of_name, scripts_of_file
-from app.demo.stage import staged
+from app.demo.stage import await_publication, staged
 from client.errors import ApiRefusal
 from client.session import PartySession
 from kernel.errors import DomainError
@@ -45,9 +45,15 @@ _TITLE_WIDTH = 34
     help="Keep installation and parties' folders here instead of removing them.",
 )
 @click.option("--database-url", help="Play on this empty PostgreSQL database instead of SQLite.")
+@click.option("--kafka", metavar="HOST:PORT", help="Play with this broker as the event bus.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
 def command(
-    file: Path | None, out: Path | None, keep: Path | None, database_url: str | None, as_json: bool
+    file: Path | None,
+    out: Path | None,
+    keep: Path | None,
+    database_url: str | None,
+    kafka: str | None,
+    as_json: bool,
 ) -> None:
     """Play whole tenders through the HTTP API. Exit 0 if every outcome agrees, 1 if one does not."""
     if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -62,11 +68,12 @@ def command(
     root = keep or Path(tempfile.mkdtemp(prefix="mohr-demo-"))
     try:
         with (
-            staged(root, ["--database-url", database_url] if database_url else []) as stage,
+            staged(root, _init_options(database_url, kafka)) as stage,
             closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
         ):
             running = play(scripts, cast, stage.clock, _progress)
             if out is not None:
+                await_publication(stage.url)
                 _save(cast.auditor(), stage.anchors, out)
     except (DemoFailed, ApiRefusal, DomainError) as error:
         click.echo(f"the demo did not go as it should: {error}", err=True)
@@ -76,6 +83,11 @@ def command(
         if keep is None:
             shutil.rmtree(root, ignore_errors=True)
     _report(running, time.monotonic() - started, out, as_json)
+
+
+def _init_options(database_url: str | None, kafka: str | None) -> list[str]:
+    options = {"--database-url": database_url, "--kafka": kafka}
+    return [part for name, value in options.items() if value is not None for part in (name, value)]
 
 
 def _progress(label: str, items: Iterable[Any]) -> Iterable[Any]:

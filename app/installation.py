@@ -27,7 +27,7 @@ from sqlalchemy import inspect
 from app.bootstrap import LOG_KEY, build_container, database_url
 from app.container import Container
 from app.migrations.runner import migrate
-from app.settings import SETTINGS_FILE, Settings, build_settings, write_settings
+from app.settings import SETTINGS_FILE, KafkaSettings, Settings, build_settings, write_settings
 from app.witness_setup import initialise_witness, serve_log, write_secret
 from client.folder import PartyFolder
 from custodian.setup import access_token, custodian_vkey, initialise_custodian, install_certificate
@@ -64,6 +64,8 @@ class Plan:
     passphrase_file: Path | None = None
     database_url: str | None = None
     database_password_file: Path | None = None
+    kafka: str | None = None
+    kafka_topic_prefix: str | None = None
 
     @property
     def public_url(self) -> str:
@@ -91,6 +93,7 @@ def initialise(plan: Plan) -> Installed:
     if (plan.registrar_folder / "party.json").exists():
         raise Conflict("the registrar's folder is in use", path=str(plan.registrar_folder))
     passphrase = _passphrase(plan)
+    build_settings(plan.folder, {"events": _events_of(plan)})
     _check_database(plan)
     folder = plan.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -160,6 +163,21 @@ def _database_of(plan: Plan) -> dict[str, Any]:
     return {"url": plan.database_url, **password}
 
 
+def _events_of(plan: Plan) -> dict[str, Any]:
+    """A demo shares its broker with other demos, so its topics have a name of its own, and one replica."""
+    if plan.kafka is None:
+        return {}
+    prefix = plan.kafka_topic_prefix or (f"demo-{secrets.token_hex(4)}" if plan.demo else None)
+    defaults = KafkaSettings()
+    kafka = {
+        "bootstrap_servers": plan.kafka,
+        "topic_prefix": prefix or defaults.topic_prefix,
+        "partitions": defaults.partitions,
+        "replication_factor": 1 if plan.demo else defaults.replication_factor,
+    }
+    return {"bus": "kafka", "kafka": kafka}
+
+
 def _named(plan: Plan, what: str) -> str:
     """A name for a note key: the public host, then what it is."""
     return f"{urlsplit(plan.public_url).netloc.lower()}/{what}"
@@ -189,6 +207,8 @@ def _settings_of(plan: Plan) -> dict[str, Any]:
         "folder": "custodian",
         "token_file": "secrets/custodian.token",
     }
+    if plan.kafka is not None:
+        values["events"] = _events_of(plan)
     values["publisher"] = {"party": plan.organisation_party, "name": plan.organisation}
     return values
 

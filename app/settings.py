@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -114,6 +114,28 @@ class CustodianSettings(Part):
     timeout_seconds: float = Field(30.0, gt=0, le=300)
 
 
+class KafkaSettings(Part):
+    """The brokers, the form of our topics (fixed when ``mohr kafka init`` makes them), and how long a client waits.
+
+    ``bootstrap_servers``: ``host:port``, several with commas. ``block_timeout_seconds``: to find a broker or a topic.
+    """
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", pattern=r"^[^\s,:]+:\d{1,5}(,[^\s,:]+:\d{1,5})*$")
+    topic_prefix: str = Field("ir.tehran", pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$", max_length=100)
+    partitions: int = Field(6, ge=1, le=1000)
+    replication_factor: int = Field(3, ge=1, le=10)
+    block_timeout_seconds: float = Field(2.0, ge=0.1, le=30)
+    request_timeout_seconds: float = Field(3.0, ge=1, le=60)
+    delivery_timeout_seconds: float = Field(6.0, ge=1, le=120)
+
+
+class EventsSettings(Part):
+    """How events get from the outbox to the consumers: by calls in the server, or through Kafka."""
+
+    bus: Literal["in-process", "kafka"] = "in-process"
+    kafka: KafkaSettings = KafkaSettings()
+
+
 class PublisherSettings(Part):
     """Who publishes: the organisation of the authority, and the publisher in OCDS."""
 
@@ -148,6 +170,7 @@ class Settings(BaseSettings):
     witness: WitnessSettings = WitnessSettings()
     custodian: CustodianSettings = CustodianSettings()
     publisher: PublisherSettings = PublisherSettings()
+    events: EventsSettings = EventsSettings()
 
     @classmethod
     def settings_customise_sources(
@@ -216,12 +239,17 @@ def build_settings(folder: Path, values: dict[str, Any]) -> Settings:
 
 
 def write_settings(path: Path, values: dict[str, Any]) -> None:
-    """Write strings, numbers, truths and one level of sections as TOML."""
-    lines = [f"{name} = {_toml(value)}" for name, value in values.items() if not isinstance(value, dict)]
-    for section, content in values.items():
+    """Write strings, numbers, truths and sections as TOML."""
+    path.write_text("\n".join(_section("", values)) + "\n", "utf-8")
+
+
+def _section(name: str, values: dict[str, Any]) -> list[str]:
+    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if not isinstance(value, dict)]
+    for key, content in values.items():
         if isinstance(content, dict):
-            lines += ["", f"[{section}]", *(f"{name} = {_toml(value)}" for name, value in content.items())]
-    path.write_text("\n".join(lines) + "\n", "utf-8")
+            inner = f"{name}.{key}" if name else key
+            lines += ["", f"[{inner}]", *_section(inner, content)]
+    return lines
 
 
 def _toml(value: str | int | float | bool) -> str:

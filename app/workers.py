@@ -1,4 +1,4 @@
-"""The threads beside the API: the log's sequencer, the relay, and the steps that time itself brings about."""
+"""The threads beside the API: the sequencer, the relay, the subscriptions, and the steps that time brings about."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ class Workers:
                     self._stop,
                 ),
                 name="deadlines",
+            ),
+            *(
+                threading.Thread(target=each.run_until, args=(self._stop,), name=f"subscription-{each.name}")
+                for each in container.subscriptions
             ),
         ]
 

@@ -24,3 +24,8 @@ def first_time(session: Session, consumer: str, event_id: str, at: str) -> bool:
     )
     values = {"consumer": consumer, "event_id": event_id, "at": at}
     return session.execute(statement, values).scalar() is not None
+
+
+def was_handled(session: Session, consumer: str, event_id: str) -> bool:
+    """Whether this consumer has had the event."""
+    return session.get(InboxRow, (consumer, event_id)) is not None

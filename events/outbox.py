@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Boolean, LargeBinary, String, func, insert, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, BigNumber
+from kernel.database import Base, BigNumber, write
 
 
 class OutboxRow(Base):
@@ -42,6 +42,14 @@ class SequenceRow(Base):
     last: Mapped[int] = mapped_column(BigNumber)
 
 
+# No answer is asked for: the number of a row is nothing that its writer needs.
+_APPEND = insert(OutboxRow.__table__).inline()  # type: ignore[arg-type]
+_NEXT_NUMBER = text(
+    "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
+    "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class OutboxEvent:
     """One event to be appended. ``aggregatetype`` chooses the topic, ``aggregateid`` the order within it."""
@@ -57,14 +65,29 @@ class OutboxEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A row that the relay has still to hand on."""
+class Recorded:
+    """A row as it was recorded; nothing of it ever changes. ``subject`` is the column ``aggregateid``."""
 
     seq: int
     id: str
+    aggregatetype: str
     subject: str
+    type: str
     payload: bytes
     confidential: bool
+    created_at: str
+
+
+_RECORDED = (
+    OutboxRow.seq,
+    OutboxRow.id,
+    OutboxRow.aggregatetype,
+    OutboxRow.aggregateid,
+    OutboxRow.type,
+    OutboxRow.payload,
+    OutboxRow.confidential,
+    OutboxRow.created_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,47 +100,46 @@ class Lag:
 
 def next_number(session: Session, scope: str, name: str) -> int:
     """The next number from 1 in the caller's transaction; the row stays locked until it ends."""
-    statement = text(
-        "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
-        "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
-    )
-    return int(session.execute(statement, {"scope": scope, "name": name}).scalar_one())
+    return int(session.connection().execute(_NEXT_NUMBER, {"scope": scope, "name": name}).scalar_one())
 
 
 def append(session: Session, event: OutboxEvent) -> None:
     """Write an event in the caller's transaction."""
-    session.execute(
-        insert(OutboxRow).values(
-            id=event.id,
-            aggregatetype=event.aggregatetype,
-            aggregateid=event.aggregateid,
-            type=event.type,
-            payload=event.payload,
-            confidential=event.confidential,
-            names_digest=event.names_digest,
-            created_at=event.created_at,
-        )
+    write(
+        session,
+        _APPEND,
+        {
+            "id": event.id,
+            "aggregatetype": event.aggregatetype,
+            "aggregateid": event.aggregateid,
+            "type": event.type,
+            "payload": event.payload,
+            "confidential": event.confidential,
+            "names_digest": event.names_digest,
+            "created_at": event.created_at,
+        },
     )
 
 
-def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[Waiting]:
+def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[Recorded]:
     """The oldest rows nobody has marked yet, leaving out the subjects in ``without``.
 
     Order of numbers is not order of commits under concurrent writers, so nothing is skipped by number.
     """
-    query = (
-        select(OutboxRow.seq, OutboxRow.id, OutboxRow.aggregateid, OutboxRow.payload, OutboxRow.confidential)
-        .where(OutboxRow.published_at.is_(None))
-        .order_by(OutboxRow.seq)
-        .limit(limit)
-    )
+    query = select(*_RECORDED).where(OutboxRow.published_at.is_(None)).order_by(OutboxRow.seq).limit(limit)
     if without:
         query = query.where(OutboxRow.aggregateid.not_in(without))
-    return [Waiting(*row) for row in session.execute(query)]
+    return [Recorded(*row) for row in session.execute(query)]
+
+
+def recorded(session: Session, event_id: str) -> Recorded | None:
+    """The row of that event, published or not."""
+    row = session.execute(select(*_RECORDED).where(OutboxRow.id == event_id)).one_or_none()
+    return Recorded(*row) if row is not None else None
 
 
 def mark_published(session: Session, numbers: Iterable[int], at: str) -> None:
-    """Note that every consumer has had these rows."""
+    """Note that these rows were handed on: every consumer has had them, or the bus has acknowledged them."""
     rows = [{"seq": number, "published_at": at} for number in numbers]
     if rows:
         session.execute(update(OutboxRow), rows)

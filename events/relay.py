@@ -6,14 +6,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from events.backoff import Backoff
 from events.consumer import Consumer
 from events.inbox import first_time
-from events.outbox import Waiting, mark_published, unpublished
+from events.lead import ALONE, Lead
+from events.outbox import Recorded, mark_published, unpublished
+from events.watch import RELAY, Reporter
 from kernel.canonical import parse_json
 from kernel.clock import Clock, format_utc
 from kernel.database import read_only
@@ -21,14 +23,6 @@ from kernel.failpoints import reach
 
 _LOG = logging.getLogger(__name__)
 _BATCH = 200
-_FIRST_BACKOFF_SECONDS = 0.2
-_MAX_BACKOFF_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Blocked:
-    failures: int
-    until: float
 
 
 class Relay:
@@ -44,22 +38,26 @@ class Relay:
         consumers: Sequence[Consumer],
         clock: Clock,
         *,
+        lead: Lead = ALONE,
         interval_seconds: float = 0.1,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sessions = sessions
         self._consumers = tuple(consumers)
         self._clock = clock
+        self._lead = lead
+        self._leading = False
         self._interval = interval_seconds
-        self._monotonic = monotonic
-        self._blocked: dict[str, _Blocked] = {}
+        self._reporter = Reporter(sessions, RELAY, clock, monotonic=monotonic)
+        self._blocked = Backoff[str](monotonic=monotonic)
 
     def run_once(self) -> int:
-        """Hand on one batch; returns how many rows every consumer has had."""
-        now = self._monotonic()
-        waiting = [subject for subject, blocked in self._blocked.items() if blocked.until > now]
+        """Hand on one batch; returns how many rows every consumer has had. Nothing while another relay leads."""
+        self._leading = self._lead.hold()
+        if not self._leading:
+            return 0
         with read_only(self._sessions) as session:
-            rows = unpublished(session, limit=_BATCH, without=waiting)
+            rows = unpublished(session, limit=_BATCH, without=self._blocked.resting())
         done: list[int] = []
         failed: set[str] = set()
         for row in rows:
@@ -83,14 +81,25 @@ class Relay:
             except Exception:
                 _LOG.exception("the relay could not read or mark the outbox")
                 idle = True
+            self._report()
             if idle:
                 stop.wait(self._interval)
+        self._lead.release()
 
     def blocked_subjects(self) -> list[str]:
         """The subjects whose next event some consumer has refused so far."""
-        return sorted(self._blocked)
+        return sorted(self._blocked.failed())
 
-    def _hand_on(self, row: Waiting) -> bool:
+    def problem(self) -> str | None:
+        """There is nothing between this relay and its consumers that could fail."""
+        return None
+
+    def _report(self) -> None:
+        # One that does not lead has nothing to say.
+        if self._leading:
+            self._reporter.tell({"problem": self.problem(), "blocked": len(self._blocked.failed())})
+
+    def _hand_on(self, row: Recorded) -> bool:
         event = parse_json(row.payload)
         for consumer in self._consumers:
             if row.confidential and not consumer.reads_confidential:
@@ -98,20 +107,13 @@ class Relay:
             try:
                 self._deliver(consumer, event)
             except Exception:
-                failures = self._block(row.subject)
+                failures = self._blocked.fail(row.subject)
                 _LOG.exception("%s refused event %s, %d times by now", consumer.name, row.id, failures)
                 return False
-        self._blocked.pop(row.subject, None)
+        self._blocked.clear(row.subject)
         return True
 
     def _deliver(self, consumer: Consumer, event: dict[str, Any]) -> None:
         with self._sessions.begin() as session:
             if first_time(session, consumer.name, event["id"], format_utc(self._clock.now())):
                 consumer.handle(session, event)
-
-    def _block(self, subject: str) -> int:
-        before = self._blocked.get(subject)
-        failures = before.failures + 1 if before is not None else 1
-        pause = min(_FIRST_BACKOFF_SECONDS * 2 ** min(failures - 1, 16), _MAX_BACKOFF_SECONDS)
-        self._blocked[subject] = _Blocked(failures, self._monotonic() + pause)
-        return failures

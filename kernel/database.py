@@ -15,10 +15,12 @@ from sqlalchemy import (
     BigInteger,
     Engine,
     ExceptionContext,
+    Insert,
     Integer,
     PoolProxiedConnection,
     QueuePool,
     Select,
+    TextClause,
     create_engine,
     event,
     make_url,
@@ -111,6 +113,14 @@ def locked(session: Session, query: Select[*_Selected]) -> Select[*_Selected]:
     What was read before the rows were taken may be out of date: take them first.
     """
     return query if session.info.get(_READING) else query.with_for_update()
+
+
+def write(session: Session, statement: Insert | TextClause, values: dict[str, Any]) -> None:
+    """Run an INSERT into a table as it is, past the bookkeeping for objects that nobody will read.
+
+    What the session still holds back is not written first.
+    """
+    session.connection().execute(statement, values)
 
 
 def lock_scope(session: Session, scope: str) -> None:

@@ -132,6 +132,12 @@ def public_key_of(certificate: x509.Certificate) -> PublicKey:
     return key
 
 
+@lru_cache(maxsize=4096)
+def issuer_of(certificate: x509.Certificate) -> bytes:
+    """The DER of the name of its issuer."""
+    return certificate.issuer.public_bytes()
+
+
 def der_of(certificate: x509.Certificate) -> bytes:
     """The certificate as it came."""
     return certificate.public_bytes(serialization.Encoding.DER)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -62,6 +63,7 @@ class RevocationList:
         return cls(der, key, number, this_update, next_update, parsed)
 
     @staticmethod
+    @lru_cache(maxsize=4096)
     def key_for(issuer: x509.Certificate) -> bytes:
         """The ``key`` of lists that this certificate's key signs; empty if it has no key identifier."""
         try:

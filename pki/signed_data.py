@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -102,10 +103,7 @@ def sign_data(
     unsigned = None if timestamp is None else _write_timestamp(timestamp(signature))
     info = asn1.SignerInfo(
         version=1,
-        sid=asn1.IssuerAndSerialNumber(
-            issuer=asn1.tlv(signer.certificate.issuer.public_bytes()),
-            serial_number=signer.certificate.serial_number,
-        ),
+        sid=_signer_identifier(signer.certificate),
         digest_algorithm=digest,
         signed_attributes=attributes,
         signature_algorithm=suite.identifier,
@@ -234,7 +232,7 @@ def _certificates(
     issuer = asn1.encode(info.sid.issuer)
     for index, certificate in enumerate(certificates):  # (5)
         same_serial = certificate.serial_number == info.sid.serial_number
-        if same_serial and certificate.issuer.public_bytes() == issuer:
+        if same_serial and algorithms.issuer_of(certificate) == issuer:
             return certificate, tuple(certificates[:index] + certificates[index + 1 :])
     raise SignedDataInvalid("the signer's certificate is not inside")
 
@@ -287,21 +285,32 @@ def _write_attributes(
     digest_name: str,
     signing_time: datetime | None,
 ) -> asn1.SetOf[asn1.Attribute]:
+    attributes = [
+        _attribute(ID_CONTENT_TYPE, content_type),
+        _attribute(ID_MESSAGE_DIGEST, hashlib.new(digest_name, content).digest()),
+        _signing_certificate(certificate),
+    ]
+    if signing_time is not None:
+        attributes.append(_attribute(ID_SIGNING_TIME, _time_value(signing_time)))
+    return asn1.SetOf(attributes)
+
+
+@lru_cache(maxsize=256)
+def _signer_identifier(certificate: x509.Certificate) -> asn1.IssuerAndSerialNumber:
+    return asn1.IssuerAndSerialNumber(
+        issuer=asn1.tlv(algorithms.issuer_of(certificate)), serial_number=certificate.serial_number
+    )
+
+
+@lru_cache(maxsize=256)
+def _signing_certificate(certificate: x509.Certificate) -> asn1.Attribute:
     identifier = asn1.EssCertIdV2(
         hash_algorithm=None,
         certificate_hash=hashlib.sha256(algorithms.der_of(certificate)).digest(),
         issuer_serial=None,
     )
-    attributes = [
-        _attribute(ID_CONTENT_TYPE, content_type),
-        _attribute(ID_MESSAGE_DIGEST, hashlib.new(digest_name, content).digest()),
-        _attribute(
-            ID_SIGNING_CERTIFICATE_V2, asn1.SigningCertificateV2(certificates=[identifier], policies=None)
-        ),
-    ]
-    if signing_time is not None:
-        attributes.append(_attribute(ID_SIGNING_TIME, _time_value(signing_time)))
-    return asn1.SetOf(attributes)
+    value = asn1.SigningCertificateV2(certificates=[identifier], policies=None)
+    return _attribute(ID_SIGNING_CERTIFICATE_V2, value)
 
 
 def _time_value(instant: datetime) -> asn1.UTCTime | asn1.GeneralizedTime:

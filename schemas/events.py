@@ -17,6 +17,9 @@ from kernel.errors import MalformedInput
 _NAME = re.compile(r"ir\.tehran\.(?P<domain>[a-z]+)\.(?P<fact>[a-z]+(-[a-z]+)*)\.v(?P<version>[1-9][0-9]*)")
 _PROCUREMENT = "ir.tehran.procurement."
 
+# Every domain that records events. Each has its topics on a bus, so a new one needs them made before it is used.
+DOMAINS = ("identity", "pki", "procurement")
+
 
 @dataclass(frozen=True, slots=True)
 class EventType:

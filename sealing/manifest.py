@@ -10,7 +10,6 @@ from typing import Any
 from cryptography import x509
 
 from kernel.canonical import canonical_bytes, sha256_hex
-from pki.signed_data import parse_signed_data
 from pki.trust import TrustStore
 from sealing.context import KINDS, EnvelopeContext, is_digest
 from sealing.envelope import EnvelopeHeader
@@ -117,6 +116,7 @@ def verify_seal(
     parsed = Manifest.parse(manifest)
     report = verify_detached(manifest, seal, trust, now=now, party=party, require_timestamp=True)
     assert report.timestamp is not None
+    assert report.timestamp_token is not None
     assert report.certificate is not None
     if parsed.bidder != party:
         raise HeadersMismatch("the manifest names another bidder than the one who sealed it")
@@ -129,6 +129,4 @@ def verify_seal(
         read[kind] = EnvelopeHeader.parse(headers[kind])
         if read[kind].context != parsed.context(kind):
             raise HeadersMismatch("a header has another context than the manifest", kind=kind)
-    token = parse_signed_data(seal).timestamp
-    assert token is not None
-    return SealReport(parsed, read, report.timestamp.time, token, report.certificate)
+    return SealReport(parsed, read, report.timestamp.time, report.timestamp_token, report.certificate)

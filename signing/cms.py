@@ -50,6 +50,7 @@ class SignatureReport:
     certificate: x509.Certificate | None = None
     signing_time: datetime | None = None
     timestamp: Timestamp | None = None
+    timestamp_token: bytes | None = None
     signature_value: bytes | None = None
 
 
@@ -103,6 +104,7 @@ def verify_detached(
         certificate=signed.certificate,
         signing_time=signed.signing_time,
         timestamp=stamp,
+        timestamp_token=signed.timestamp,
         signature_value=signed.signature,
     )
 

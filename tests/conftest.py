@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import KINDS, Databases
+from tests.support.kafka import shared_broker
 from tests.support.postgresql import Cluster
+from tools.kafka_broker import Broker
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_RUN = pytest.StashKey[dict[str, str]]()
@@ -92,3 +94,10 @@ def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     """Fresh databases, first of the one kind, then of the other: every test that asks for it runs on both."""
     cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
     return Databases(request.param, tmp_path_factory.mktemp("databases"), cluster)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A Kafka broker that every test of this run shares; each test has topics of its own."""
+    with shared_broker(tmp_path_factory) as running:
+        yield running

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import LargeBinary, Select, String, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, BigNumber
+from kernel.database import Base, BigNumber, write
 from kernel.errors import LimitExceeded, MalformedInput
 from transparency.tree import leaf_hash
 
@@ -24,6 +24,9 @@ class LogEntryRow(Base):
     log_index: Mapped[int | None] = mapped_column(BigNumber, unique=True)
     leaf_hash: Mapped[str] = mapped_column(String(64), index=True)
     entry: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+_APPEND = insert(LogEntryRow.__table__).inline()  # type: ignore[arg-type]
 
 
 class LogCheckpointRow(Base):
@@ -57,7 +60,7 @@ def append_entry(session: Session, entry: bytes) -> str:
     if len(entry) > MAX_ENTRY_BYTES:
         raise LimitExceeded("a log entry is below 65,535 bytes", length_bytes=len(entry))
     leaf = leaf_hash(entry).hex()
-    session.execute(insert(LogEntryRow).values(leaf_hash=leaf, entry=entry))
+    write(session, _APPEND, {"leaf_hash": leaf, "entry": entry})
     return leaf
 
 

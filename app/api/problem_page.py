@@ -16,6 +16,7 @@ MODULES = (
     "pki.errors",
     "signing.errors",
     "transparency.errors",
+    "events.bus",
     "sealing.errors",
     "procurement.rules.errors",
     "procurement.published",

@@ -30,6 +30,7 @@ _GENERAL = {
     "unavailable": ProblemKind(503, "A needed service does not answer"),
     "database-unavailable": ProblemKind(503, "The database does not answer"),
     "database-unsuitable": ProblemKind(503, "The database is not fit for use"),
+    "bus-unavailable": ProblemKind(503, "The event bus does not answer"),
     "storage-full": ProblemKind(507, "No room left"),
     "schema-behind": ProblemKind(503, "The database must be migrated first"),
     "internal": INTERNAL,

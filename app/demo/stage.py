@@ -12,17 +12,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from kernel.canonical import parse_json
-from kernel.clock import DemoClock
+from kernel.clock import DemoClock, parse_utc
 from kernel.errors import Unavailable
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
+_PUBLICATION_SECONDS = 60.0
 MOHR = (sys.executable, "-m", "app.cli")
 REGISTRAR = ("IR-00000000001", "پریسا دانش")
 
@@ -60,11 +62,9 @@ def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
         "--custodian-port": custodian_port,
     }
     arguments = [str(part) for option in options.items() for part in option]
-    made = subprocess.run(
-        [*MOHR, "init", "--demo", *arguments, *init_options], capture_output=True, text=True, check=False
-    )
-    if made.returncode != 0:
-        raise Unavailable(f"the installation could not be made: {made.stderr.strip()}")
+    _run("init", "--demo", *arguments, *init_options)
+    if "--kafka" in init_options:
+        _run("kafka", "init", "--folder", str(folder))
     url = f"http://127.0.0.1:{port}"
     process = start_server(folder)
     try:
@@ -80,6 +80,12 @@ def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
         )
     finally:
         stop(process)
+
+
+def _run(*arguments: str) -> None:
+    made = subprocess.run([*MOHR, *arguments], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        raise Unavailable(f"the installation could not be made: {made.stderr.strip()}")
 
 
 def start_server(folder: Path) -> subprocess.Popen[bytes]:
@@ -106,6 +112,29 @@ def await_health(url: str, process: subprocess.Popen[bytes]) -> None:
             pass
         time.sleep(0.1)
     raise Unavailable("the server did not become healthy in time; see serve.log")
+
+
+def await_publication(url: str) -> None:
+    """Wait until every event that happened before the call is handed on and has its effect, also through a bus.
+
+    Raises Unavailable when it takes a minute.
+    """
+    until, since = time.monotonic() + _PUBLICATION_SECONDS, None
+    while time.monotonic() < until:
+        health = httpx.get(f"{url}/health", timeout=5.0, trust_env=False).json()
+        events = health["events"]
+        if since is None and events["waiting"] == 0:
+            since = parse_utc(health["time"])
+        if since is not None and all(_is_done(each, since) for each in events["consumers"]):
+            return
+        time.sleep(0.1)
+    raise Unavailable("publication is behind; see serve.log and /health")
+
+
+def _is_done(consumer: dict[str, Any], since: datetime) -> bool:
+    measured_at = consumer["measured_at"]
+    is_newer = measured_at is not None and parse_utc(measured_at) > since
+    return is_newer and consumer["problem"] is None and not any(consumer["lag"].values())
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -22,6 +22,7 @@ FOLDER = Path(__file__).parent
 ROW_MODULES = (
     "events.inbox",
     "events.outbox",
+    "events.watch",
     "identity.adapters.orm",
     "pki.orm",
     "procurement.adapters.orm",

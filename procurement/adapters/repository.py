@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
-from sqlalchemy import func, select, update
+from sqlalchemy import TextClause, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
-from kernel.database import locked
+from kernel.database import locked, write
 from kernel.errors import Conflict, NotFound
 from procurement.adapters.orm import (
     ActRow,
@@ -31,6 +32,22 @@ from procurement.rules.errors import MinutesStale
 from procurement.rules.tender import Tender
 
 _AGGREGATE_LIMIT_BYTES = 64 << 20
+_KEPT_TENDERS = 64
+_KEPT_BYTES = 256 << 10
+
+
+_ADD_ACT = insert(ActRow.__table__)  # type: ignore[arg-type]
+_ADD_SUBMISSION = insert(SubmissionRow.__table__)  # type: ignore[arg-type]
+_SUBMISSION_NAMES = tuple(SubmissionRow.__table__.columns.keys())
+_VERSION_AND_AGGREGATE = select(TenderRow.version, TenderRow.aggregate).where(TenderRow.id == bindparam("id"))
+_OF_MANIFEST = select(SubmissionRow.id).where(
+    SubmissionRow.tender == bindparam("tender"), SubmissionRow.manifest_digest == bindparam("manifest_digest")
+)
+_LAST_NUMBER = select(func.max(SubmissionRow.submission_number)).where(
+    SubmissionRow.tender == bindparam("tender"),
+    SubmissionRow.lot == bindparam("lot"),
+    SubmissionRow.bidder == bindparam("bidder"),
+)
 
 
 class SqlTenders:
@@ -53,9 +70,12 @@ class SqlTenders:
         self._versions[tender.id] = 1
 
     def load(self, tender_id: str) -> Tender:
-        row = self._row(tender_id)
+        query = locked(self._session, _VERSION_AND_AGGREGATE)
+        row = self._session.connection().execute(query, {"id": tender_id}).one_or_none()
+        if row is None:
+            raise NotFound("no such tender", tender=tender_id[:64])
         self._versions[tender_id] = row.version
-        return Tender.from_json(parse_canonical(row.aggregate, max_bytes=_AGGREGATE_LIMIT_BYTES))
+        return _tender_of(row.aggregate)
 
     def drafted_by(self, tender_id: str) -> str:
         return self._row(tender_id).drafted_by
@@ -173,35 +193,14 @@ class SqlSubmissions:
 
     def add(self, submission: StoredSubmission, blobs: Sequence[StoredBlob]) -> None:
         headers = {kind: to_base64(header) for kind, header in submission.headers.items()}
-        self._session.add(
-            SubmissionRow(
-                id=submission.id,
-                tender=submission.tender,
-                lot=submission.lot,
-                bidder=submission.bidder,
-                submission_number=submission.submission_number,
-                manifest_digest=submission.manifest_digest,
-                manifest=submission.manifest,
-                seal=submission.seal,
-                headers=canonical_bytes(headers),
-                received_at=submission.received_at,
-                sealed_at=submission.sealed_at,
-                state=submission.state,
-                counter=submission.counter,
-            )
-        )
-        self._session.flush()
-        for blob in blobs:
-            self._session.add(
-                BlobRow(
-                    submission=submission.id,
-                    name=blob.name,
-                    length=blob.length,
-                    digest=blob.digest,
-                    received=blob.received,
-                )
-            )
-        self._session.flush()
+        values = {name: getattr(submission, name) for name in _SUBMISSION_NAMES}
+        write(self._session, _ADD_SUBMISSION, {**values, "headers": canonical_bytes(headers)})
+        named: dict[str, object] = {"submission": submission.id}
+        for number, blob in enumerate(blobs):
+            named[f"name{number}"], named[f"length{number}"] = blob.name, blob.length
+            named[f"digest{number}"], named[f"received{number}"] = blob.digest, blob.received
+        if blobs:
+            write(self._session, _add_blobs(len(blobs)), named)
 
     def get(self, submission_id: str) -> StoredSubmission:
         row = self._session.get(SubmissionRow, submission_id)
@@ -210,21 +209,17 @@ class SqlSubmissions:
         return self._read(row)
 
     def by_manifest(self, tender: str, manifest_digest: str) -> StoredSubmission | None:
-        query = select(SubmissionRow).where(
-            SubmissionRow.tender == tender, SubmissionRow.manifest_digest == manifest_digest
-        )
-        row = self._session.scalar(query)
-        return self._read(row) if row else None
+        named = {"tender": tender, "manifest_digest": manifest_digest}
+        found = self._session.connection().execute(_OF_MANIFEST, named).scalar()
+        return self.get(found) if found is not None else None
 
     def of_tender(self, tender: str) -> list[StoredSubmission]:
         query = select(SubmissionRow).where(SubmissionRow.tender == tender).order_by(SubmissionRow.counter)
         return [self._read(row) for row in self._session.scalars(query)]
 
     def last_number(self, tender: str, lot: str, bidder: str) -> int:
-        query = select(func.max(SubmissionRow.submission_number)).where(
-            SubmissionRow.tender == tender, SubmissionRow.lot == lot, SubmissionRow.bidder == bidder
-        )
-        return self._session.scalar(query) or 0
+        named = {"tender": tender, "lot": lot, "bidder": bidder}
+        return self._session.connection().execute(_LAST_NUMBER, named).scalar() or 0
 
     def current(self, tender: str, lot: str, bidder: str) -> StoredSubmission | None:
         query = (
@@ -262,10 +257,7 @@ class SqlSubmissions:
         self._session.flush()
 
     def add_act(self, act: StoredAct) -> None:
-        values = dict(vars(act))
-        values["content"] = canonical_bytes(act.content)
-        self._session.add(ActRow(**values))
-        self._session.flush()
+        write(self._session, _ADD_ACT, {**vars(act), "content": canonical_bytes(act.content)})
 
     def acts(self, tender: str) -> list[StoredAct]:
         query = select(ActRow).where(ActRow.tender == tender).order_by(ActRow.counter)
@@ -277,7 +269,7 @@ class SqlSubmissions:
             .where(BlobRow.submission == row.id, BlobRow.received.is_(False))
             .order_by(BlobRow.name)
         )
-        headers = {kind: from_base64(text) for kind, text in parse_canonical(row.headers).items()}
+        headers = {kind: from_base64(each) for kind, each in parse_canonical(row.headers).items()}
         return StoredSubmission(
             id=row.id,
             tender=row.tender,
@@ -329,6 +321,27 @@ class SqlMinutes:
 
 def _read_minutes(row: MinutesRow) -> StoredMinutes:
     return StoredMinutes(row.stage, row.revision, row.digest, row.renderer, row.pdf)
+
+
+@lru_cache(maxsize=64)
+def _add_blobs(count: int) -> TextClause:
+    """All blobs of a submission in one statement, which is one round trip to the database."""
+    rows = (f"(:submission, :name{n}, :length{n}, :digest{n}, :received{n})" for n in range(count))
+    return text(
+        "INSERT INTO submission_blobs (submission, name, length, digest, received) VALUES " + ", ".join(rows)
+    )
+
+
+@lru_cache(maxsize=_KEPT_TENDERS)
+def _kept(aggregate: bytes) -> Tender:
+    return Tender.from_json(parse_canonical(aggregate))
+
+
+def _tender_of(aggregate: bytes) -> Tender:
+    """The tender of exactly these bytes. It is immutable, so whoever reads the same bytes again gets the same."""
+    if len(aggregate) <= _KEPT_BYTES:
+        return _kept(aggregate)
+    return Tender.from_json(parse_canonical(aggregate, max_bytes=_AGGREGATE_LIMIT_BYTES))
 
 
 def _read_act(row: ActRow) -> StoredAct:

@@ -1,0 +1,86 @@
+"""A figure: something measured, and what it is measured against, taken in turn so that noise hits both alike."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Work = Callable[[Any], object]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``measured`` and ``bare`` take what ``prepare`` makes for each round, outside the time that counts.
+
+    Each call does ``per`` units; seconds are told for one of them. ``baseline`` says in words what ``bare`` does.
+    """
+
+    name: str
+    baseline: str
+    prepare: Callable[[int], Any]
+    measured: Work
+    bare: Work
+    rounds: int
+    per: int = 1
+
+
+@dataclass
+class Result:
+    """Seconds for one unit, round by round."""
+
+    figure: Figure
+    measured: list[float] = field(default_factory=list)
+    bare: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        return statistics.median(self.measured) / statistics.median(self.bare)
+
+    def to_json(self) -> dict[str, Any]:
+        """The form of build/bench.json; ``spread`` are the 10th and 90th percentile of what was measured."""
+        return {
+            "name": self.figure.name,
+            "unit": "s",
+            "median": statistics.median(self.measured),
+            "baseline": self.figure.baseline,
+            "baseline_median": statistics.median(self.bare),
+            "ratio": self.ratio,
+            "n": len(self.measured),
+            "spread": _spread(self.measured),
+            "baseline_spread": _spread(self.bare),
+        }
+
+
+def take(figure: Figure, *, quick: bool) -> Result:
+    """Run the rounds, all prepared before; which of the two comes first changes from round to round."""
+    result = Result(figure)
+    rounds = min(2, figure.rounds) if quick else figure.rounds
+    warm_up = 0 if figure.rounds < 10 or quick else 10
+    prepared = [figure.prepare(number) for number in range(rounds + warm_up)]
+    gc.collect()
+    gc.freeze()
+    try:
+        for number, given in enumerate(prepared, start=-warm_up):
+            pair = [(figure.measured, result.measured), (figure.bare, result.bare)]
+            for work, seconds in pair if number % 2 else reversed(pair):
+                spent = _seconds(work, given) / figure.per
+                if number >= 0:
+                    seconds.append(spent)
+    finally:
+        gc.unfreeze()
+    return result
+
+
+def _seconds(work: Work, given: Any) -> float:
+    started = time.perf_counter()
+    work(given)
+    return time.perf_counter() - started
+
+
+def _spread(values: list[float]) -> list[float]:
+    ordered = sorted(values)
+    return [ordered[int((len(ordered) - 1) * share)] for share in (0.1, 0.9)]

@@ -1,0 +1,96 @@
+"""``make bench``: measures, prints a table, and writes build/bench.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.commits import commit_figure
+from bench.envelopes import envelope_figures
+from bench.figure import Result, take
+from bench.replay import replay_figure
+from bench.scene import Scene
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = (
+    "envelope.seal",
+    "envelope.receive",
+    "envelope.receive.first",
+    "envelope.open",
+    "submission.commit.sqlite",
+    "submission.commit.postgresql",
+    "demo.replay",
+)
+_ROUNDS = 200
+_REPLAYS = 1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit 0 when every chosen figure was taken, 2 when none is chosen."""
+    options = _parser().parse_args(arguments)
+    chosen = [name for name in NAMES if not options.only or any(part in name for part in options.only)]
+    if not chosen:
+        print(f"no figure of that name; there are: {', '.join(NAMES)}")
+        return 2
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    results = []
+    for result in _results(chosen, options.quick, options.out.parent):
+        results.append(result)
+        print(f"{result.figure.name}: done", flush=True)
+    options.out.write_text(json.dumps([each.to_json() for each in results], indent=1) + "\n", "utf-8")
+    print(table(results))
+    print(f"written to {options.out}")
+    return 0
+
+
+def table(results: list[Result]) -> str:
+    """One line for each figure, and below it what its baseline is."""
+    lines = [f"{'figure':<30}{'median':>12}{'10%..90%':>24}{'baseline':>12}{'ratio':>8}{'n':>6}"]
+    for result in results:
+        told = result.to_json()
+        low, high = told["spread"]
+        lines.append(
+            f"{told['name']:<30}{_time(told['median']):>12}{_time(low) + ' .. ' + _time(high):>24}"
+            f"{_time(told['baseline_median']):>12}{told['ratio']:>8.2f}{told['n']:>6}"
+        )
+        lines.append(f"    {told['baseline']}")
+    return "\n".join(lines)
+
+
+def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
+    scene = Scene()
+    for figure in envelope_figures(scene, _ROUNDS):
+        if figure.name in chosen:
+            yield take(figure, quick=quick)
+    for backend in ("sqlite", "postgresql"):
+        if f"submission.commit.{backend}" in chosen:
+            with (
+                tempfile.TemporaryDirectory(dir=folder) as place,
+                commit_figure(backend, Path(place), scene, _ROUNDS) as figure,
+            ):
+                yield take(figure, quick=quick)
+    if "demo.replay" in chosen:
+        yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", metavar="PART", help="figures whose name holds this; repeatable"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="two rounds and our own tenders: only to see that it runs"
+    )
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

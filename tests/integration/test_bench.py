@@ -1,0 +1,59 @@
+"""The benchmarks run from end to end; how fast anything is, no test says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+FORM = {"name", "unit", "median", "baseline", "baseline_median", "ratio", "n", "spread", "baseline_spread"}
+
+
+def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
+    """Each figure is taken with its baseline on real databases, the file has its form, the table shows them all."""
+    written = tmp_path / "bench.json"
+    done = run("--quick", "--only", "envelope", "--only", "submission", "--out", str(written))
+    figures = json.loads(written.read_bytes())
+
+    assert [each["name"] for each in figures] == [
+        "envelope.seal",
+        "envelope.receive",
+        "envelope.receive.first",
+        "envelope.open",
+        "submission.commit.sqlite",
+        "submission.commit.postgresql",
+    ]
+    for each in figures:
+        assert set(each) == FORM
+        assert each["unit"] == "s"
+        assert each["ratio"] == each["median"] / each["baseline_median"]
+        assert each["median"] > 0
+        assert each["baseline"] in done.stdout
+        assert f"\n{each['name']}" in done.stdout
+
+
+def test_the_replay_is_a_figure(tmp_path: Path) -> None:
+    """The whole replay of our own tenders is measured beside the signatures that it cannot do without."""
+    written = tmp_path / "bench.json"
+    run("--quick", "--only", "replay", "--out", str(written))
+    (figure,) = json.loads(written.read_bytes())
+
+    assert figure["name"] == "demo.replay"
+    assert "our own 3 tenders, 11 submissions" in figure["baseline"]
+
+
+def test_an_unknown_name_is_wrong_use(tmp_path: Path) -> None:
+    """A selection that chooses nothing measures nothing and says what there is."""
+    command = [sys.executable, "-m", "bench.run", "--only", "speed", "--out", str(tmp_path / "x.json")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.returncode == 2
+    assert "submission.commit.sqlite" in done.stdout
+    assert not (tmp_path / "x.json").exists()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench.run", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=280)
