@@ -15,6 +15,7 @@ COPY custodian custodian
 COPY events events
 COPY identity identity
 COPY kernel kernel
+COPY paper paper
 COPY pki pki
 COPY procurement procurement
 COPY schemas schemas
