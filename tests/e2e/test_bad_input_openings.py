@@ -101,10 +101,8 @@ def furnished(stage: Stage, cast: Cast) -> Room:
     tenders = {name: scenes.published(cast) for name in names}
     opens = cast.clock.now()
     bids = {name: scenes.submitted(cast, tender, NAME) for name, tender in tenders.items()}
-    late = around_the_deadline(stage, cast, tenders["closed"], bids["closed"])
+    late = around_the_deadline(stage, cast, list(tenders.values()), bids["closed"])
     assert cast.clock.now() > opens
-    for tender in tenders.values():
-        scenes.await_closing(cast, tender)
     scenes.in_session(cast, tenders["in_session"], "A")
     cast.sitting()[0].hand_in_batch(tenders["in_session"], "A")
     scenes.recorded(cast, tenders["recorded"], "A")
@@ -118,8 +116,10 @@ def furnished(stage: Stage, cast: Cast) -> Room:
     return Room(stage=stage, cast=cast, late=late, award=award, members=members, callers=callers, **tenders)
 
 
-def around_the_deadline(stage: Stage, cast: Cast, tender: str, standing: Submitted) -> Late:
-    """One bidder seals in time and sends within the grace, seals late, withdraws late, uploads after the grace."""
+def around_the_deadline(stage: Stage, cast: Cast, tenders: list[str], standing: Submitted) -> Late:
+    """For the first tender one bidder seals in time and sends within the grace, seals late, withdraws late, uploads
+    after the grace; all of them are closed by then."""
+    tender = tenders[0]
     tardy, owner = cast.organisation(TARDY, "bidder"), cast.organisation(NAME, "bidder")
     made = hand_made(cast, tardy, tender)
     answers: dict[str, httpx.Response] = {}
@@ -158,7 +158,8 @@ def around_the_deadline(stage: Stage, cast: Cast, tender: str, standing: Submitt
     blob = f"/submissions/{received['id']}/blobs"
     keep("uploaded in the grace", caller, "PUT", f"{blob}/{name}", made.blobs[name])
     stage.clock.advance(scenes.GRACE)
-    scenes.await_closing(cast, tender)
+    for each in tenders:
+        scenes.await_closing(cast, each)
     caller = Caller.of(tardy)
     after = received["missing"][1]
     keep("uploaded late", caller, "PUT", f"{blob}/{after}", made.blobs[after])

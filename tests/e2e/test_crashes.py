@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -180,9 +181,7 @@ def test_a_second_custodian_leaves_the_folder_alone(site: Site) -> None:
     second = subprocess.Popen([*MOHR, *arguments, "--clock-file", str(site.stage.clock.path)])
     try:
         until = time.monotonic() + 30.0
-        while not any(
-            os.readlink(fd).endswith("serve.lock") for fd in Path(f"/proc/{second.pid}/fd").iterdir()
-        ):
+        while not any(each.endswith("serve.lock") for each in _open_files(second.pid)):
             assert second.poll() is None
             assert time.monotonic() < until
             time.sleep(0.05)
@@ -212,3 +211,12 @@ def test_failpoints_are_for_demonstrations_only(tmp_path: Path, monkeypatch: pyt
     assert os.WTERMSIG(status) == signal.SIGKILL
     assert not file.exists()
     failpoints.reach("here")
+
+
+def _open_files(pid: int) -> list[str]:
+    """What a process has open; what it closes meanwhile is left out."""
+    found = []
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(os.readlink(descriptor))
+    return found
