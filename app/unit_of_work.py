@@ -12,6 +12,7 @@ from kernel.canonical import canonical_bytes
 from kernel.clock import Clock, format_utc, parse_utc
 from kernel.errors import LimitExceeded, MalformedInput
 from kernel.failpoints import reach
+from kernel.held_writes import send_held
 from kernel.ids import new_id, new_secret
 from kernel.unit_of_work import Emitted, EmittedCommitment
 from schemas.events import check_event
@@ -96,6 +97,7 @@ class SqlUnitOfWork:
         """Make all of it durable. Called once, by the use case."""
         self._require_open()
         reach(f"before.{self._fact}")
+        send_held(self.session)
         self.session.commit()
         reach(f"after.{self._fact}")
         self._open = False

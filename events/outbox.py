@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Boolean, LargeBinary, String, func, insert, select, text, update
+from sqlalchemy import Boolean, LargeBinary, String, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, BigNumber, write
+from kernel.database import Base, BigNumber
+from kernel.held_writes import Insertion, write
 
 
 class OutboxRow(Base):
@@ -42,8 +43,19 @@ class SequenceRow(Base):
     last: Mapped[int] = mapped_column(BigNumber)
 
 
-# No answer is asked for: the number of a row is nothing that its writer needs.
-_APPEND = insert(OutboxRow.__table__).inline()  # type: ignore[arg-type]
+_APPEND = Insertion(
+    "outbox",
+    (
+        "id",
+        "aggregatetype",
+        "aggregateid",
+        "type",
+        "payload",
+        "confidential",
+        "names_digest",
+        "created_at",
+    ),
+)
 _NEXT_NUMBER = text(
     "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
     "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
@@ -105,20 +117,7 @@ def next_number(session: Session, scope: str, name: str) -> int:
 
 def append(session: Session, event: OutboxEvent) -> None:
     """Write an event in the caller's transaction."""
-    write(
-        session,
-        _APPEND,
-        {
-            "id": event.id,
-            "aggregatetype": event.aggregatetype,
-            "aggregateid": event.aggregateid,
-            "type": event.type,
-            "payload": event.payload,
-            "confidential": event.confidential,
-            "names_digest": event.names_digest,
-            "created_at": event.created_at,
-        },
-    )
+    write(session, _APPEND, {name: getattr(event, name) for name in _APPEND.columns})
 
 
 def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[Recorded]:

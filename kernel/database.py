@@ -15,12 +15,10 @@ from sqlalchemy import (
     BigInteger,
     Engine,
     ExceptionContext,
-    Insert,
     Integer,
     PoolProxiedConnection,
     QueuePool,
     Select,
-    TextClause,
     create_engine,
     event,
     make_url,
@@ -34,6 +32,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from kernel import postgresql
 from kernel.database_errors import domain_error_of
 from kernel.errors import DatabaseUnavailable, MalformedInput
+from kernel.held_writes import hold_writes
 
 BigNumber = BigInteger().with_variant(Integer(), "sqlite")
 """64 bits on both: SQLite numbers rows by itself only in a column that is called INTEGER."""
@@ -85,6 +84,7 @@ def make_engine(url: str, *, statement_seconds: float | None = postgresql.STATEM
             **_POOL,
         )
         postgresql.bound_waits(engine, statement_seconds)
+        hold_writes(engine)
     event.listen(engine, "handle_error", _translate)
     return engine
 
@@ -112,15 +112,12 @@ def locked(session: Session, query: Select[*_Selected]) -> Select[*_Selected]:
 
     What was read before the rows were taken may be out of date: take them first.
     """
-    return query if session.info.get(_READING) else query.with_for_update()
+    return query if reads_only(session) else query.with_for_update()
 
 
-def write(session: Session, statement: Insert | TextClause, values: dict[str, Any]) -> None:
-    """Run an INSERT into a table as it is, past the bookkeeping for objects that nobody will read.
-
-    What the session still holds back is not written first.
-    """
-    session.connection().execute(statement, values)
+def reads_only(session: Session) -> bool:
+    """Whether the session is one of ``read_only``, which takes no lock."""
+    return bool(session.info.get(_READING))
 
 
 def lock_scope(session: Session, scope: str) -> None:

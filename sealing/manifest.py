@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -75,7 +75,11 @@ class Manifest:
         )
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": TYPE, **asdict(self)}
+        return {
+            "type": TYPE,
+            **{name: getattr(self, name) for name in _FIELDS},
+            "headers": dict(self.headers),
+        }
 
     def document(self) -> bytes:
         """The canonical bytes that are sealed."""

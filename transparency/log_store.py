@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import LargeBinary, Select, String, Text, insert, select
+from sqlalchemy import LargeBinary, Select, String, Text, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, BigNumber, write
+from kernel.database import Base, BigNumber
 from kernel.errors import LimitExceeded, MalformedInput
+from kernel.held_writes import Insertion, write
 from transparency.tree import leaf_hash
 
 MAX_ENTRY_BYTES = 65_534
@@ -26,7 +27,7 @@ class LogEntryRow(Base):
     entry: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-_APPEND = insert(LogEntryRow.__table__).inline()  # type: ignore[arg-type]
+_APPEND = Insertion("log_entries", ("leaf_hash", "entry"))
 
 
 class LogCheckpointRow(Base):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from sqlalchemy import TextClause, bindparam, func, insert, select, text, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from kernel.canonical import canonical_bytes, from_base64, parse_canonical, sha256_hex, to_base64
-from kernel.database import locked, write
+from kernel.database import locked, reads_only
 from kernel.errors import Conflict, NotFound
+from kernel.held_writes import Insertion, write
 from procurement.adapters.orm import (
     ActRow,
     BlobRow,
@@ -36,10 +38,27 @@ _KEPT_TENDERS = 64
 _KEPT_BYTES = 256 << 10
 
 
-_ADD_ACT = insert(ActRow.__table__)  # type: ignore[arg-type]
-_ADD_SUBMISSION = insert(SubmissionRow.__table__)  # type: ignore[arg-type]
-_SUBMISSION_NAMES = tuple(SubmissionRow.__table__.columns.keys())
-_VERSION_AND_AGGREGATE = select(TenderRow.version, TenderRow.aggregate).where(TenderRow.id == bindparam("id"))
+_ADD_ACT = Insertion("bidder_acts", tuple(ActRow.__table__.columns.keys()))
+_ADD_SUBMISSION = Insertion("submissions", tuple(SubmissionRow.__table__.columns.keys()))
+_ADD_BLOBS = Insertion(
+    "submission_blobs",
+    ("submission", "name", "length", "digest", "received"),
+    (
+        (
+            "sqlite",
+            "SELECT {submission}, json_extract(value, '$[0]'), json_extract(value, '$[1]'), "
+            "json_extract(value, '$[2]'), json_extract(value, '$[3]') FROM json_each({rows})",
+        ),
+        (
+            "postgresql",
+            "SELECT {submission}, each ->> 0, (each ->> 1)::bigint, each ->> 2, (each ->> 3)::boolean "
+            "FROM json_array_elements(({rows})::json) AS each",
+        ),
+    ),
+)
+# Statements that do not change are made once; the drivers know them again.
+_STORED = select(TenderRow.version, TenderRow.aggregate).where(TenderRow.id == bindparam("id"))
+_STORED_AND_TAKEN = _STORED.with_for_update()
 _OF_MANIFEST = select(SubmissionRow.id).where(
     SubmissionRow.tender == bindparam("tender"), SubmissionRow.manifest_digest == bindparam("manifest_digest")
 )
@@ -48,6 +67,7 @@ _LAST_NUMBER = select(func.max(SubmissionRow.submission_number)).where(
     SubmissionRow.lot == bindparam("lot"),
     SubmissionRow.bidder == bindparam("bidder"),
 )
+_BEFORE = select(_OF_MANIFEST.scalar_subquery(), _LAST_NUMBER.scalar_subquery())
 
 
 class SqlTenders:
@@ -70,12 +90,12 @@ class SqlTenders:
         self._versions[tender.id] = 1
 
     def load(self, tender_id: str) -> Tender:
-        query = locked(self._session, _VERSION_AND_AGGREGATE)
+        query = _STORED if reads_only(self._session) else _STORED_AND_TAKEN
         row = self._session.connection().execute(query, {"id": tender_id}).one_or_none()
         if row is None:
             raise NotFound("no such tender", tender=tender_id[:64])
-        self._versions[tender_id] = row.version
-        return _tender_of(row.aggregate)
+        self._versions[tender_id], aggregate = row
+        return _tender_of(aggregate)
 
     def drafted_by(self, tender_id: str) -> str:
         return self._row(tender_id).drafted_by
@@ -193,14 +213,10 @@ class SqlSubmissions:
 
     def add(self, submission: StoredSubmission, blobs: Sequence[StoredBlob]) -> None:
         headers = {kind: to_base64(header) for kind, header in submission.headers.items()}
-        values = {name: getattr(submission, name) for name in _SUBMISSION_NAMES}
+        values = {name: getattr(submission, name) for name in _ADD_SUBMISSION.columns}
         write(self._session, _ADD_SUBMISSION, {**values, "headers": canonical_bytes(headers)})
-        named: dict[str, object] = {"submission": submission.id}
-        for number, blob in enumerate(blobs):
-            named[f"name{number}"], named[f"length{number}"] = blob.name, blob.length
-            named[f"digest{number}"], named[f"received{number}"] = blob.digest, blob.received
-        if blobs:
-            write(self._session, _add_blobs(len(blobs)), named)
+        rows = json.dumps([(blob.name, blob.length, blob.digest, blob.received) for blob in blobs])
+        write(self._session, _ADD_BLOBS, {"submission": submission.id, "rows": rows})
 
     def get(self, submission_id: str) -> StoredSubmission:
         row = self._session.get(SubmissionRow, submission_id)
@@ -216,6 +232,13 @@ class SqlSubmissions:
     def of_tender(self, tender: str) -> list[StoredSubmission]:
         query = select(SubmissionRow).where(SubmissionRow.tender == tender).order_by(SubmissionRow.counter)
         return [self._read(row) for row in self._session.scalars(query)]
+
+    def before(
+        self, tender: str, lot: str, bidder: str, manifest_digest: str
+    ) -> tuple[StoredSubmission | None, int]:
+        named = {"tender": tender, "lot": lot, "bidder": bidder, "manifest_digest": manifest_digest}
+        known, last = self._session.connection().execute(_BEFORE, named).one()
+        return self.get(known) if known is not None else None, last or 0
 
     def last_number(self, tender: str, lot: str, bidder: str) -> int:
         named = {"tender": tender, "lot": lot, "bidder": bidder}
@@ -321,15 +344,6 @@ class SqlMinutes:
 
 def _read_minutes(row: MinutesRow) -> StoredMinutes:
     return StoredMinutes(row.stage, row.revision, row.digest, row.renderer, row.pdf)
-
-
-@lru_cache(maxsize=64)
-def _add_blobs(count: int) -> TextClause:
-    """All blobs of a submission in one statement, which is one round trip to the database."""
-    rows = (f"(:submission, :name{n}, :length{n}, :digest{n}, :received{n})" for n in range(count))
-    return text(
-        "INSERT INTO submission_blobs (submission, name, length, digest, received) VALUES " + ", ".join(rows)
-    )
 
 
 @lru_cache(maxsize=_KEPT_TENDERS)

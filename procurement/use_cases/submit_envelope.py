@@ -70,10 +70,9 @@ def _record(command: SubmitEnvelope, seal: SealReport, actor: Actor, desk: Desk)
         now = desk.clock.now()
         manifest = seal.manifest
         manifest_digest = sha256_hex(command.manifest)
-        known = repositories.submissions.by_manifest(tender.id, manifest_digest)
+        known, last = repositories.submissions.before(tender.id, manifest.lot, actor.party, manifest_digest)
         if known is not None:
             raise _replayed(known, repositories)
-        last = repositories.submissions.last_number(tender.id, manifest.lot, actor.party)
         check_submission(
             tender,
             manifest.to_json(),

@@ -1,0 +1,109 @@
+"""INSERTs whose rows nobody reads before the commit: plain SQL, and on PostgreSQL all of them in one round trip.
+
+``write`` runs an insertion at once on SQLite, which is in this process. On PostgreSQL it holds it until the next
+statement of the transaction, whatever that is, or its commit; what was held goes first, as one statement with a WITH
+clause for each insertion. Parts of one statement have no order among themselves, so two into one table are never
+together: rows of a table are written in the order in which they were handed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.orm import Session
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """One row of ``columns``; or the rows of ``source``: a SELECT for each dialect with ``{name}`` for a value."""
+
+    table: str
+    columns: tuple[str, ...]
+    source: tuple[tuple[str, str], ...] = ()
+
+    def names(self, values: Values) -> tuple[str, ...]:
+        return tuple(values) if self.source else self.columns
+
+
+_Held = list[tuple[Insertion, Values]]
+_held: WeakKeyDictionary[Connection, _Held] = WeakKeyDictionary()
+
+
+def write(session: Session, insertion: Insertion, values: Values) -> None:
+    """Insert in the session's transaction. A violated constraint may be told as late as at its end."""
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        _held.setdefault(connection, []).append((insertion, values))
+    else:
+        connection.exec_driver_sql(_sqlite(insertion, insertion.names(values)), values)
+
+
+def hold_writes(engine: Engine) -> None:
+    """Have an engine on PostgreSQL send what is held before any other statement and before the commit."""
+
+    def before_statement(connection: Connection, *_: Any) -> None:
+        _send(connection)
+
+    event.listen(engine, "before_cursor_execute", before_statement)
+    event.listen(engine, "commit", _send)
+
+
+def send_held(session: Session) -> None:
+    """Send what is held now, so that its failures are those of this moment."""
+    _send(session.connection())
+
+
+def _send(connection: Connection) -> None:
+    waiting = _held.pop(connection, None)
+    while waiting:
+        together = _different_tables(waiting)
+        del waiting[: len(together)]
+        shape = tuple((insertion, insertion.names(values)) for insertion, values in together)
+        named = {
+            f"p{number}_{name}": values[name]
+            for number, (insertion, values) in enumerate(together)
+            for name in insertion.names(values)
+        }
+        connection.exec_driver_sql(_postgresql(shape), named)
+
+
+def _different_tables(waiting: _Held) -> _Held:
+    tables: set[str] = set()
+    for position, (insertion, _values) in enumerate(waiting):
+        if insertion.table in tables:
+            return waiting[:position]
+        tables.add(insertion.table)
+    return list(waiting)
+
+
+@lru_cache(maxsize=256)
+def _sqlite(insertion: Insertion, names: tuple[str, ...]) -> str:
+    return _statement(insertion, names, "sqlite", lambda name: f":{name}")
+
+
+@lru_cache(maxsize=256)
+def _postgresql(shape: tuple[tuple[Insertion, tuple[str, ...]], ...]) -> str:
+    def numbered(number: int) -> Callable[[str], str]:
+        return lambda name: f"%(p{number}_{name})s"
+
+    parts = [_statement(each, names, "postgresql", numbered(n)) for n, (each, names) in enumerate(shape)]
+    held = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts[:-1]))
+    return f"WITH {held} {parts[-1]}" if held else parts[-1]
+
+
+def _statement(
+    insertion: Insertion, names: tuple[str, ...], dialect: str, placed: Callable[[str], str]
+) -> str:
+    columns = ", ".join(insertion.columns)
+    if insertion.source:
+        source = dict(insertion.source)[dialect].format(**{name: placed(name) for name in names})
+    else:
+        source = f"VALUES ({', '.join(placed(name) for name in names)})"
+    return f"INSERT INTO {insertion.table} ({columns}) {source}"

@@ -1,0 +1,123 @@
+"""What is held back is written in its order, before anything is read, and once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event, text
+from sqlalchemy.orm import Session, sessionmaker
+
+from kernel.database import make_sessions
+from kernel.errors import Conflict
+from kernel.held_writes import Insertion, send_held, write
+from tests.support.databases import Databases
+
+LETTERS, NUMBERS = Insertion("letters", ("letter",)), Insertion("numbers", ("letter", "number"))
+
+
+class Watched:
+    """A database with two tables, and the statements that were sent to it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.sessions: sessionmaker[Session] = make_sessions(engine)
+        self.statements: list[str] = []
+        self.kind = engine.dialect.name
+        number = "BIGSERIAL" if self.kind == "postgresql" else "INTEGER"
+        with engine.begin() as connection:
+            connection.execute(text(f"CREATE TABLE letters (id {number} PRIMARY KEY, letter TEXT UNIQUE)"))
+            connection.execute(
+                text("CREATE TABLE numbers (letter TEXT REFERENCES letters (letter), number BIGINT)")
+            )
+        event.listen(engine, "before_cursor_execute", self._note)
+
+    def _note(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "INSERT" in statement:
+            self.statements.append(statement)
+
+    def letters(self) -> list[str]:
+        with self.sessions() as session:
+            return list(session.scalars(text("SELECT letter FROM letters ORDER BY id")))
+
+
+@pytest.fixture
+def watched(databases: Databases, tmp_path: Path) -> Iterator[Watched]:
+    engine = databases.new_engine()
+    yield Watched(engine)
+    engine.dispose()
+
+
+def test_rows_of_a_table_are_written_in_their_order(watched: Watched) -> None:
+    """Twenty rows of one table get ascending numbers, also where they were held back."""
+    with watched.sessions() as session:
+        for each in "qwertyuiopasdfghjklz":
+            write(session, LETTERS, {"letter": each})
+        send_held(session)
+        session.commit()
+
+    assert "".join(watched.letters()) == "qwertyuiopasdfghjklz"
+
+
+def test_different_tables_go_together_on_postgresql(watched: Watched) -> None:
+    """A row and one that refers to it are one statement there, and two on SQLite."""
+    with watched.sessions() as session:
+        write(session, LETTERS, {"letter": "a"})
+        write(session, NUMBERS, {"letter": "a", "number": 2**40})
+        send_held(session)
+        session.commit()
+
+    assert len(watched.statements) == (1 if watched.kind == "postgresql" else 2)
+
+
+def test_who_reads_in_the_transaction_finds_them(watched: Watched) -> None:
+    """Any statement of the transaction sees what was handed over before it, and it is not written again."""
+    with watched.sessions() as session:
+        write(session, LETTERS, {"letter": "a"})
+        assert session.scalar(text("SELECT count(*) FROM letters")) == 1
+        write(session, LETTERS, {"letter": "b"})
+        session.commit()
+
+    assert watched.letters() == ["a", "b"]
+
+
+def test_nothing_is_left_of_what_was_rolled_back(watched: Watched) -> None:
+    """What was held by a transaction that is given up is not written by the next on the same connection."""
+    with watched.sessions() as session:
+        write(session, LETTERS, {"letter": "a"})
+        session.rollback()
+        write(session, LETTERS, {"letter": "b"})
+        session.commit()
+    with watched.sessions() as session:
+        write(session, LETTERS, {"letter": "c"})
+
+    assert watched.letters() == ["b"]
+
+
+def test_a_row_that_is_there_already_is_a_conflict(watched: Watched) -> None:
+    """A violated constraint is told in our own words when it is sent, and nothing of the transaction stays."""
+    with watched.sessions() as session:
+        write(session, LETTERS, {"letter": "a"})
+        session.commit()
+    with watched.sessions() as session:
+        write(session, NUMBERS, {"letter": "a", "number": 1})
+        with pytest.raises(Conflict):
+            _repeat(session)
+
+    with watched.sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM numbers")) == 0
+
+
+def test_the_commit_sends_what_is_still_held(watched: Watched) -> None:
+    """Whoever commits without sending first loses nothing."""
+    with watched.sessions.begin() as session:
+        write(session, LETTERS, {"letter": "a"})
+
+    assert watched.letters() == ["a"]
+
+
+def _repeat(session: Session) -> None:
+    write(session, LETTERS, {"letter": "a"})
+    send_held(session)
