@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.support.databases import KINDS, Databases
 from tests.support.kafka import shared_broker
+from tests.support.kept import Kept
 from tests.support.postgresql import Cluster
 from tools.kafka_broker import Broker
 
@@ -82,18 +84,43 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def kept() -> Iterator[Kept]:
+    """What is made once for each kind of database and lives until the end of the run."""
+    with Kept() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def cluster(kept: Kept) -> Cluster:
     """A PostgreSQL server of this test process's own, with durable commits."""
+    return kept.once("cluster", _running_cluster)
+
+
+@contextmanager
+def _running_cluster() -> Iterator[Cluster]:
     made = Cluster.create()
-    yield made
-    made.remove()
+    try:
+        yield made
+    finally:
+        made.remove()
 
 
 @pytest.fixture(scope="session", params=KINDS)
-def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
-    """Fresh databases, first of the one kind, then of the other: every test that asks for it runs on both."""
-    cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
-    return Databases(request.param, tmp_path_factory.mktemp("databases"), cluster)
+def databases(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kept: Kept
+) -> Databases:
+    """Fresh databases, of the one kind or the other: every test that asks for it runs on both.
+
+    Tests of a file come in the order of their kinds, so this changes back and forth; whatever is dear and rests on it
+    is ``kept``.
+    """
+
+    @contextmanager
+    def made() -> Iterator[Databases]:
+        cluster = request.getfixturevalue("cluster") if request.param == "postgresql" else None
+        yield Databases(request.param, tmp_path_factory.mktemp("databases"), cluster)
+
+    return kept.once(("databases", request.param), made)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from app.demo.play import Running, play
 from app.demo.scripts import own_scripts
 from app.demo.stage import Stage, staged
 from tests.support.databases import Databases
+from tests.support.kept import Kept
 
 
 def quietly(label: str, items: Iterable[Any]) -> Iterable[Any]:
@@ -37,23 +38,34 @@ class Played:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, databases: Databases, kept: Kept) -> Stage:
     """Server, custodian and witness as processes of their own on loopback."""
-    with staged(tmp_path_factory.mktemp("stage"), databases.init_options()) as running:
-        yield running
+    return kept.once(
+        ("stage", databases.kind),
+        lambda: staged(tmp_path_factory.mktemp("stage"), databases.init_options()),
+    )
 
 
 @pytest.fixture(scope="session")
-def cast(stage: Stage) -> Iterator[Cast]:
+def cast(stage: Stage, databases: Databases, kept: Kept) -> Cast:
     """The registrar's clients, ready to enrol others."""
-    with closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as opened:
-        yield opened
+    return kept.once(
+        ("cast", databases.kind),
+        lambda: closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)),
+    )
 
 
 @pytest.fixture(scope="session")
-def played(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Played]:
+def played(tmp_path_factory: pytest.TempPathFactory, databases: Databases, kept: Kept) -> Played:
     """An installation of its own in which our three tenders were played; nothing changes it afterwards."""
-    root = tmp_path_factory.mktemp("played")
+    return kept.once(
+        ("played", databases.kind),
+        lambda: _played(tmp_path_factory.mktemp("played"), databases),
+    )
+
+
+@contextmanager
+def _played(root: Path, databases: Databases) -> Iterator[Played]:
     with (
         staged(root, databases.init_options()) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,

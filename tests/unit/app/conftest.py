@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,19 @@ from app.container import Container
 from app.installation import Plan, initialise
 from app.settings import SETTINGS_FILE, load_settings
 from tests.support.databases import Databases
+from tests.support.kept import Kept
 from tests.unit.app.people import Visitor, registrar_of
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, databases: Databases, kept: Kept) -> Path:
     """A finished installation that no test changes."""
+    return kept.once(
+        ("template", databases.kind), lambda: nullcontext(_installed(tmp_path_factory, databases))
+    )
+
+
+def _installed(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Path:
     folder = tmp_path_factory.mktemp("template") / "installation"
     initialise(
         Plan(
