@@ -48,6 +48,7 @@ _SCOPE = "log.sequencer"
 _BATCH = 4_096
 _MAX_BACKOFF_SECONDS = 5.0
 _RENEWALS = 5
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 class Sequencer:
@@ -72,6 +73,8 @@ class Sequencer:
         self._recovered = False
         self._growing = threading.RLock()
         self._cosigning = threading.Lock()
+        self._grown = threading.Event()
+        self._look_again = 0.0
         self._forked: LogForked | None = None
 
     @property
@@ -151,12 +154,25 @@ class Sequencer:
 
         So a witness that hangs delays no index. Errors are logged and tried again, at most 5 s later.
         """
-        cosigner = threading.Thread(target=self._loop, args=(self.cosign, stop), name="log-cosigner")
+        cosigner = threading.Thread(target=self._loop, args=(self._cosign_growth, stop), name="log-cosigner")
         cosigner.start()
         try:
             self._loop(self.sequence, stop)
         finally:
             cosigner.join()
+
+    def _cosign_growth(self) -> None:
+        """Look for what is to be cosigned when the tree grew here, and once a second in case it grew elsewhere."""
+        if not self._grown.is_set() and time.monotonic() < self._look_again:
+            return
+        self._grown.clear()
+        self._look_again = time.monotonic() + _LOOK_AGAIN_SECONDS
+        cosigned = False
+        try:
+            cosigned = self.cosign()
+        finally:
+            if not cosigned:
+                self._grown.set()
 
     def _loop(self, step: Callable[[], object], stop: threading.Event) -> None:
         pause = self._interval
@@ -231,6 +247,7 @@ class Sequencer:
         # Only committed leaves enter the tree in memory; whatever was not added here is read by _catch_up.
         for leaf in leaves:
             self._tree.append(leaf)
+        self._grown.set()
         return len(leaves)
 
     def _signed(self, size: int, root: bytes) -> LogCheckpointRow:
