@@ -9,7 +9,7 @@ class DomainError(Exception):
     """A refusal that a caller can act on: a stable ``code``, a sentence, and typed ``fields``.
 
     ``article`` names the clause of the law where a law demands the refusal, else None.
-    Every subclass sets ``code`` (lower-case, hyphens); app/api/problems.py maps each to a status.
+    Every subclass sets ``code`` (lower-case, hyphens); app/api/problem_table.py maps each to a status.
     """
 
     code: ClassVar[str] = "domain-error"
