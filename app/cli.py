@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kernel.errors import DatabaseUnavailable, DomainError
+from kernel.errors import DomainError, with_cause
 
 LAZY_COMMANDS = {
     "audit": ("app.audit_cli", "Check an audit folder offline, trusting only the anchors."),
@@ -59,14 +59,7 @@ class Refused(click.ClickException):
 
     def __init__(self, refusal: DomainError) -> None:
         fields = "".join(f" {name}={value}" for name, value in refusal.fields.items())
-        super().__init__(f"{refusal.code}: {refusal.detail}{fields}{_words_of_the_driver(refusal)}")
-
-
-def _words_of_the_driver(refusal: DomainError) -> str:
-    """Why a database does not answer, for whoever runs it; over HTTP that is never told."""
-    if not isinstance(refusal, DatabaseUnavailable) or refusal.__cause__ is None:
-        return ""
-    return f" ({' '.join(str(refusal.__cause__).split())})"
+        super().__init__(f"{refusal.code}: {with_cause(refusal)}{fields}")
 
 
 def folder_option(command: Any) -> Any:

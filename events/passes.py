@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-from kernel.errors import Unavailable
+from kernel.errors import Unavailable, with_cause
 
 _LOG = logging.getLogger(__name__)
 _MAX_PAUSE_SECONDS = 5.0
@@ -29,7 +29,7 @@ def repeat_passes(
             if not isinstance(error, Unavailable):
                 _LOG.exception("the relay could not read or mark the outbox")
             elif told != error.detail:
-                _LOG.warning("events wait in the outbox: %s", error.detail)
+                _LOG.warning("events wait in the outbox: %s", with_cause(error))
                 told = error.detail
         report()
         if idle:

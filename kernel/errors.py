@@ -89,3 +89,13 @@ class DatabaseUnsuitable(DomainError):
     """The database would not keep what the server promises; each finding says what must be changed."""
 
     code = "database-unsuitable"
+
+
+def with_cause(refusal: DomainError) -> str:
+    """The sentence of a refusal in one line, with the driver's own words when a database does not answer.
+
+    For the log and the command line; over HTTP nobody is told where the database is.
+    """
+    if not isinstance(refusal, DatabaseUnavailable) or refusal.__cause__ is None:
+        return refusal.detail
+    return f"{refusal.detail} ({' '.join(str(refusal.__cause__).split())})"
