@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from kernel.errors import DomainError
+from kernel.errors import DomainError, with_cause
 
 LAZY_COMMANDS = {
     "audit": ("app.audit_cli", "Check an audit folder offline, trusting only the anchors."),
@@ -59,7 +59,7 @@ class Refused(click.ClickException):
 
     def __init__(self, refusal: DomainError) -> None:
         fields = "".join(f" {name}={value}" for name, value in refusal.fields.items())
-        super().__init__(f"{refusal.code}: {refusal.detail}{fields}")
+        super().__init__(f"{refusal.code}: {with_cause(refusal)}{fields}")
 
 
 def folder_option(command: Any) -> Any:
@@ -72,6 +72,7 @@ def folder_option(command: Any) -> Any:
     )(command)
 
 
+PORT = click.IntRange(1, 65_535)
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON, for programs.")
 
 
@@ -117,9 +118,9 @@ def main() -> None:
 @click.option("--kafka-topic-prefix", help="First part of the names of our topics.")
 @click.option("--base-url", help="Public address of the API; from host and port otherwise.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where all processes listen.")
-@click.option("--port", type=int, default=8400, show_default=True)
-@click.option("--witness-port", type=int, default=8401, show_default=True)
-@click.option("--custodian-port", type=int, default=8402, show_default=True)
+@click.option("--port", type=PORT, default=8400, show_default=True)
+@click.option("--witness-port", type=PORT, default=8401, show_default=True)
+@click.option("--custodian-port", type=PORT, default=8402, show_default=True)
 @json_option
 def init(
     demo: bool,
@@ -231,7 +232,7 @@ def witness() -> None:
     "--folder", type=click.Path(path_type=Path, exists=True), required=True, help="The witness's own folder."
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, default=8401, show_default=True)
+@click.option("--port", type=PORT, default=8401, show_default=True)
 @click.option("--clock-file", type=click.Path(path_type=Path), help="Demo only: the shared clock file.")
 @click.option("--with-parent", is_flag=True, help="Stop when standard input ends.")
 def witness_serve(folder: Path, host: str, port: int, clock_file: Path | None, with_parent: bool) -> None:
@@ -254,7 +255,7 @@ def custodian() -> None:
     help="The custodian's own folder.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, default=8402, show_default=True)
+@click.option("--port", type=PORT, default=8402, show_default=True)
 @click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),

@@ -45,6 +45,11 @@ _TITLE_WIDTH = 34
     help="Keep installation and parties' folders here instead of removing them.",
 )
 @click.option("--database-url", help="Play on this empty PostgreSQL database instead of SQLite.")
+@click.option(
+    "--database-password-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the password of that database, where it asks for one.",
+)
 @click.option("--kafka", metavar="HOST:PORT", help="Play with this broker as the event bus.")
 @click.option("--json", "as_json", is_flag=True, help="End with one JSON object on the last line.")
 def command(
@@ -52,6 +57,7 @@ def command(
     out: Path | None,
     keep: Path | None,
     database_url: str | None,
+    database_password_file: Path | None,
     kafka: str | None,
     as_json: bool,
 ) -> None:
@@ -68,7 +74,7 @@ def command(
     root = keep or Path(tempfile.mkdtemp(prefix="mohr-demo-"))
     try:
         with (
-            staged(root, _init_options(database_url, kafka)) as stage,
+            staged(root, _init_options(database_url, database_password_file, kafka)) as stage,
             closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
         ):
             running = play(scripts, cast, stage.clock, _progress)
@@ -85,9 +91,9 @@ def command(
     _report(running, time.monotonic() - started, out, as_json)
 
 
-def _init_options(database_url: str | None, kafka: str | None) -> list[str]:
-    options = {"--database-url": database_url, "--kafka": kafka}
-    return [part for name, value in options.items() if value is not None for part in (name, value)]
+def _init_options(database_url: str | None, password_file: Path | None, kafka: str | None) -> list[str]:
+    options = {"--database-url": database_url, "--database-password-file": password_file, "--kafka": kafka}
+    return [part for name, value in options.items() if value is not None for part in (name, str(value))]
 
 
 def _progress(label: str, items: Iterable[Any]) -> Iterable[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kernel import failpoints
 from kernel.clock import Clock, DemoClock, SystemClock
-from kernel.errors import MalformedInput
+from kernel.errors import MalformedInput, NotFound
 
 _PATIENCE_SECONDS = 20.0
 
@@ -47,14 +47,21 @@ def serve_custodian(
     log_to_stderr()
     if with_parent:
         end_with_parent()
-    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
-    root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
+    passphrase = None if passphrase_file is None else _read(passphrase_file).decode("utf-8").strip()
+    root = x509.load_pem_x509_certificate(_read(folder / "root.pem"))
     demo = name_of(root).startswith(DEMO_PREFIX)
     failpoints.arm(demo=demo)
     # One that lost its server may still be at an act; to open the folder removes answers that are not in the journal.
     with alone_in(folder, "custodian", patience_seconds=_PATIENCE_SECONDS):
         custodian = open_custodian(folder, _clock(clock_file, demo=demo), passphrase=passphrase)
         serve_until_told(create_custodian_app(custodian, access_token(folder)), host, port)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFound("a file of the custodian cannot be read", path=str(path)) from error
 
 
 def _clock(clock_file: Path | None, *, demo: bool) -> Clock:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from app.container import Container
+from kernel.errors import Unavailable
 from procurement.use_cases.close_submissions import close_due_tenders
 from procurement.use_cases.tidy_uploads import discard_stale_uploads
 
@@ -67,7 +68,9 @@ def repeat(step: Callable[[], None], interval_seconds: float, stop: threading.Ev
         try:
             step()
             pause = interval_seconds
-        except Exception:
-            _LOG.exception("a timed step failed and will be tried again")
+        except Exception as error:
+            # What does not answer is no defect of ours: one line is enough.
+            told = None if isinstance(error, Unavailable) else error
+            _LOG.error("a timed step failed and will be tried again: %s", error, exc_info=told)
             pause = min(pause * 2, max(_MAX_BACKOFF_SECONDS, interval_seconds))
         stop.wait(pause)

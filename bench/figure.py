@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -83,4 +84,5 @@ def _seconds(work: Work, given: Any) -> float:
 
 def _spread(values: list[float]) -> list[float]:
     ordered = sorted(values)
-    return [ordered[int((len(ordered) - 1) * share)] for share in (0.1, 0.9)]
+    last = len(ordered) - 1
+    return [ordered[math.floor(last * 0.1)], ordered[math.ceil(last * 0.9)]]

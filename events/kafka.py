@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import (
     InvalidRecordError,
+    InvalidReplicationFactorError,
     KafkaError,
     MessageSizeTooLargeError,
     PolicyViolationError,
@@ -313,7 +314,10 @@ def topic_forms(
 
 
 def create_topics(access: Access, forms: Mapping[str, TopicForm]) -> None:
-    """Make topics and wait until they can be used; one that somebody else made meanwhile is left as it is."""
+    """Make topics and wait until they can be used; one that somebody else made meanwhile is left as it is.
+
+    Raises BusUnavailable, also when there are fewer brokers than replicas.
+    """
     wanted = {
         name: {
             "num_partitions": form.partitions,
@@ -323,8 +327,11 @@ def create_topics(access: Access, forms: Mapping[str, TopicForm]) -> None:
         for name, form in forms.items()
     }
     with _admin(access) as admin:
-        with suppress(TopicAlreadyExistsError):
-            admin.create_topics(wanted)
+        try:
+            with suppress(TopicAlreadyExistsError):
+                admin.create_topics(wanted)
+        except InvalidReplicationFactorError as error:
+            raise BusUnavailable("fewer brokers than events.kafka.replication_factor says") from error
         admin.wait_for_topics(list(wanted), timeout_ms=int(access.block_seconds * 1000))
 
 

@@ -19,6 +19,7 @@ from events.bus import BusUnavailable, Outcome, Sender
 from events.cloudevents import Topics, message_of
 from events.lead import ALONE, Lead
 from events.outbox import Recorded, mark_published, unpublished
+from events.passes import repeat_passes
 from events.watch import RELAY, Reporter
 from kernel.clock import Clock, format_utc
 from kernel.database import read_only
@@ -82,15 +83,7 @@ class BusRelay:
 
     def run_until(self, stop: threading.Event) -> None:
         """Send batches until ``stop``; a database that does not answer is tried again."""
-        while not stop.is_set():
-            try:
-                idle = self.run_once() == 0
-            except Exception:
-                _LOG.exception("the relay could not read or mark the outbox")
-                idle = True
-            self._report()
-            if idle:
-                stop.wait(self._interval)
+        repeat_passes(self.run_once, self._report, stop, self._interval)
         self._sender.close()
         self._lead.release()
 

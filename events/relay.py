@@ -15,6 +15,7 @@ from events.consumer import Consumer
 from events.inbox import first_time
 from events.lead import ALONE, Lead
 from events.outbox import Recorded, mark_published, unpublished
+from events.passes import repeat_passes
 from events.watch import RELAY, Reporter
 from kernel.canonical import parse_json
 from kernel.clock import Clock, format_utc
@@ -75,15 +76,7 @@ class Relay:
 
     def run_until(self, stop: threading.Event) -> None:
         """Hand on batches until ``stop``; a database that does not answer is tried again."""
-        while not stop.is_set():
-            try:
-                idle = self.run_once() == 0
-            except Exception:
-                _LOG.exception("the relay could not read or mark the outbox")
-                idle = True
-            self._report()
-            if idle:
-                stop.wait(self._interval)
+        repeat_passes(self.run_once, self._report, stop, self._interval)
         self._lead.release()
 
     def blocked_subjects(self) -> list[str]:

@@ -9,7 +9,7 @@ class DomainError(Exception):
     """A refusal that a caller can act on: a stable ``code``, a sentence, and typed ``fields``.
 
     ``article`` names the clause of the law where a law demands the refusal, else None.
-    Every subclass sets ``code`` (lower-case, hyphens); app/api/problems.py maps each to a status.
+    Every subclass sets ``code`` (lower-case, hyphens); app/api/problem_table.py maps each to a status.
     """
 
     code: ClassVar[str] = "domain-error"
@@ -89,3 +89,13 @@ class DatabaseUnsuitable(DomainError):
     """The database would not keep what the server promises; each finding says what must be changed."""
 
     code = "database-unsuitable"
+
+
+def with_cause(refusal: DomainError) -> str:
+    """The sentence of a refusal in one line, with the driver's own words when a database does not answer.
+
+    For the log and the command line; over HTTP nobody is told where the database is.
+    """
+    if not isinstance(refusal, DatabaseUnavailable) or refusal.__cause__ is None:
+        return refusal.detail
+    return f"{refusal.detail} ({' '.join(str(refusal.__cause__).split())})"

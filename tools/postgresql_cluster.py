@@ -106,7 +106,7 @@ class Cluster:
             self._require_reachable()
         shutil.rmtree(self._data, ignore_errors=True)
         options = ["--username=mohr", f"--pwfile={self.password_file}", "--auth-host=scram-sha-256"]
-        options += ["--auth-local=trust", "--encoding=UTF8", "--locale=C.UTF-8", f"--pgdata={self._data}"]
+        options += ["--auth-local=trust", "--encoding=UTF8", "--locale=C", f"--pgdata={self._data}"]
         self._run([program("initdb"), *options])
         self._port_file.write_text(f"{self.port}\n", "ascii")
 

@@ -28,7 +28,9 @@ def start(broker: Broker, cluster: Cluster, environment: Path) -> int:
     text = "".join(f"{name}='{value}'\n" for name, value in found.items())
     environment.write_text(text, "utf-8")
     print(text, end="")
-    print(f"written to {environment}; for instance: mohr demo --kafka {broker.url}")
+    print(f"written to {environment}; for instance, once (a demo begins in an empty database):")
+    print(f"  .venv/bin/mohr demo --kafka {broker.url} --database-url {cluster.url} \\")
+    print(f"    --database-password-file {cluster.password_file}")
     return 0
 
 

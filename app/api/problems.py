@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from app.api.problem_table import INTERNAL, PROBLEMS, ProblemKind
-from kernel.errors import DomainError
+from kernel.errors import DomainError, Unavailable, with_cause
 
 MEDIA_TYPE = "application/problem+json"
 _LOG = logging.getLogger(__name__)
@@ -95,9 +95,10 @@ def _on_refusal(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DomainError)
     problem = problem_of(error)
     if problem["status"] >= 500:
-        _LOG.error(
-            "%s %s: %s: %s", request.method, request.url.path, error.code, error.detail, exc_info=error
-        )
+        # What does not answer is no defect of ours: one line is enough.
+        defect = None if isinstance(error, Unavailable) else error
+        line = f"{error.code}: {with_cause(error)}"
+        _LOG.error("%s %s: %s", request.method, request.url.path, line, exc_info=defect)
     return respond(problem)
 
 

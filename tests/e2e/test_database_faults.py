@@ -210,11 +210,11 @@ def _on_tablespace(cluster: Cluster, folder: Path) -> str:
 
 
 def _fill(folder: Path) -> Path:
-    """Take the room that is left."""
+    """Take the room that is left, by writing: the server may take some of what was free a moment ago."""
     ballast = folder / "ballast"
-    with ballast.open("wb") as stream:
-        free = os.statvfs(folder)
-        os.posix_fallocate(stream.fileno(), 0, free.f_bavail * free.f_frsize)
+    with ballast.open("wb", buffering=0) as stream, suppress(OSError):
+        while stream.write(bytes(1 << 16)):
+            pass
     return ballast
 
 

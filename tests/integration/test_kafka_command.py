@@ -93,6 +93,15 @@ def test_more_replicas_need_more_of_them_in_step() -> None:
     assert "flush.messages" not in form_of(KafkaSettings(replication_factor=3)).configs
 
 
+def test_more_replicas_than_brokers_are_refused_by_name(broker: Broker, tmp_path: Path) -> None:
+    """One broker cannot hold three replicas, and the setting that asks for them is named."""
+    folder = settings_file(tmp_path, broker.url, some_topics().prefix, replication_factor=3)
+
+    code, output = mohr("kafka", "init", "--folder", str(folder))
+
+    assert (code, "events.kafka.replication_factor" in output) == (2, True)
+
+
 def test_an_address_that_is_none_makes_no_installation(tmp_path: Path) -> None:
     """What the settings would refuse is refused before anything is made."""
     code, output = mohr("init", "--demo", "--folder", str(tmp_path / "new"), "--kafka", "no port")

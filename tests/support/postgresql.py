@@ -15,6 +15,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tools.postgresql_cluster import program
+
 _PATIENCE_SECONDS = 60.0
 _USER = "postgres"
 _SETTINGS = {
@@ -63,7 +65,7 @@ class Cluster:
         options = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [_program("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *options],
+                [program("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -129,9 +131,9 @@ class Cluster:
         """A copy of a database that nobody is connected to; returns its URL."""
         return self.new_database(url.partition("@/")[2].partition("?")[0])
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, name: str, *arguments: str) -> None:
         done = subprocess.run(
-            [_program(program), *arguments],
+            [program(name), *arguments],
             capture_output=True,
             text=True,
             check=False,
@@ -139,12 +141,4 @@ class Cluster:
             timeout=_PATIENCE_SECONDS,
             **self._as_user,
         )
-        assert done.returncode == 0, f"{program}: {done.stderr}"
-
-
-def _program(name: str) -> str:
-    """Debian keeps the server's programs outside PATH, one folder for each version."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
-    chosen = str(found[-1]) if found else shutil.which(name)
-    assert chosen is not None, f"{name} is not installed; tools/debian-packages.sh installs it"
-    return chosen
+        assert done.returncode == 0, f"{name}: {done.stderr}"

@@ -78,6 +78,31 @@ def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["custodian", "serve", "--folder", "."], "Error: not-found: a file of the custodian cannot be read"),
+        (["witness", "serve", "--folder", "."], "Error: not-found: no witness was made in this folder"),
+        (["witness", "serve", "--folder", ".", "--port", "65536"], "Error: Invalid value for '--port'"),
+        (
+            ["migrate", "--folder", "."],
+            "Error: database-unavailable: the database did not answer or ended the connection (connection failed: ",
+        ),
+    ],
+)
+def test_a_wrong_folder_port_or_database_is_told_in_a_line(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not there is a refusal with its reason, never a traceback; the driver says why there is no database."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mohr.toml").write_text('[database]\nurl = "postgresql://mohr@127.0.0.1:1/mohr"\n', "utf-8")
+
+    result = CliRunner().invoke(main, arguments)
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith(told)
+
+
 def test_a_database_that_is_behind_is_a_finding(
     folder: Path, databases: Databases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
