@@ -123,7 +123,13 @@ def _sign(
     require_role(actor, "member")
     now = desk.clock.now()
     value = read_document(
-        document, signature, desk.trust(), type_=f"mohr/{kind}/v1", now=now, party=actor.party, revocation="ever"
+        document,
+        signature,
+        desk.trust(),
+        type_=f"mohr/{kind}/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)

@@ -24,7 +24,13 @@ def record_attendance(tender_id: str, document: bytes, signature: bytes, *, acto
     require_role(actor, "member")
     now = desk.clock.now()
     declared = read_document(
-        document, signature, desk.trust(), type_="mohr/attendance/v1", now=now, party=actor.party, revocation="ever"
+        document,
+        signature,
+        desk.trust(),
+        type_="mohr/attendance/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     check_attendance_form(declared)
     with desk.unit_of_work() as uow:
@@ -77,7 +83,13 @@ def start_opening(
     require_role(actor, "member")
     now = desk.clock.now()
     session = read_document(
-        document, signature, desk.trust(), type_="mohr/opening-session/v1", now=now, party=actor.party, revocation="ever"
+        document,
+        signature,
+        desk.trust(),
+        type_="mohr/opening-session/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     check_session_form(session)
     with desk.unit_of_work() as uow:

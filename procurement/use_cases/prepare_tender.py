@@ -205,7 +205,13 @@ def publish_notice(tender_id: str, document: bytes, signature: bytes, *, actor: 
     require_role(actor, "buyer")
     now = desk.clock.now()
     value = read_document(
-        document, signature, desk.trust(), type_="mohr/notice/v1", now=now, party=actor.party, revocation="ever"
+        document,
+        signature,
+        desk.trust(),
+        type_="mohr/notice/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     notice = Notice.parse(value)
     _check_fresh(value["published_at"], now)

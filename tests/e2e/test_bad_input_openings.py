@@ -523,7 +523,7 @@ def test_decisions_that_do_not_hold(room: Room) -> None:
 
 
 def test_decisions_that_may_not_be_made(room: Room) -> None:
-    """On another record, at no time, incomplete, without reasons, by an observer, for another tender or stage, too early."""
+    """On another record, at no time, incomplete, without reasons, by an observer, for another tender or stage, early."""
     path = f"/tenders/{room.recorded}/decisions/A"
     paper = decision_paper(room, room.recorded, "A")
     entry = paper.value["results"][0]
@@ -590,7 +590,9 @@ def test_awards_that_do_not_follow(room: Room) -> None:
             answer = room.send(0, path, paper.but(lots=[each]))
             refused(answer, 422, "award-not-by-prices", rule="best-price")
         for moment in moments_that_are_not(room):
-            refused(room.send(0, path, paper.but(decided_at=moment)), 422, "dates-out-of-order", rule="majority")
+            refused(
+                room.send(0, path, paper.but(decided_at=moment)), 422, "dates-out-of-order", rule="majority"
+            )
         for changes in ({"record_digest": "0" * 64}, {"tender": room.awarded}, {"lots": [lot, lot]}):
             answer = room.send(0, path, paper.but(**changes))
             refused(answer, 422, "award-not-by-prices", rule="best-price")
