@@ -523,7 +523,7 @@ def test_decisions_that_do_not_hold(room: Room) -> None:
 
 
 def test_decisions_that_may_not_be_made(room: Room) -> None:
-    """On another record, at no time, incomplete, without reasons, by an observer, for another tender or stage, early."""
+    """On another record, at no time, incomplete, without reasons, by an observer, another tender or stage, early."""
     path = f"/tenders/{room.recorded}/decisions/A"
     paper = decision_paper(room, room.recorded, "A")
     entry = paper.value["results"][0]
