@@ -6,7 +6,7 @@ A revocation and the list that shows it become durable in one transaction.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -26,6 +26,9 @@ CERTIFICATE_REVOKED = "ir.tehran.pki.certificate-revoked.v1"
 REVOCATION_LIST_ISSUED = "ir.tehran.pki.revocation-list-issued.v1"
 # One list after the other: each shows every revocation that was committed before it, under the next number.
 _LISTS = "pki.lists"
+# What a process takes in before it knows the new list must stay valid for ever: the list says a moment later, in the
+# whole seconds that it has, and whoever knows it takes nothing in from then on.
+KNOWN_WITHIN = timedelta(seconds=2)
 # Holds and their lifting are not offered; the reasons of authorities are for authorities.
 REASONS = frozenset(
     {
@@ -48,7 +51,7 @@ def revoke_certificate(
     clock: Clock,
     authority: Authority,
 ) -> bytes:
-    """Revoke from this moment on; the answer is the new revocation list of the issuer (DER).
+    """Revoke for good, as of ``KNOWN_WITHIN`` from now; the answer is the new revocation list of the issuer (DER).
 
     Raises Forbidden, NotFound, WrongState (revoked already, or the root) or MalformedInput (an unknown
     reason).
@@ -56,12 +59,12 @@ def revoke_certificate(
     require_registrar(actor)
     if reason not in REASONS:
         raise MalformedInput("no such reason of revocation", reason=reason[:32], reasons=sorted(REASONS))
-    now = clock.now()
     with unit_of_work() as uow:
         lock_scope(uow.session, _LISTS)
+        now = clock.now()
         row = _revocable(uow.session, fingerprint, actor)
         row.state, row.reason = "revoked", reason
-        row.revoked_at = format_utc(now.replace(microsecond=0))
+        row.revoked_at = format_utc(_effective(now))
         uow.emit(
             CERTIFICATE_REVOKED,
             fingerprint,
@@ -109,6 +112,11 @@ def current_crl(session: Session, issuer: str) -> bytes:
     if row is None:
         raise NotFound("no such revocation list", name=issuer[:64])
     return row.der
+
+
+def _effective(now: datetime) -> datetime:
+    """The first whole second that is ``KNOWN_WITHIN`` away."""
+    return (now + KNOWN_WITHIN + timedelta(microseconds=999_999)).replace(microsecond=0)
 
 
 def _revocable(session: Session, fingerprint: str, actor: Actor) -> CertificateRow:

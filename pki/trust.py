@@ -27,6 +27,7 @@ from pki.path_validation import find_path
 from pki.profiles import DOCUMENT_SIGNING, SERVICE_SEALING, TIME_STAMPING
 
 Usage = Literal["signature", "key-agreement", "timestamping"]
+Revocations = Literal["at", "ever"]
 MAX_EXTRA = 10
 _CACHED_PATHS = 4096
 _SIGNING_PURPOSES = frozenset(
@@ -97,7 +98,7 @@ class TrustStore:
         at: datetime,
         usage: Usage,
         *,
-        revocation: Literal["at", "ever"] = "at",
+        revocation: Revocations = "at",
     ) -> ValidatedCertificate:
         """Steps (1)-(4). ``at``: a later revocation does no harm; ``ever``: any revocation refuses.
 
@@ -163,7 +164,7 @@ def _check_dates(certificate: x509.Certificate, at: datetime) -> None:
 
 
 def _judge_revocation(
-    found: Revocation, subject: x509.Certificate, at: datetime, usage: Usage | None, mode: str
+    found: Revocation, subject: x509.Certificate, at: datetime, usage: Usage | None, mode: Revocations
 ) -> None:
     compromised_stamp = usage == "timestamping" and found.reason not in _HARMLESS_FOR_STAMPS
     if mode == "ever" or compromised_stamp or found.revoked_at <= at:

@@ -25,7 +25,7 @@ from pki.signed_data import (
     sign_data,
 )
 from pki.timestamp import Timestamp, verify_token
-from pki.trust import TrustStore
+from pki.trust import Revocations, TrustStore
 from signing.errors import SignatureInvalid, WrongSigner
 
 __all__ = [
@@ -77,8 +77,12 @@ def verify_detached(
     party: str | None = None,
     require_timestamp: bool = False,
     claims_time: bool = True,
+    revocation: Revocations = "at",
 ) -> SignatureReport:
     """The report of a valid signature; without ``claims_time`` it must not name a time, as in a PDF.
+
+    Whoever takes a signature in judges it with ``revocation`` ``ever``: a list that is known already refuses it, even
+    where it takes effect a moment later.
 
     Raises SignatureInvalid, WrongSigner, TimestampInvalid, CertificateUntrusted, CertificateExpired,
     CertificateRevoked or RevocationUnknown.
@@ -91,7 +95,9 @@ def verify_detached(
         None if signed.timestamp is None else verify_token(signed.timestamp, signed.signature, trust)
     )  # (3)
     at = now if stamp is None else stamp.time
-    validated = trust.validate(signed.certificate, signed.others, at, "signature")  # (4)
+    validated = trust.validate(  # (4)
+        signed.certificate, signed.others, at, "signature", revocation=revocation
+    )
     if not validated.needs(signed.others):
         raise SignatureInvalid("the signature carries certificates that it does not need")
     if party is not None and validated.party != party:  # (5)

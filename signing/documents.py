@@ -21,7 +21,7 @@ from kernel.canonical import (
 )
 from kernel.errors import MalformedInput
 from pki.signed_data import MAX_BYTES, Signer
-from pki.trust import TrustStore
+from pki.trust import Revocations, TrustStore
 from signing.cms import sign_detached, verify_detached
 
 MAX_DOCUMENT_BYTES = 1 << 20
@@ -74,13 +74,14 @@ def read_document(
     party: str | None = None,
     fields: Collection[str] | None = None,
     max_bytes: int = MAX_DOCUMENT_BYTES,
+    revocation: Revocations = "at",
 ) -> dict[str, Any]:
     """The content of a document of that type with a valid signature (of ``party``, if given).
 
     Raises what ``parse_document`` and ``verify_detached`` raise.
     """
     value = parse_document(document, type_=type_, fields=fields, max_bytes=max_bytes)
-    verify_detached(document, signature, trust, now=now, party=party)
+    verify_detached(document, signature, trust, now=now, party=party, revocation=revocation)
     return value
 
 

@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 from kernel.canonical import sha256_hex
 from pki.signed_data import Signer
-from pki.trust import TrustStore
+from pki.trust import Revocations, TrustStore
 from signing.cms import sign_detached, verify_detached
 from signing.errors import SignatureInvalid
 from signing.pdf_update import (
@@ -77,7 +77,7 @@ def complete(
     revision = append_update(base, pdf, len(before) + 1, update)
     if read_revisions(revision.pdf)[1][-1].update != update:
         raise SignatureInvalid("the signature is not one DER value")
-    verify_revision(revision, trust, now=now)
+    verify_revision(revision, trust, now=now, revocation="ever")
     return revision
 
 
@@ -92,7 +92,9 @@ def read_pdf(pdf: bytes) -> tuple[bytes, Sequence[Revision]]:
     return read_revisions(pdf)
 
 
-def verify_revision(revision: Revision, trust: TrustStore, *, now: datetime) -> PdfSignature:
+def verify_revision(
+    revision: Revision, trust: TrustStore, *, now: datetime, revocation: Revocations = "at"
+) -> PdfSignature:
     """(2) to (4); raises what ``signing.cms.verify_detached`` raises. ``now`` bounds what a stamp may say."""
     update = revision.update
     report = verify_detached(
@@ -103,6 +105,7 @@ def verify_revision(revision: Revision, trust: TrustStore, *, now: datetime) -> 
         party=update.party,
         require_timestamp=True,
         claims_time=False,
+        revocation=revocation,
     )
     assert report.timestamp is not None
     stamped_at = report.timestamp.time

@@ -25,7 +25,7 @@ ManifestDigest = Annotated[str, Path(pattern="^[0-9a-f]{64}$")]
 FileName = Annotated[str, Path(min_length=1, max_length=100)]
 _REFUSALS = documented(401, 403, 404, 422, 503, 507)
 _CHUNK_BYTES = 1 << 20
-# Each download holds a decrypted container on the disk for as long as its reader takes.
+# Each list holds a decrypted container on the disk while it is read, each download for as long as its reader takes.
 _MOST_AT_ONCE = 16
 _at_once = threading.BoundedSemaphore(_MOST_AT_ONCE)
 
@@ -39,7 +39,11 @@ def files(
     tender_id: TenderId, stage: Stage, manifest_digest: ManifestDigest, actor: CurrentActor, desk: CurrentDesk
 ) -> OpenedFiles:
     """Names, lengths and digests of the files inside an opened envelope (commission, auditor)."""
-    found = list_files(tender_id, stage, manifest_digest, actor=actor, desk=desk)
+    _take_place()
+    try:
+        found = list_files(tender_id, stage, manifest_digest, actor=actor, desk=desk)
+    finally:
+        _at_once.release()
     return OpenedFiles(
         files=[
             OpenedFileEntry(name=name, length=place.length, digest=place.digest)
@@ -63,14 +67,18 @@ def download(
     desk: CurrentDesk,
 ) -> StreamingResponse:
     """One file inside an opened envelope, decrypted and verified before its first byte (commission, auditor)."""
-    if not _at_once.acquire(blocking=False):
-        raise Unavailable("too many files are being fetched at once; ask again")
+    _take_place()
     try:
         file = open_file(tender_id, stage, manifest_digest, name, actor=actor, desk=desk)
     except BaseException:
         _at_once.release()
         raise
     return _Download(file)
+
+
+def _take_place() -> None:
+    if not _at_once.acquire(blocking=False):
+        raise Unavailable("too many files are being fetched at once; ask again")
 
 
 class _Download(StreamingResponse):

@@ -258,6 +258,15 @@ class SqlSubmissions:
         row = self._session.scalars(query).first()
         return self._read(row) if row else None
 
+    def complete(self, tender: str, lot: str, bidder: str) -> list[StoredSubmission]:
+        query = select(SubmissionRow).where(
+            SubmissionRow.tender == tender,
+            SubmissionRow.lot == lot,
+            SubmissionRow.bidder == bidder,
+            SubmissionRow.state == "complete",
+        )
+        return [self._read(row) for row in self._session.scalars(query)]
+
     def set_state(self, submission_id: str, state: str) -> None:
         self._session.execute(
             update(SubmissionRow).where(SubmissionRow.id == submission_id).values(state=state)

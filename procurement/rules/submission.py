@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from kernel.errors import Forbidden
+from kernel.errors import Forbidden, LimitExceeded
 from procurement.rules.aggregate import Tender
 from procurement.rules.commission import seat_of
 from procurement.rules.errors import (
@@ -24,6 +24,9 @@ from procurement.rules.notice import Notice
 from procurement.rules.regimes import rules_at
 from procurement.rules.transitions import STAGE_OF, State
 
+# Every submission and every withdrawal is a line of the closing list, which everybody must be able to read.
+MAX_SUBMISSIONS = 100
+
 
 def check_submission(
     tender: Tender,
@@ -38,8 +41,8 @@ def check_submission(
 
     ``sealed_at`` is the time of the time stamp over the seal: it must not be later than the deadline. The
     manifest itself must arrive before the grace ends. ``last_number`` is the bidder's last for that lot, 0
-    if none; the next is exactly one more. Raises Forbidden, TenderNotOpen, NoticeMismatch, KeySetStale,
-    LotUnknown, BidderInCommission, SubmissionNumberStale, SubmissionLate.
+    if none; the next is exactly one more, up to ``MAX_SUBMISSIONS``. Raises Forbidden, TenderNotOpen, NoticeMismatch,
+    KeySetStale, LotUnknown, BidderInCommission, SubmissionNumberStale, LimitExceeded, SubmissionLate.
     """
     notice = _called(tender, now)
     if manifest["bidder"] != bidder:
@@ -56,6 +59,8 @@ def check_submission(
             "the submission number is not the next one of this bidder and lot",
             expected=last_number + 1,
         )
+    if last_number >= MAX_SUBMISSIONS:
+        raise LimitExceeded("a bidder replaces a bid so many times and no more", limit=MAX_SUBMISSIONS)
     if sealed_at > notice.submission_deadline:
         raise rules["within-deadline"].refusal(
             SubmissionLate, "the seal was time-stamped after the submission deadline"

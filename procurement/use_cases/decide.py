@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from kernel.canonical import parse_canonical, sha256_hex
-from kernel.clock import format_utc
+from kernel.clock import format_utc, parse_utc
 from kernel.errors import WrongState
 from kernel.unit_of_work import UnitOfWork
 from procurement.ports import Actor, Desk, Repositories, StoredDocument
 from procurement.rules.award import award_document, check_same, read_award
 from procurement.rules.commission import seat_of
-from procurement.rules.errors import MajorityMissing, NotAMember
+from procurement.rules.errors import DatesOutOfOrder, MajorityMissing, NotAMember
 from procurement.rules.tender import Award, Command, Decide, Tender
 from procurement.use_cases.signed_input import check_decision_form
 from procurement.use_cases.step import require_role, take
@@ -123,7 +123,13 @@ def _sign(
     require_role(actor, "member")
     now = desk.clock.now()
     value = read_document(
-        document, signature, desk.trust(), type_=f"mohr/{kind}/v1", now=now, party=actor.party
+        document,
+        signature,
+        desk.trust(),
+        type_=f"mohr/{kind}/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     with desk.unit_of_work() as uow:
         repositories = desk.repositories(uow.session)
@@ -131,6 +137,7 @@ def _sign(
         _require_vote(tender, actor)
         if check is not None:
             check(tender, value, repositories)
+        _check_instant(tender, parse_utc(value["decided_at"]), stage or "C", desk.clock.now(), repositories)
         digest = sha256_hex(document)
         if repositories.documents.by_digest(tender_id, digest) is None:
             repositories.documents.put(tender_id, kind, document, stage=stage)
@@ -144,6 +151,23 @@ def _sign(
         in_force = _try(tender, command(tender, value, stored, repositories), now, uow, repositories)
         uow.commit()
     return in_force
+
+
+def _check_instant(
+    tender: Tender, decided_at: datetime, stage: str, now: datetime, repositories: Repositories
+) -> None:
+    """Signatures and minutes are judged as of ``decided_at``: it lies between the record and now.
+
+    Without a record the step itself says what is missing. Raises DatesOutOfOrder.
+    """
+    record = repositories.documents.maybe(tender.id, "record", stage=stage)
+    if record is None:
+        return
+    recorded_at = parse_utc(parse_canonical(record.document)["recorded_at"])
+    if not recorded_at <= decided_at <= now:
+        raise tender.rules["majority"].refusal(
+            DatesOutOfOrder, "the decision claims to be made before the record or later than now"
+        )
 
 
 def _try(

@@ -24,7 +24,13 @@ def record_attendance(tender_id: str, document: bytes, signature: bytes, *, acto
     require_role(actor, "member")
     now = desk.clock.now()
     declared = read_document(
-        document, signature, desk.trust(), type_="mohr/attendance/v1", now=now, party=actor.party
+        document,
+        signature,
+        desk.trust(),
+        type_="mohr/attendance/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     check_attendance_form(declared)
     with desk.unit_of_work() as uow:
@@ -77,7 +83,13 @@ def start_opening(
     require_role(actor, "member")
     now = desk.clock.now()
     session = read_document(
-        document, signature, desk.trust(), type_="mohr/opening-session/v1", now=now, party=actor.party
+        document,
+        signature,
+        desk.trust(),
+        type_="mohr/opening-session/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     check_session_form(session)
     with desk.unit_of_work() as uow:
@@ -147,6 +159,7 @@ def hand_in_batch(
         type_="mohr/share-batch/v1",
         now=desk.clock.now(),
         party=actor.party,
+        revocation="ever",
     )
     check_batch_form(batch)
     with desk.unit_of_work() as uow:
@@ -182,7 +195,14 @@ def sign_record(tender_id: str, stage: str, signature: bytes, *, actor: Actor, d
             raise tender.rules["commission-seats"].refusal(
                 NotPresent, "only a member who was present signs the record"
             )
-        verify_detached(stored.document, signature, desk.trust(), now=desk.clock.now(), party=actor.party)
+        verify_detached(
+            stored.document,
+            signature,
+            desk.trust(),
+            now=desk.clock.now(),
+            party=actor.party,
+            revocation="ever",
+        )
         if actor.party not in stored.signatures:
             repositories.documents.sign(tender_id, stored.digest, actor.party, signature)
             data = {"tender": tender_id, "stage": stage, "party": actor.party, "digest": stored.digest}

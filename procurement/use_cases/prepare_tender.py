@@ -151,7 +151,9 @@ def countersign_key_set(tender_id: str, signature: bytes, *, actor: Actor, desk:
         key_set = KeySet.parse(stored.document)
         if actor.party not in {member.party for member in key_set.members}:
             raise NotAMember("this key set has no share for that party")
-        verify_detached(stored.document, signature, desk.trust(), now=now, party=actor.party)
+        verify_detached(
+            stored.document, signature, desk.trust(), now=now, party=actor.party, revocation="ever"
+        )
         if actor.party not in stored.signatures:
             repositories.documents.sign(tender_id, stored.digest, actor.party, signature)
             uow.commit()
@@ -203,7 +205,13 @@ def publish_notice(tender_id: str, document: bytes, signature: bytes, *, actor: 
     require_role(actor, "buyer")
     now = desk.clock.now()
     value = read_document(
-        document, signature, desk.trust(), type_="mohr/notice/v1", now=now, party=actor.party
+        document,
+        signature,
+        desk.trust(),
+        type_="mohr/notice/v1",
+        now=now,
+        party=actor.party,
+        revocation="ever",
     )
     notice = Notice.parse(value)
     _check_fresh(value["published_at"], now)

@@ -102,11 +102,7 @@ def _declared(
 
 def _complete(submissions: Submissions, stored: StoredSubmission) -> None:
     """All blobs are here: only now does it replace what the bidder sent before (decision 0004)."""
-    alike = [
-        each
-        for each in submissions.of_tender(stored.tender)
-        if (each.lot, each.bidder) == (stored.lot, stored.bidder) and each.state == "complete"
-    ]
+    alike = submissions.complete(stored.tender, stored.lot, stored.bidder)
     newer = any(each.submission_number > stored.submission_number for each in alike)
     submissions.set_state(stored.id, "replaced" if newer else "complete")
     for older in alike:

@@ -54,7 +54,7 @@ def submit_envelope(command: SubmitEnvelope, *, actor: Actor, desk: Desk) -> Rec
             command.manifest, command.seal, command.headers, desk.trust(), now=now, party=actor.party
         )
         # The seal is judged as of its stamp; whoever hands it in must not be revoked now either.
-        desk.trust().validate(seal.certificate, (), now, "signature")
+        desk.trust().validate(seal.certificate, (), now, "signature", revocation="ever")
         return _record(command, seal, actor, desk)
     except DomainError as refusal:
         if refusal.code in REFUSED_WITH_EVIDENCE:

@@ -36,6 +36,7 @@ def withdraw_submission(command: WithdrawSubmission, *, actor: Actor, desk: Desk
         type_="mohr/withdrawal/v1",
         now=now,
         party=actor.party,
+        revocation="ever",
     )
     check_withdrawal_form(withdrawal)
     with desk.unit_of_work() as uow:

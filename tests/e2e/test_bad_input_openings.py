@@ -490,6 +490,11 @@ def decision_paper(room: Room, tender: str, stage: str) -> Paper:
     )
 
 
+def moments_that_are_not(room: Room) -> list[str]:
+    """Of a decision: before its record, and in a future that no signature can be judged in."""
+    return ["1999-01-01T00:00:00.000000Z", format_utc(room.cast.clock.now() + timedelta(hours=1))]
+
+
 def test_decisions_that_do_not_hold(room: Room) -> None:
     """Malformed or badly signed decisions are refused and not kept as proposals."""
     path, caller, head = f"/tenders/{room.recorded}/decisions/A", room.callers[0], room.members[0]
@@ -518,7 +523,7 @@ def test_decisions_that_do_not_hold(room: Room) -> None:
 
 
 def test_decisions_that_may_not_be_made(room: Room) -> None:
-    """On another record, incomplete, without reasons, by an observer, for another tender or stage, too early."""
+    """On another record, at no time, incomplete, without reasons, by an observer, another tender or stage, early."""
     path = f"/tenders/{room.recorded}/decisions/A"
     paper = decision_paper(room, room.recorded, "A")
     entry = paper.value["results"][0]
@@ -527,6 +532,9 @@ def test_decisions_that_may_not_be_made(room: Room) -> None:
         for changes in ({"record_digest": "0" * 64}, {"tender": room.closed}, {"stage": "B"}):
             answer = room.send(0, path, paper.but(**changes))
             refused(answer, 409, "document-mismatch", rule="envelope-order")
+        for moment in moments_that_are_not(room):
+            answer = room.send(0, path, paper.but(decided_at=moment))
+            refused(answer, 422, "dates-out-of-order", rule="majority")
         for results in ([], [entry, entry], [{**entry, "manifest_digest": "0" * 64}], [rejected]):
             answer = room.send(0, path, paper.but(results=results))
             refused(answer, 422, "decision-incomplete", rule="envelope-order")
@@ -565,7 +573,7 @@ def award_paper(room: Room, tender: str) -> Paper:
 
 
 def test_awards_that_do_not_follow(room: Room) -> None:
-    """Another winner, price, record or reason than what follows from the opened prices is not awarded."""
+    """Another winner, price, record, time or reason than what follows from the opened prices is not awarded."""
     path, paper = f"/tenders/{room.priced}/award", award_paper(room, room.priced)
     (lot,) = paper.value["lots"]
     altered = [
@@ -581,6 +589,10 @@ def test_awards_that_do_not_follow(room: Room) -> None:
         for each in altered:
             answer = room.send(0, path, paper.but(lots=[each]))
             refused(answer, 422, "award-not-by-prices", rule="best-price")
+        for moment in moments_that_are_not(room):
+            refused(
+                room.send(0, path, paper.but(decided_at=moment)), 422, "dates-out-of-order", rule="majority"
+            )
         for changes in ({"record_digest": "0" * 64}, {"tender": room.awarded}, {"lots": [lot, lot]}):
             answer = room.send(0, path, paper.but(**changes))
             refused(answer, 422, "award-not-by-prices", rule="best-price")

@@ -16,7 +16,14 @@ from pki.authority import make_request
 from pki.errors import CertificateRevoked, RevocationUnknown
 from pki.names import Subject
 from pki.registry import EnterRequest, enter_request, find_certificate, issue_request, record_authority
-from pki.revocation import crls_are_due, current_crl, current_crls, refresh_crls, revoke_certificate
+from pki.revocation import (
+    KNOWN_WITHIN,
+    crls_are_due,
+    current_crl,
+    current_crls,
+    refresh_crls,
+    revoke_certificate,
+)
 from pki.timestamp_serials import TimestampSerials
 from pki.trust import TrustStore
 from tests.support.authority import START, make_key
@@ -81,7 +88,7 @@ def test_revoked_at_once(office: Office) -> None:
     trust.validate(certificate, [], START, "signature")
     trust.add_crl(_revoke(office, fingerprint_of(certificate)))
     with pytest.raises(CertificateRevoked):
-        trust.validate(certificate, [], START, "signature")
+        trust.validate(certificate, [], START, "signature", revocation="ever")
     assert trust.validate(other, [], START, "signature")
     with read_only(office.sessions) as session:
         recorded = find_certificate(session, fingerprint_of(certificate))
@@ -89,6 +96,21 @@ def test_revoked_at_once(office: Office) -> None:
     assert (recorded.state, recorded.reason) == ("revoked", "keyCompromise")
     types = [event["type"].split(".")[3] for event in office.events()[-2:]]
     assert types == ["certificate-revoked", "revocation-list-issued"]
+
+
+def test_what_was_taken_in_before_stays_valid(office: Office) -> None:
+    """What was signed in the second of the revocation, or in a process that did not know of it yet, stays valid."""
+    certificate = _person(office)
+    office.clock.advance(timedelta(seconds=0.9))
+    der = _revoke(office, fingerprint_of(certificate))
+    trust, revoked = _trust(office), office.clock.now()
+    trust.add_crl(der)
+    for before in (revoked - timedelta(seconds=0.6), revoked, revoked + timedelta(seconds=1)):
+        assert trust.validate(certificate, [], before, "signature")
+        with pytest.raises(CertificateRevoked):
+            trust.validate(certificate, [], before, "signature", revocation="ever")
+    with pytest.raises(CertificateRevoked):
+        trust.validate(certificate, [], revoked + KNOWN_WITHIN + timedelta(seconds=1), "signature")
 
 
 def test_revocations_stay_on_the_list(office: Office) -> None:
@@ -116,7 +138,7 @@ def test_who_may_revoke(office: Office) -> None:
     assert _trust(office).validate(certificate, [], START, "signature")
     _revoke(office, intermediate, "superseded", OPERATOR)
     with pytest.raises(CertificateRevoked):
-        _trust(office).validate(certificate, [], START, "signature")
+        _trust(office).validate(certificate, [], START + KNOWN_WITHIN, "signature")
 
 
 def test_what_can_be_revoked(office: Office) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kernel.errors import Forbidden
+from kernel.errors import Forbidden, LimitExceeded
 from procurement.rules.errors import (
     BidderInCommission,
     KeySetStale,
@@ -19,7 +19,12 @@ from procurement.rules.errors import (
     TenderNotOpen,
     WithdrawalLate,
 )
-from procurement.rules.submission import check_submission, check_upload_time, check_withdrawal
+from procurement.rules.submission import (
+    MAX_SUBMISSIONS,
+    check_submission,
+    check_upload_time,
+    check_withdrawal,
+)
 from procurement.rules.tender import State
 from tests.unit.procurement import journey as j
 
@@ -84,6 +89,13 @@ def test_the_number_is_the_next_one(number: int) -> None:
         submit(last_number=1, submission_number=number)
     assert refusal.value.fields["expected"] == 2
     assert refusal.value.article == "Tenders Law 1383 Art. 16(a)"
+
+
+def test_a_bid_is_replaced_so_many_times() -> None:
+    """No bidder makes the closing list too long to be read."""
+    submit(last_number=MAX_SUBMISSIONS - 1, submission_number=MAX_SUBMISSIONS)
+    with pytest.raises(LimitExceeded):
+        submit(last_number=MAX_SUBMISSIONS, submission_number=MAX_SUBMISSIONS + 1)
 
 
 @pytest.mark.parametrize(
