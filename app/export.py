@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy.orm import Session
 
 from app.container import Container
-from events.outbox import lag
+from events.outbox import public_event_waits
 from kernel.canonical import parse_canonical, to_base64
 from kernel.clock import format_utc
 from kernel.database import read_only
@@ -26,6 +27,7 @@ from procurement.rules.tender import Tender
 from sealing.content import Blob, measure, pieces_of
 from signing.documents import sign_document
 from transparency.log_store import entries as log_entries
+from transparency.log_store import only_commitments_beyond
 from transparency.notes import Checkpoint, split_note
 from transparency.ocds_store import record_of, releases_of
 
@@ -39,7 +41,7 @@ _ONE_EACH = {
 _BY_STAGE = {"session": "session", "release": "release", "record": "record"}
 _BY_PARTY = {"attendance": "attendance", "batch": "batch"}
 _BATCH = 500
-_RELAY_WAIT_SECONDS = 30.0
+_PATIENCE_SECONDS = 30.0
 _MAX_LIST_BYTES = 64 << 20
 
 
@@ -51,6 +53,17 @@ class ExportedFile:
     length: int
     digest: str
     content: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class _Instant:
+    """What belongs together: a reading session, a cosigned checkpoint of ``size`` entries, the custodian's journal."""
+
+    session: Session
+    note: str
+    size: int
+    journal_entries: str
+    journal_checkpoint: str
 
 
 def anchors_of(container: Container) -> dict[str, Any]:
@@ -67,19 +80,16 @@ def anchors_of(container: Container) -> dict[str, Any]:
 
 
 def export_files(container: Container) -> Iterator[ExportedFile]:
-    """Every file of the audit folder, the sealed list last.
+    """Every file of the audit folder, the sealed list last; all of it as of one instant.
 
-    The checkpoint is cosigned anew first, so that it covers everything that is exported.
-    Raises Unavailable when the witness or the custodian does not answer.
+    Raises Unavailable when the witness or the custodian does not answer, or no such instant comes in 30 s.
     """
-    note = container.sequencer.refresh()
-    _await_relay(container)
-    journal = (container.custodian.journal_entries(), container.custodian.journal_checkpoint())
     listed = []
-    for path, content in _files(container, note, journal):
-        file = _exported(path, content)
-        listed.append({"path": path, "length": file.length, "digest": file.digest})
-        yield file
+    with _one_instant(container) as instant:
+        for path, content in _files(container, instant):
+            file = _exported(path, content)
+            listed.append({"path": path, "length": file.length, "digest": file.digest})
+            yield file
     now = container.clock.now()
     bundle = {
         "type": "mohr/bundle/v1",
@@ -114,32 +124,44 @@ def write_folder(files: Iterator[ExportedFile], folder: Path) -> int:
     return count
 
 
-def _await_relay(container: Container) -> None:
-    """Everything in the log must have been published before it is exported."""
-    until = time.monotonic() + _RELAY_WAIT_SECONDS
+@contextmanager
+def _one_instant(container: Container) -> Iterator[_Instant]:
+    """A snapshot whose public events all stand in the cosigned tree and are published, and a journal that agrees.
+
+    Others go on writing meanwhile, so it is looked for until it is found.
+    """
+    until = time.monotonic() + _PATIENCE_SECONDS
     while time.monotonic() < until:
+        journal = _journal_of(container)
+        note = container.sequencer.refresh()
+        size = Checkpoint.parse(split_note(note)[0]).size
         with read_only(container.sessions) as session:
-            if lag(session).waiting == 0:
+            told = not public_event_waits(session) and only_commitments_beyond(session, size)
+            if told and journal == _journal_of(container):
+                yield _Instant(session, note, size, *journal)
                 return
         time.sleep(0.05)
     raise Unavailable("events are still being published; export again when they are")
 
 
-def _files(container: Container, note: str, journal: tuple[str, str]) -> Iterator[File]:
+def _journal_of(container: Container) -> tuple[str, str]:
+    return container.custodian.journal_entries(), container.custodian.journal_checkpoint()
+
+
+def _files(container: Container, instant: _Instant) -> Iterator[File]:
     yield from _trust_files(container)
-    with read_only(container.sessions) as session:
-        yield "log/checkpoint", note.encode()
-        size = Checkpoint.parse(split_note(note)[0]).size
-        yield "log/entries.jsonl", _log_lines(session, size)
-        yield "journal/entries.jsonl", journal[0].encode("ascii")
-        yield "journal/checkpoint", journal[1].encode()
-        repositories = container.desk.repositories(session)
-        for tender_id in repositories.tenders.all_ids():
-            tender = repositories.tenders.load(tender_id)
-            if tender.notice is not None:
-                yield from _ocds_files(session, tender.ocid)
-                for path, data in _tender_files(tender, repositories, container):
-                    yield f"tenders/{tender_id}/{path}", data
+    session = instant.session
+    yield "log/checkpoint", instant.note.encode()
+    yield "log/entries.jsonl", _log_lines(session, instant.size)
+    yield "journal/entries.jsonl", instant.journal_entries.encode("ascii")
+    yield "journal/checkpoint", instant.journal_checkpoint.encode()
+    repositories = container.desk.repositories(session)
+    for tender_id in repositories.tenders.all_ids():
+        tender = repositories.tenders.load(tender_id)
+        if tender.notice is not None:
+            yield from _ocds_files(session, tender.ocid)
+            for path, data in _tender_files(tender, repositories, container):
+                yield f"tenders/{tender_id}/{path}", data
 
 
 def _trust_files(container: Container) -> Iterator[File]:
@@ -180,7 +202,7 @@ def _tender_files(tender: Tender, repositories: Repositories, container: Contain
     records: dict[str, dict[str, Any]] = {}
     for stored in repositories.documents.all(tender.id):
         if stored.kind == "record":
-            records[str(stored.stage)] = parse_canonical(stored.document)
+            records[str(stored.stage)] = parse_canonical(stored.document, max_bytes=_MAX_LIST_BYTES)
         path = _path_of(stored, in_force)
         if path is not None and _may_be_shown(stored, tender):
             yield from _signed(path, stored.document, stored.signatures)

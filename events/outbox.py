@@ -151,6 +151,12 @@ def lag(session: Session) -> Lag:
     return Lag(int(waiting), oldest)
 
 
+def public_event_waits(session: Session) -> bool:
+    """Whether a public event has still to be handed on."""
+    query = select(OutboxRow.seq).where(OutboxRow.published_at.is_(None), OutboxRow.confidential.is_(False))
+    return session.scalar(query.limit(1)) is not None
+
+
 def event_naming(session: Session, subject: str, digest: str) -> bytes | None:
     """The bytes of the first public event of ``subject`` whose data names that document's digest."""
     query = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from kernel.canonical import canonical_bytes
+from kernel.canonical import canonical_bytes, parse_json
 from kernel.errors import MalformedInput
 from transparency.tree import leaf_hash
 
@@ -31,6 +31,11 @@ def commitment(content: dict[str, Any], salt: bytes) -> str:
 def commitment_entry(content: dict[str, Any], salt: bytes) -> bytes:
     """The log entry of a confidential act."""
     return canonical_bytes({"type": COMMITMENT_TYPE, "commitment": commitment(content, salt)})
+
+
+def is_commitment(entry: bytes) -> bool:
+    """Whether a log entry is that of a confidential act."""
+    return bool(parse_json(entry).get("type") == COMMITMENT_TYPE)
 
 
 def disclosed_leaf_hash(content: dict[str, Any], salt: str) -> str:

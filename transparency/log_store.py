@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import LargeBinary, Select, String, Text, select
+from sqlalchemy import LargeBinary, Select, String, Text, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, BigNumber
 from kernel.errors import LimitExceeded, MalformedInput
 from kernel.held_writes import Insertion, write
+from transparency.commitment import is_commitment
 from transparency.tree import leaf_hash
 
 MAX_ENTRY_BYTES = 65_534
@@ -77,6 +78,14 @@ def entries(session: Session, start: int, end: int) -> list[bytes]:
         .order_by(LogEntryRow.log_index)
     )
     return list(session.scalars(query))
+
+
+def only_commitments_beyond(session: Session, size: int) -> bool:
+    """Whether every committed entry that is not in the tree of ``size`` is a commitment, which tells nothing yet."""
+    query = select(LogEntryRow.entry).where(
+        or_(LogEntryRow.log_index.is_(None), LogEntryRow.log_index >= size)
+    )
+    return all(is_commitment(entry) for entry in session.scalars(query))
 
 
 def index_of(session: Session, leaf: str) -> int | None:

@@ -19,6 +19,8 @@ from procurement.use_cases.signed_input import check_decision_form
 from procurement.use_cases.step import require_role, take
 from signing.documents import read_document
 
+_MAX_RECORD_BYTES = 64 << 20
+
 
 def decide_stage(
     tender_id: str, stage: str, document: bytes, signature: bytes, *, actor: Actor, desk: Desk
@@ -163,7 +165,8 @@ def _check_instant(
     record = repositories.documents.maybe(tender.id, "record", stage=stage)
     if record is None:
         return
-    recorded_at = parse_utc(parse_canonical(record.document)["recorded_at"])
+    recorded = parse_canonical(record.document, max_bytes=_MAX_RECORD_BYTES)
+    recorded_at = parse_utc(recorded["recorded_at"])
     if not recorded_at <= decided_at <= now:
         raise tender.rules["majority"].refusal(
             DatesOutOfOrder, "the decision claims to be made before the record or later than now"
