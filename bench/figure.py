@@ -21,7 +21,7 @@ class Figure:
     """
 
     name: str
-    baseline: str
+    baseline: str | Callable[[], str]
     prepare: Callable[[int], Any]
     measured: Work
     bare: Work
@@ -47,7 +47,7 @@ class Result:
             "name": self.figure.name,
             "unit": "s",
             "median": statistics.median(self.measured),
-            "baseline": self.figure.baseline,
+            "baseline": said() if callable(said := self.figure.baseline) else said,
             "baseline_median": statistics.median(self.bare),
             "ratio": self.ratio,
             "n": len(self.measured),
@@ -67,7 +67,7 @@ def take(figure: Figure, *, quick: bool) -> Result:
     try:
         for number, given in enumerate(prepared, start=-warm_up):
             pair = [(figure.measured, result.measured), (figure.bare, result.bare)]
-            for work, seconds in pair if number % 2 else reversed(pair):
+            for work, seconds in reversed(pair) if number % 2 else pair:
                 spent = _seconds(work, given) / figure.per
                 if number >= 0:
                     seconds.append(spent)

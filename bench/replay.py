@@ -1,88 +1,91 @@
-"""The whole replay, ``mohr demo --json``, against the cryptography that it cannot do without.
+"""The whole replay, ``mohr demo --json``, against the cryptography that it does.
 
-What is counted, for a commission of 5 key holders of whom 3 sit, and a custodian, with every bid opened to the end:
-
-made      for a tender: 6 on the key set, notice, closing list, key destruction, 2 on the award; for each of A, B and C
-          3 attendances, session, 3 batches, release, 4 on the record; 4 on the two decisions.
-          for a submission: 3 containers, seal, time stamp, receipt, the bidder's certificate.
-judged    for a tender: each of those once by the server, each of 3 members, and the custodian.
-          for a submission: seal and stamp by client and server, and for A, B and C by each of 3 members and the
-          custodian; the receipt by its client; 3 containers by the server.
-agreed    for each envelope: 6 sealed, 4 opened, 6 rebuilt.
-AES-GCM   for each envelope: the container sealed, opened, rebuilt, and 16 shares.
-
-Logins, checkpoints and cosignatures, whose number depends on the time that passes, are left out.
+What is counted, in every process of the replay while it runs (bench/tally): signatures made and verified over documents
+and time stamps, key agreements for shares sealed, opened and rebuilt, and the content enciphered and deciphered, with
+its length. The baseline does the same number of each, bare, one after the other. Not counted are the signatures on
+certificates, which a library verifies once for each, the log's checkpoints and cosignatures, and all hashing.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
+from collections import Counter
 from pathlib import Path
 
 from bench.figure import Figure
 from bench.primitives import SHARE_BYTES, Bare
 
-PUBLISHED = Path(__file__).resolve().parents[1].parent / "shared" / "data" / "public-works-tenders.json"
-_MADE_PER_TENDER = 6 + 1 + 1 + 1 + 2 + 3 * (3 + 1 + 3 + 1 + 4) + 4
-_MADE_PER_BID = 3 + 1 + 1 + 1 + 1
-_JUDGES = 5
-_JUDGED_PER_BID = 2 * (1 + 1 + 3 * 4) + 1 + 3
-_AGREED_PER_BID = 3 * (6 + 4 + 6)
-# The floors of the demo's notices for A, B and C.
-_CONTAINERS = (8192, 8192, 16384)
+ROOT = Path(__file__).resolve().parents[1]
+PUBLISHED = ROOT.parent / "shared" / "data" / "public-works-tenders.json"
+
+
+class Replay:
+    """Plays, and remembers what the play did."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._bare = Bare()
+        self.done: Counter[str] = Counter()
+        self.tenders = self.bids = 0
+
+    def play(self) -> None:
+        """From an empty folder to every winner, in processes of their own; all must be as published."""
+        with tempfile.TemporaryDirectory(prefix="mohr-tally-") as folder:
+            command = [sys.executable, "-m", "app.cli", "demo", "--json"]
+            tally = {"MOHR_BENCH_TALLY": folder, "PYTHONPATH": str(ROOT / "bench" / "tally")}
+            played = subprocess.run(
+                command + (["--tenders", str(self._file)] if self._file else []),
+                cwd=ROOT,
+                env={**os.environ, **tally},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            told = json.loads(played.stdout.splitlines()[-1])
+            assert told["agree"] == told["tenders"]
+            self.tenders, self.bids = told["tenders"], told["bids"]
+            self.done = counted_in(Path(folder))
+
+    def bare(self) -> None:
+        """As many of each as the last play did."""
+        self._bare.sign(self.done["signed"])
+        self._bare.verify(self.done["verified"])
+        self._bare.agree(self.done["agreed"])
+        self._bare.encrypt(bytes(SHARE_BYTES), self.done["agreed"])
+        if self.done["contents"]:
+            length = self.done["content_bytes"] // self.done["contents"]
+            self._bare.encrypt(bytes(length), self.done["contents"])
+
+    def said(self) -> str:
+        """What the baseline is, in words."""
+        done = self.done
+        return (
+            f"bare: {done['signed']} signatures, {done['verified']} verified, {done['agreed']} ECDH and AES-GCM of "
+            f"shares, AES-GCM of {done['contents']} contents of {done['content_bytes']} bytes together "
+            f"({self.tenders} {'published' if self._file else 'own'} tenders, {self.bids} bids)"
+        )
 
 
 def replay_figure(rounds: int, *, quick: bool) -> Figure:
     """demo.replay, over the published tenders where they are at hand."""
-    file = PUBLISHED if PUBLISHED.is_file() and not quick else None
-    tenders, bids = _size(file)
-    what = f"{tenders} published tenders" if file else f"our own {tenders} tenders"
-    bare = Bare()
+    replay = Replay(PUBLISHED if PUBLISHED.is_file() and not quick else None)
     return Figure(
         "demo.replay",
-        f"bare: {_made(tenders, bids)} signatures, {_judged(tenders, bids)} verified, {bids * _AGREED_PER_BID} "
-        f"ECDH, AES-GCM of {3 * bids} envelopes three times ({what}, {bids} submissions)",
+        replay.said,
         prepare=lambda number: None,
-        measured=lambda given: _play(file),
-        bare=lambda given: _bare(bare, tenders, bids),
+        measured=lambda given: replay.play(),
+        bare=lambda given: replay.bare(),
         rounds=rounds,
     )
 
 
-def _play(file: Path | None) -> None:
-    command = [sys.executable, "-m", "app.cli", "demo", "--json"]
-    done = subprocess.run(
-        command + (["--tenders", str(file)] if file else []), capture_output=True, text=True, check=True
-    )
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["agree"] == told["tenders"]
-
-
-def _size(file: Path | None) -> tuple[int, int]:
-    """Tenders and submissions; a bid of ours that is replaced is two."""
-    if file is None:
-        from app.demo.scripts import own_scripts
-
-        scripts = own_scripts()
-        return len(scripts), sum(2 if bid.replaces_first else 1 for each in scripts for bid in each.bids)
-    tenders = json.loads(file.read_text("utf-8"))["tenders"]
-    return len(tenders), sum(len(tender["bids"]) for tender in tenders)
-
-
-def _made(tenders: int, bids: int) -> int:
-    return tenders * _MADE_PER_TENDER + bids * _MADE_PER_BID
-
-
-def _judged(tenders: int, bids: int) -> int:
-    return tenders * _MADE_PER_TENDER * _JUDGES + bids * _JUDGED_PER_BID
-
-
-def _bare(bare: Bare, tenders: int, bids: int) -> None:
-    bare.sign(_made(tenders, bids))
-    bare.verify(_judged(tenders, bids))
-    bare.agree(bids * _AGREED_PER_BID)
-    for length in _CONTAINERS:
-        bare.encrypt(bytes(length), 3 * bids)
-    bare.encrypt(bytes(SHARE_BYTES), bids * _AGREED_PER_BID)
+def counted_in(folder: Path) -> Counter[str]:
+    """What all processes counted."""
+    together: Counter[str] = Counter()
+    for path in folder.glob("*.json"):
+        together.update(json.loads(path.read_text("ascii")))
+    return together

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +22,12 @@ _MAX_PROBLEM_BYTES = 64 << 10
 _DOWNLOAD_SECONDS = 300.0
 # The server syncs and checks a large upload before it answers.
 _UPLOAD_TIMEOUT = httpx.Timeout(60.0, read=300.0)
+
+
+@lru_cache(maxsize=1)
+def _authorities() -> ssl.SSLContext:
+    """Reading the list of authorities takes a tenth of a second, so all clients of a process share it."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 class ApiClient:
@@ -53,6 +61,7 @@ class ApiClient:
             transport=transport,
             follow_redirects=False,
             trust_env=False,
+            verify=_authorities(),
         )
 
     def __enter__(self) -> Self:

@@ -57,6 +57,7 @@ class PartySession:
         self.api = api
         self.clock = clock
         self._signer: Signer | None = None
+        self._trusted: tuple[dict[str, Any], TrustStore] | None = None
 
     @property
     def party(self) -> str:
@@ -70,9 +71,14 @@ class PartySession:
         return self._signer
 
     def trust(self) -> TrustStore:
-        """The pinned root with the server's intermediates and newest revocation lists, all signed below it."""
+        """The pinned root with the server's intermediates and newest revocation lists, all signed below it.
+
+        While the server answers the same, it is the same store: it remembers the paths that it has found.
+        """
         answer = self.api.get("/pki/trust")
         with checking("trust"):
+            if self._trusted is not None and self._trusted[0] == answer:
+                return self._trusted[1]
             root = x509.load_pem_x509_certificate(answer["root"].encode("ascii"))
             if fingerprint_of(root) != fingerprint_of(self.folder.anchors.root):
                 raise NotVerified("trust", "the server speaks for another root than the pinned one")
@@ -82,7 +88,9 @@ class PartySession:
                 for each in x509.load_pem_x509_certificates(pem.encode("ascii"))
             ]
             crls = [from_base64(crl, max_bytes=64 << 20) for crl in answer["crls"]]
-            return self.folder.trust(crls, intermediates)
+            store = self.folder.trust(crls, intermediates)
+            self._trusted = answer, store
+            return store
 
     def tender(self, tender: str, trust: TrustStore | None = None) -> VerifiedTender:
         """Notice and key set; raises NotVerified unless every signature and both inclusion proofs hold."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from bench.replay import replay_figure
+from bench.replay import Replay, counted_in
 
 ROOT = Path(__file__).resolve().parents[2]
 FORM = {"name", "unit", "median", "baseline", "baseline_median", "ratio", "n", "spread", "baseline_spread"}
@@ -36,13 +37,17 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
         assert f"\n{each['name']}" in done.stdout
 
 
-def test_the_replay_is_counted() -> None:
-    """The replay is set beside the cryptography of the tenders that are played; test_demo.py plays them."""
-    figure = replay_figure(1, quick=True)
-    figure.bare(None)
+def test_the_replay_is_counted(tmp_path: Path) -> None:
+    """A process counts its signatures where it is asked to, and the baseline does as many."""
+    work = "from tests.support.authority import make_authority; a = make_authority(); a.stamp(b'x')"
+    tally = {"MOHR_BENCH_TALLY": str(tmp_path), "PYTHONPATH": f"{ROOT / 'bench' / 'tally'}{os.pathsep}{ROOT}"}
+    subprocess.run([sys.executable, "-c", work], env={**os.environ, **tally}, check=True, timeout=120)
+    replay = Replay(None)
+    replay.done = counted_in(tmp_path)
+    replay.bare()
 
-    assert figure.name == "demo.replay"
-    assert "our own 3 tenders, 11 submissions" in figure.baseline
+    assert replay.done["signed"] == 1
+    assert replay.said().startswith("bare: 1 signatures, 0 verified")
 
 
 def test_an_unknown_name_is_wrong_use(tmp_path: Path) -> None:
