@@ -42,7 +42,7 @@ class Result:
         return statistics.median(self.measured) / statistics.median(self.bare)
 
     def to_json(self) -> dict[str, Any]:
-        """The form of build/bench.json; ``spread`` are the 10th and 90th percentile of what was measured."""
+        """One figure of build/bench.json."""
         return {
             "name": self.figure.name,
             "unit": "s",
@@ -50,10 +50,14 @@ class Result:
             "baseline": said() if callable(said := self.figure.baseline) else said,
             "baseline_median": statistics.median(self.bare),
             "ratio": self.ratio,
-            "n": len(self.measured),
-            "spread": _spread(self.measured),
-            "baseline_spread": _spread(self.bare),
         }
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The 10th and the 90th percentile of what was measured."""
+        ordered = sorted(self.measured)
+        last = len(ordered) - 1
+        return ordered[math.floor(last * 0.1)], ordered[math.ceil(last * 0.9)]
 
 
 def take(figure: Figure, *, quick: bool) -> Result:
@@ -80,9 +84,3 @@ def _seconds(work: Work, given: Any) -> float:
     started = time.perf_counter()
     work(given)
     return time.perf_counter() - started
-
-
-def _spread(values: list[float]) -> list[float]:
-    ordered = sorted(values)
-    last = len(ordered) - 1
-    return [ordered[math.floor(last * 0.1)], ordered[math.ceil(last * 0.9)]]

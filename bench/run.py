@@ -51,10 +51,10 @@ def table(results: list[Result]) -> str:
     lines = [f"{'figure':<30}{'median':>12}{'10%..90%':>24}{'baseline':>12}{'ratio':>8}{'n':>6}"]
     for result in results:
         told = result.to_json()
-        low, high = told["spread"]
+        low, high = result.spread
         lines.append(
             f"{told['name']:<30}{_time(told['median']):>12}{_time(low) + ' .. ' + _time(high):>24}"
-            f"{_time(told['baseline_median']):>12}{told['ratio']:>8.2f}{told['n']:>6}"
+            f"{_time(told['baseline_median']):>12}{told['ratio']:>8.2f}{len(result.measured):>6}"
         )
         lines.append(f"    {told['baseline']}")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.replay import Replay, counted_in
 
 ROOT = Path(__file__).resolve().parents[2]
-FORM = {"name", "unit", "median", "baseline", "baseline_median", "ratio", "n", "spread", "baseline_spread"}
+FORM = {"name", "unit", "median", "baseline", "baseline_median", "ratio"}
 
 
 def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
