@@ -9,10 +9,10 @@ receive  For a submission: 2 signatures verified, the seal and the time stamp; S
          manifest and both certificates. Of a certificate that was never seen also the signature on it and the one
          on its authority; a running server has seen it when its holder signed in. The revocation lists and the
          authority for time stamps it has checked before.
-open     4 shares (3 members, the custodian): point, ECDH, key unwrap, AES-GCM. Interpolation, by known
-         weights, of the secret and the 2 shares that stayed away. HKDF of the kek, key unwrap, AES-GCM over the container. The rebuild: all that sealing
-         counts for an envelope but the split. SHA-256 of every blob as stored and as rebuilt, and of the file. 1
-         signature verified.
+open     4 shares (3 members, the custodian): point, ECDH, key unwrap, AES-GCM. Interpolation, by known weights, of the
+         secret and the 2 shares that stayed away. HKDF of the kek, key unwrap, AES-GCM over the container. The rebuild:
+         all that sealing counts for an envelope but the split. SHA-256 of every blob as stored and as rebuilt, and of
+         the file. 1 signature verified.
 """
 
 from __future__ import annotations
