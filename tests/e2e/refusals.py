@@ -65,7 +65,7 @@ class Caller:
         sent = dict(headers or {})
         if self.token is not None:
             sent.setdefault("Authorization", f"Bearer {self.token}")
-        with httpx.Client(base_url=self.url, timeout=60.0, trust_env=False) as client:
+        with httpx.Client(base_url=self.url, timeout=60.0, trust_env=False, verify=False) as client:
             return client.request(method, path, content=content, headers=sent)
 
     def get(self, path: str) -> httpx.Response:

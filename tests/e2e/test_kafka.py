@@ -68,7 +68,9 @@ def played_over_kafka(
 
 
 def health_of(stage: Stage) -> dict[str, Any]:
-    health: dict[str, Any] = httpx.get(f"{stage.url}/health", timeout=10.0, trust_env=False).json()
+    health: dict[str, Any] = httpx.get(
+        f"{stage.url}/health", timeout=10.0, trust_env=False, verify=False
+    ).json()
     return health
 
 

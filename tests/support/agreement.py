@@ -205,7 +205,7 @@ def _check_answers(journal: list[JournalEntry], answers: Path) -> None:
 
 def _check_receipts(stage: Stage, leaves: Counter[str]) -> None:
     """Every receipt in a party's folder leads to a leaf whose proof anybody gets and can verify."""
-    with httpx.Client(base_url=stage.url, trust_env=False, timeout=20.0) as server:
+    with httpx.Client(base_url=stage.url, trust_env=False, timeout=20.0, verify=False) as server:
         for path in stage.parties.glob("*/receipts/*.json"):
             assert not path.name.startswith("evidence-"), f"a bidder was left out: {path}"
             leaf = str(_json(from_base64(json.loads(path.read_bytes())["document"]))["leaf_hash"])

@@ -383,7 +383,7 @@ def _lines(amount: int) -> tuple[dict[str, str | None], ...]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health", timeout=2.0, trust_env=False).status_code == 200
+        return httpx.get(f"{url}/health", timeout=2.0, trust_env=False, verify=False).status_code == 200
     except httpx.HTTPError:
         return False
 
