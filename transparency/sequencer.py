@@ -49,6 +49,8 @@ _BATCH = 4_096
 _MAX_BACKOFF_SECONDS = 5.0
 _RENEWALS = 5
 _LOOK_AGAIN_SECONDS = 1.0
+_QUIET_SECONDS = 5.0
+_QUIET_PAUSE_SECONDS = 0.25
 
 
 class Sequencer:
@@ -175,12 +177,15 @@ class Sequencer:
                 self._grown.set()
 
     def _loop(self, step: Callable[[], object], stop: threading.Event) -> None:
-        pause = self._interval
+        pause, busy_at = self._interval, time.monotonic()
         while not stop.is_set():
             started = time.monotonic()
             try:
-                step()
-                pause = self._interval
+                # Only a step that counts tells by 0 that there was nothing; then the log is looked at more seldom.
+                if step() != 0:
+                    busy_at = started
+                quiet = started - busy_at > _QUIET_SECONDS
+                pause = max(self._interval, _QUIET_PAUSE_SECONDS) if quiet else self._interval
             except Exception as error:
                 pause = min(pause * 2, _MAX_BACKOFF_SECONDS)
                 known = isinstance(error, DomainError) and not isinstance(error, LogForked)
