@@ -30,6 +30,11 @@ test: ## Everything: lint, types, layers, tests, and the built wheel
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 	tools/smoke-wheel.sh
 
+.PHONY: test-long
+test-long: setup-dev ## Journeys through load and failures of PostgreSQL and Kafka, which take minutes each
+	tools/debian-packages.sh
+	$(BIN)/python -m pytest -m long
+
 .PHONY: bench
 bench: setup-dev ## Measure, each figure beside its bare primitives: ARGS="--only envelope --quick"
 	$(BIN)/python -m bench.run $(ARGS)

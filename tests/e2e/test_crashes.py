@@ -163,7 +163,9 @@ def test_killed_at_random(site: Site, tmp_path: Path) -> None:
         timer.join()
 
     killed = site.deaths - before
-    assert (killed["server"], killed["custodian"]) == (4, 2)
+    # A server whose custodian has died too often is killed once more, to have a quicker one.
+    assert killed["server"] >= 4
+    assert killed["custodian"] == 2
     site.revive()
     report = site.audit(tmp_path / "audit")
     assert report.first_finding is None
