@@ -99,7 +99,10 @@ def test_nobody_holds_a_large_file(
         archive.extractall(tmp_path / "audit", filter="data")
     (tmp_path / "anchors.json").write_text(json.dumps(stage.anchors), "utf-8")
     report = in_its_own_process("audit", str(tmp_path / "audit"), str(tmp_path / "anchors.json"))
-    assert report["findings"] == []
+    assert tender in report["audited"]
+    # Other tests leave tenders of theirs in this installation, some of them forged.
+    others = {folder.name for folder in (tmp_path / "audit" / "tenders").iterdir()} - {tender}
+    assert [detail for about, detail in report["findings"] if about not in others] == []
     taken["auditor"] = report["auditing"]
 
     for step, most in taken.items():

@@ -52,8 +52,12 @@ def audited(folder: str, anchors: str) -> dict[str, Any]:
     """Audit a folder; idle is an auditor that has everything loaded."""
     idle = forget_peak()
     report = audit(Path(folder), Path(anchors).read_bytes(), [])
-    findings = [f"{check.name}: {check.detail}" for check in report.checks if not check.ok]
-    return {"auditing": peak_bytes() - idle, "findings": findings}
+    findings = [(check.about, f"{check.name}: {check.detail}") for check in report.checks if not check.ok]
+    return {
+        "auditing": peak_bytes() - idle,
+        "audited": sorted({check.about for check in report.checks}),
+        "findings": findings,
+    }
 
 
 if __name__ == "__main__":
