@@ -20,6 +20,7 @@ LAZY_COMMANDS = {
     "audit": ("app.audit_cli", "Check an audit folder offline, trusting only the anchors."),
     "demo": ("app.demo_cli", "Play whole tenders against real processes, and say who won."),
     "kafka": ("app.kafka_cli", "Topics of a Kafka bus."),
+    "pki": ("app.pki_cli", "The certificate authority."),
 }
 
 

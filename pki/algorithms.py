@@ -119,6 +119,15 @@ def verify(
         raise AlgorithmRefused("the signature value does not belong to these attributes") from error
 
 
+def certificate_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
+    """The digest that this key signs certificates and lists with; None for keys that bring their own."""
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return None
+    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP384R1):
+        return hashes.SHA384()
+    return hashes.SHA256()
+
+
 @lru_cache(maxsize=4096)
 def public_key_of(certificate: x509.Certificate) -> PublicKey:
     """The accepted key of a certificate; raises AlgorithmRefused."""

@@ -1,4 +1,4 @@
-"""Building certificates and revocation lists (RFC 5280 §4 and §5); no storage, no clock of its own.
+"""Building certificates (RFC 5280 §4); no storage, no clock of its own.
 
 Serial numbers come from the caller, who keeps them unique; ``new_serial`` proposes one. Every certificate but
 the root answers a certificate request whose own signature proves possession of the key (RFC 2986).
@@ -7,22 +7,21 @@ the root answers a certificate request whose own signature proves possession of 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from kernel.errors import LimitExceeded, MalformedInput
 from pki import algorithms
-from pki.algorithms import PrivateKey, PublicKey
+from pki.algorithms import PrivateKey, PublicKey, certificate_hash
 from pki.errors import RequestInvalid
+from pki.instants import whole_second
+from pki.locations import Locations
 from pki.names import Subject
-from pki.profiles import BACKDATED, CRLS, INTERMEDIATE, ROOT, CrlProfile, Profile
+from pki.profiles import BACKDATED, INTERMEDIATE, ROOT, Profile
 
 MAX_REQUEST_BYTES = 16 * 1024
 _SERIAL_BITS = 159
@@ -39,31 +38,6 @@ _USAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """One line of a revocation list; ``reason`` is the RFC 5280 §5.3.1 name, e.g. ``keyCompromise``."""
-
-    serial: int
-    revoked_at: datetime
-    reason: str = "unspecified"
-
-
-@dataclass(frozen=True, slots=True)
-class Locations:
-    """Where the issuer's certificate (AIA) and revocation list (CDP) are published."""
-
-    certificate_url: str
-    crl_url: str
-
-    @classmethod
-    def below(cls, base_url: str | None, issuer: str) -> Locations | None:
-        """The paths of the published interface below ``base_url``; None stays None."""
-        if base_url is None:
-            return None
-        base = base_url.rstrip("/")
-        return cls(f"{base}/pki/ca/{issuer}.crt", f"{base}/pki/crl/{issuer}.crl")
-
-
 def new_serial() -> int:
     """A random serial of 159 bits, positive in 20 octets (RFC 5280 §4.1.2.2); the caller checks it is new."""
     return secrets.randbits(_SERIAL_BITS - 1) | 1 << (_SERIAL_BITS - 1)
@@ -72,7 +46,7 @@ def new_serial() -> int:
 def make_request(key: PrivateKey, subject: Subject) -> bytes:
     """A PKCS #10 request (DER) signed with the key it is for."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject.to_name())
-    request = builder.sign(key, _hash_for(key))
+    request = builder.sign(key, certificate_hash(key))
     return request.public_bytes(Encoding.DER)
 
 
@@ -101,8 +75,10 @@ def check_csr(csr: bytes, profile: Profile) -> x509.CertificateSigningRequest:
 def build_root(key: PrivateKey, subject: Subject, *, serial: int, now: datetime) -> x509.Certificate:
     """The self-signed root: 20 years, path length 1."""
     builder = _builder(ROOT, subject, key.public_key(), subject.to_name(), key.public_key(), serial)
-    builder = builder.not_valid_before(_whole(now) - BACKDATED).not_valid_after(_whole(now) + ROOT.life)
-    return builder.sign(key, _hash_for(key))
+    builder = builder.not_valid_before(whole_second(now) - BACKDATED).not_valid_after(
+        whole_second(now) + ROOT.life
+    )
+    return builder.sign(key, certificate_hash(key))
 
 
 def build_intermediate(
@@ -149,34 +125,12 @@ def issue(
         raise MalformedInput("the issuer's key and certificate do not belong together")
     key = request.public_key()
     builder = _builder(profile, subject, key, issuer_certificate.subject, issuer_key.public_key(), serial)
-    starts = max(_whole(now) - BACKDATED, issuer_certificate.not_valid_before_utc)
-    ends = min(_whole(now) + profile.life, issuer_certificate.not_valid_after_utc)
+    starts = max(whole_second(now) - BACKDATED, issuer_certificate.not_valid_before_utc)
+    ends = min(whole_second(now) + profile.life, issuer_certificate.not_valid_after_utc)
     builder = builder.not_valid_before(starts).not_valid_after(ends)
     if locations is not None:
         builder = _with_locations(builder, locations)
-    return builder.sign(issuer_key, _hash_for(issuer_key))
-
-
-def build_crl(
-    issuer_key: PrivateKey,
-    issuer_certificate: x509.Certificate,
-    revoked: Iterable[Revoked],
-    number: int,
-    now: datetime,
-    profile: CrlProfile = CRLS["intermediate"],
-) -> bytes:
-    """A full revocation list (DER) of everything the issuer ever revoked; expired certificates stay on it."""
-    this_update = _whole(now)
-    builder = x509.CertificateRevocationListBuilder(
-        issuer_name=issuer_certificate.subject,
-        last_update=this_update,
-        next_update=this_update + profile.life,
-        revoked_certificates=[_crl_entry(entry) for entry in revoked],
-    )
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(_public(issuer_key))
-    builder = builder.add_extension(identifier, critical=False)
-    builder = builder.add_extension(x509.CRLNumber(number), critical=False)
-    return builder.sign(issuer_key, _hash_for(issuer_key)).public_bytes(Encoding.DER)
+    return builder.sign(issuer_key, certificate_hash(issuer_key))
 
 
 def pem_of(certificates: Sequence[x509.Certificate]) -> bytes:
@@ -224,40 +178,8 @@ def _with_locations(builder: x509.CertificateBuilder, locations: Locations) -> x
     return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
 
 
-def _crl_entry(entry: Revoked) -> x509.RevokedCertificate:
-    builder = x509.RevokedCertificateBuilder().serial_number(entry.serial)
-    builder = builder.revocation_date(_whole(entry.revoked_at))
-    if entry.reason != "unspecified":  # RFC 5280 §5.3.1: unspecified is said by leaving the reason out.
-        builder = builder.add_extension(x509.CRLReason(reason_flag(entry.reason)), critical=False)
-    return builder.build()
-
-
-def reason_flag(reason: str) -> x509.ReasonFlags:
-    """The RFC 5280 §5.3.1 reason of that name; raises MalformedInput."""
-    try:
-        return x509.ReasonFlags(reason)
-    except ValueError as error:
-        raise MalformedInput("no such reason of revocation", reason=str(reason)[:32]) from error
-
-
-def _hash_for(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
-    if isinstance(key, ed25519.Ed25519PrivateKey):
-        return None
-    if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP384R1):
-        return hashes.SHA384()
-    return hashes.SHA256()
-
-
 def _accepted(key: object) -> PublicKey:
     algorithms.key_kind(key)
     if not isinstance(key, PublicKey):
         raise MalformedInput("a public key was expected")
     return key
-
-
-def _public(key: PrivateKey) -> PublicKey:
-    return key.public_key()
-
-
-def _whole(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(microsecond=0)

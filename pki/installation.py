@@ -19,20 +19,12 @@ from kernel.canonical import canonical_bytes, parse_canonical
 from kernel.clock import Clock
 from kernel.errors import Conflict, NotFound
 from pki.algorithms import PrivateKey, fingerprint_of
-from pki.authority import (
-    Locations,
-    Revoked,
-    build_crl,
-    build_intermediate,
-    build_root,
-    issue,
-    make_request,
-    new_serial,
-    pem_of,
-)
+from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, pem_of
 from pki.keys import Cost, KeyStore
+from pki.locations import Locations
 from pki.names import DEMO_PREFIX, Subject
 from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
+from pki.revocation_lists import Revoked, build_crl
 from pki.signed_data import Signer
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
@@ -77,9 +69,14 @@ class Authority:
         """The intermediates that go into every signature."""
         return (self.intermediate.certificate,)
 
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """Every authority whose key is here, root first."""
+        return (self.root, self.intermediate)
+
     def issuer(self, name: str) -> Issuer:
         """Raises NotFound for another name than ``root`` and ``intermediate``."""
-        for issuer in (self.root, self.intermediate):
+        for issuer in self.issuers:
             if issuer.name == name:
                 return issuer
         raise NotFound("no such authority", name=name[:64])

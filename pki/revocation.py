@@ -16,11 +16,11 @@ from kernel.clock import Clock, format_utc, parse_utc
 from kernel.database import lock_scope
 from kernel.errors import Forbidden, MalformedInput, NotFound, WrongState
 from kernel.unit_of_work import UnitOfWork
-from pki.authority import Revoked
 from pki.installation import Authority
 from pki.orm import CertificateRow, RevocationListRow
 from pki.profiles import CRLS
 from pki.registry import Actor, require_registrar
+from pki.revocation_lists import Revoked
 
 CERTIFICATE_REVOKED = "ir.tehran.pki.certificate-revoked.v1"
 REVOCATION_LIST_ISSUED = "ir.tehran.pki.revocation-list-issued.v1"

@@ -19,8 +19,11 @@ from app.api import (
     opened_files,
     openings,
     pki,
+    pki_publication,
+    pki_revocation,
     submissions,
     tenders,
+    timestamping,
 )
 from app.api.limits import Limits
 from app.api.problems import MEDIA_TYPE, install_problems
@@ -32,6 +35,9 @@ ROUTERS = (
     auth.router,
     identity.router,
     pki.router,
+    pki_revocation.router,
+    pki_publication.router,
+    timestamping.router,
     tenders.router,
     submissions.router,
     openings.router,

@@ -17,15 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from kernel.clock import Clock, FixedClock
 from pki.algorithms import PrivateKey, fingerprint_of
-from pki.authority import (
-    Revoked,
-    build_crl,
-    build_intermediate,
-    build_root,
-    issue,
-    make_request,
-    new_serial,
-)
+from pki.authority import build_intermediate, build_root, issue, make_request, new_serial
 from pki.names import Subject
 from pki.profiles import (
     CRLS,
@@ -36,6 +28,7 @@ from pki.profiles import (
     TSA,
     Profile,
 )
+from pki.revocation_lists import Revoked, build_crl
 from pki.signed_data import Signer
 from pki.timestamp import TimeStampAuthority, token_of_response
 from pki.timestamp import make_request as make_timestamp_request

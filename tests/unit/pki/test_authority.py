@@ -12,20 +12,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kernel.clock import SystemClock
 from kernel.errors import LimitExceeded, MalformedInput
-from pki.authority import (
-    Locations,
-    Revoked,
-    build_crl,
-    build_root,
-    check_csr,
-    issue,
-    make_request,
-    new_serial,
-    pem_of,
-)
+from pki.authority import build_root, check_csr, issue, make_request, new_serial, pem_of
 from pki.errors import RequestInvalid
+from pki.locations import Locations
 from pki.names import Subject
 from pki.profiles import MEMBER_ENCRYPTION, PERSON_SIGNING, PROFILES, TSA
+from pki.revocation_lists import Revoked, build_crl
 from tests.support.authority import START, MemoryAuthority, make_authority, make_key
 from tests.support.openssl import run_openssl, write_trust
 

@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel.errors import DomainError
-from pki.authority import build_crl, build_intermediate, issue, make_request, new_serial
+from pki.authority import build_intermediate, issue, make_request, new_serial
 from pki.errors import CertificateExpired, CertificateRevoked, CertificateUntrusted, RevocationUnknown
 from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
+from pki.revocation_lists import build_crl
 from pki.trust import TrustStore, Usage
 from tests.support.authority import START, MemoryAuthority, after, make_authority, make_key
 
