@@ -25,8 +25,6 @@ from tests.support.kafka import access_at, access_to, broker_of_one_own, freeze,
 from tests.unit.events.counting import CountingConsumer, create_tables
 from tools.kafka_broker import Broker, free_ports
 
-pytestmark = pytest.mark.long
-
 
 @pytest.fixture
 def sessions(tmp_path: Path) -> Iterator[Sessions]:
