@@ -1,4 +1,4 @@
-"""A broker that is absent, killed, frozen, full or lacks its topics: bounded waits, a clear state, the same end after it."""
+"""A broker that is absent, killed, frozen, full or without topics: bounded waits, a clear state, the same end."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_broker_that_goes_away_in_the_middle_loses_nothing(
 
 
 def test_a_broker_with_a_full_disk_loses_nothing(sessions: Sessions, tmp_path: Path) -> None:
-    """Events wait in the outbox and the relay says why; with room again and a new start everything is there, in order."""
+    """Events wait in the outbox, the relay says why; with room and a new start everything is there, in order."""
     consumer = CountingConsumer()
     with small_disk(tmp_path / "disk", 96 << 20) as disk:
         assert isinstance(disk, SmallDisk)
