@@ -3,7 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(shell python3.11 --version >/dev/null 2>&1 && echo python3.11 || echo python3)
-PYTEST_ARGS ?= -n 2 --dist loadfile
+PYTEST_ARGS ?= -n 2 --dist loadgroup --no-loadscope-reorder
+
+# The tests start hundreds of processes: none of them is to compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,11 +32,6 @@ test: ## Everything: lint, types, layers, tests, and the built wheel
 	$(MAKE) lint types layers
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 	tools/smoke-wheel.sh
-
-.PHONY: test-long
-test-long: setup-dev ## Journeys through load and failures of PostgreSQL and Kafka, which take minutes each
-	tools/debian-packages.sh
-	$(BIN)/python -m pytest -m long
 
 .PHONY: bench
 bench: setup-dev ## Measure, each figure beside its bare primitives: ARGS="--only envelope --quick"

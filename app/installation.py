@@ -39,7 +39,7 @@ from kernel.errors import Conflict, MalformedInput, NotFound
 from kernel.postgresql import require_suitable
 from pki.authority import pem_of
 from pki.installation import Authority, initialise_authority
-from pki.keys import KeyStore
+from pki.keys import RANDOM_SECRET, Cost, KeyStore
 from pki.profiles import PERSON_SIGNING
 from pki.registry import EnterRequest, enter_request, issue_request, record_authority
 from transparency.notes import NoteSigner
@@ -102,6 +102,7 @@ def initialise(plan: Plan) -> Installed:
         write_secret(folder / "secrets" / "passphrase", passphrase)
         write_demo_clock(folder / "demo-clock", 0)
     clock: Clock = DemoClock(folder / "demo-clock") if plan.demo else SystemClock()
+    cost = RANDOM_SECRET if plan.demo else None
     authority = initialise_authority(
         folder / "authority",
         passphrase,
@@ -110,8 +111,9 @@ def initialise(plan: Plan) -> Installed:
         demo=plan.demo,
         clock=clock,
         base_url=plan.public_url,
+        cost=cost,
     )
-    log_vkey = _make_log_key(folder, passphrase, values["log"]["origin"])
+    log_vkey = _make_log_key(folder, passphrase, cost, values["log"]["origin"])
     values["witness"]["vkey"] = initialise_witness(
         folder / "witness", _named(plan, "witness"), demo=plan.demo
     )
@@ -213,8 +215,8 @@ def _settings_of(plan: Plan) -> dict[str, Any]:
     return values
 
 
-def _make_log_key(folder: Path, passphrase: str, origin: str) -> str:
-    key = KeyStore(folder / "keys", passphrase).create(LOG_KEY, "Ed25519")
+def _make_log_key(folder: Path, passphrase: str, cost: Cost | None, origin: str) -> str:
+    key = KeyStore(folder / "keys", passphrase, cost=cost).create(LOG_KEY, "Ed25519")
     assert isinstance(key, Ed25519PrivateKey)
     return NoteSigner(origin, key).vkey
 

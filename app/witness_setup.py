@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kernel.canonical import canonical_bytes, parse_json
 from kernel.clock import Clock
 from kernel.errors import Conflict, MalformedInput, NotFound
-from pki.keys import KeyStore
+from pki.keys import RANDOM_SECRET, KeyStore
 from transparency.notes import NoteSigner, NoteVerifier
 from transparency.witness import Witness, write_durably
 
@@ -36,7 +36,8 @@ def initialise_witness(folder: Path, name: str, *, demo: bool) -> str:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "memory").mkdir(mode=0o700)
     write_secret(folder / "passphrase", secrets.token_urlsafe(32))
-    KeyStore(folder / "keys", _passphrase(folder)).create(_KEY, "Ed25519")
+    store = KeyStore(folder / "keys", _passphrase(folder), cost=RANDOM_SECRET)
+    store.create(_KEY, "Ed25519")
     _write_settings(folder, {"type": _TYPE, "name": name, "demo": demo, "logs": {}})
     return _signer(folder, name).cosigner_vkey
 

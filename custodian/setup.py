@@ -33,7 +33,7 @@ from kernel.clock import Clock
 from kernel.errors import DomainError
 from pki.algorithms import PrivateKey
 from pki.authority import make_request
-from pki.keys import Cost, KeyStore
+from pki.keys import RANDOM_SECRET, Cost, KeyStore
 from pki.names import Subject, party_of
 from signing.cms import Signer
 from transparency.cosigning import CheckpointWitness
@@ -66,6 +66,7 @@ def initialise_custodian(
     if passphrase is None:
         passphrase = secrets.token_urlsafe(32)
         write_durably(folder / "passphrase", passphrase.encode("ascii"))
+        cost = cost or RANDOM_SECRET
     write_durably(folder / "token", secrets.token_urlsafe(32).encode("ascii"))
     store = KeyStore(folder / "keys", passphrase, cost=cost)
     signing = store.create("signing", "P-256")

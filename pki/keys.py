@@ -48,6 +48,10 @@ class Cost:
     memory_kib: int = 64 * 1024
 
 
+# For a passphrase drawn at random with 256 bits and kept in a file: nobody guesses it, so no stretching is needed.
+RANDOM_SECRET = Cost(iterations=1, lanes=1, memory_kib=64)
+
+
 class KeyStore:
     """Keys by name in ``folder``. The first use creates the folder; later uses need the same passphrase.
 

@@ -14,6 +14,8 @@ from tests.support.postgresql import Cluster
 from tools.kafka_broker import Broker
 
 ROOT = Path(__file__).resolve().parent.parent
+# In this order, the rest after them.
+_ROOMS = {"e2e": 0, "integration": 1}
 NOT_RUN = pytest.StashKey[dict[str, str]]()
 
 
@@ -72,6 +74,25 @@ class SkipRecorder:
     @property
     def _fails(self) -> bool:
         return bool(self.config.getoption("--fail-on-skip") and self.config.stash[NOT_RUN])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Long journeys first, so that short tests fill the end; each group of tests stays in one process.
+
+    A group is the tests of a file on one kind of database; all that share the one installation of that kind are one.
+    """
+    for item in items:
+        shared = {"stage", "played"} & set(getattr(item, "fixturenames", ()))
+        name = "installation" if shared else str(item.path.relative_to(ROOT))
+        item.add_marker(pytest.mark.xdist_group(f"{name}-{_kind_of(item)}"))
+    yield
+    items.sort(key=lambda item: _ROOMS.get(item.path.relative_to(ROOT).parts[1], len(_ROOMS)))
+
+
+def _kind_of(item: pytest.Item) -> str:
+    parameters = getattr(item, "callspec", None)
+    return str(parameters.params.get("databases", "any")) if parameters else "any"
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,9 @@ from app.demo.stage import Stage, staged
 from tests.support.databases import Databases
 from tests.support.kept import Kept
 
+# For what knows nothing of the server's database: once is enough.
+on_sqlite = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+
 
 def quietly(label: str, items: Iterable[Any]) -> Iterable[Any]:
     """Progress for nobody."""

@@ -17,6 +17,7 @@ import pytest
 from app.demo.stage import MOHR, free_ports
 from kernel import failpoints
 from kernel.errors import MalformedInput
+from tests.e2e.conftest import on_sqlite
 from tests.support.crashes import Journey, Process, Site, sited
 from tests.support.databases import Databases
 
@@ -87,6 +88,7 @@ def test_server_killed_around_openings(site: Site, tmp_path: Path) -> None:
     assert report.first_finding is None
 
 
+@on_sqlite
 def test_custodian_killed_at_every_step(site: Site, tmp_path: Path) -> None:
     """Before and after its answer is stored, journalled, cosigned and given, and while it destroys its keys: one
     entry for each act, and the same answer."""

@@ -27,8 +27,6 @@ from tests.support.crashes import Journey, sited
 from tests.support.databases import snapshot_of
 from tests.support.postgresql import Cluster
 
-pytestmark = pytest.mark.long
-
 _Result = TypeVar("_Result")
 _STATEMENT_SECONDS = 1
 # Beyond what the server is given for a statement and the client for an answer.

@@ -9,15 +9,11 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from app.demo.cast import Cast
 from app.demo.stage import staged
 from audit.auditor import audit
 from tests.e2e import scenes
 from tests.support.databases import Databases
-
-pytestmark = pytest.mark.long
 
 _EXPORTS = 6
 

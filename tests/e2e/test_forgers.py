@@ -38,7 +38,7 @@ from procurement.rules.award import award_document
 from procurement.rules.notice import Notice
 from signing.cms import sign_detached
 from signing.pades import prepare, put_in, read_pdf
-from tests.e2e.conftest import quietly
+from tests.e2e.conftest import on_sqlite, quietly
 from tests.support.databases import Databases
 from tests.support.forgery import Forged, Json, ServerKeys, cosigned_at, flipped, paths_by_kind
 from tests.support.openssl import run_openssl
@@ -47,6 +47,8 @@ from transparency.ocds import evolve, record_for, release_for
 from transparency.ocds_package import Publisher, from_bytes, record_package, release_package, to_bytes
 from transparency.ocds_parts import TenderState
 from transparency.tree import leaf_hash
+
+pytestmark = on_sqlite
 
 
 def _script() -> Script:

@@ -32,8 +32,6 @@ from tests.support.kafka import broker_of_one_own, until
 from tools.kafka_broker import Broker
 from transparency.ocds_store import OcdsPublisher
 
-pytestmark = pytest.mark.long
-
 FIRST, SECOND = "راه‌سازان البرز", "عمران پایدار ری"
 _RELEASES = "SELECT ocid, number, released_at, package FROM ocds_releases ORDER BY ocid, number"
 _RECORDS = "SELECT tender, ocid, state, package FROM ocds_records ORDER BY tender"

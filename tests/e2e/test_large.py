@@ -18,6 +18,7 @@ from app.demo.stage import Stage
 from client.bidder import Bidder, listed_files
 from client.errors import ApiRefusal
 from tests.e2e import scenes
+from tests.e2e.conftest import on_sqlite
 from tests.e2e.refusals import Caller, refused
 from tests.support.memory import forget_peak, peak_bytes
 
@@ -25,10 +26,6 @@ FILE_BYTES = 200_000_000
 MOST_BYTES = 150 << 20
 LONGEST_BYTES = 256 << 20
 NAME = "نقشه‌های فنی ۱.bin"
-
-
-# Once is enough: what is measured here knows nothing of the database.
-on_sqlite = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 
 def in_its_own_process(*arguments: str) -> dict[str, Any]:

@@ -26,8 +26,6 @@ from tests.support.agreement import assert_agreement
 from tests.support.databases import snapshot_of
 from tests.support.postgresql import Cluster
 
-pytestmark = pytest.mark.long
-
 CLIENTS = 32
 TWICE = 4
 _PATIENCE_SECONDS = 120.0

@@ -1,4 +1,4 @@
-"""A broker that is absent, killed, frozen or lacks its topics: bounded waits, a clear state, the same end after it."""
+"""A broker that is absent, killed, frozen, full or without topics: bounded waits, a clear state, the same end."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ from tests.integration.kafka_parts import (
     subscription_of,
     waiting,
 )
+from tests.support.full_disk import SmallDisk, small_disk
 from tests.support.kafka import access_at, access_to, broker_of_one_own, freeze, make, thaw, until
 from tests.unit.events.counting import CountingConsumer, create_tables
 from tools.kafka_broker import Broker, free_ports
-
-pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -78,6 +77,37 @@ def test_a_broker_that_goes_away_in_the_middle_loses_nothing(
         until(lambda: relay.problem() is None and subscription.state().problem is None, "both to be well")
 
     assert effects(sessions) == [1] * 12
+    assert waiting(sessions) == 0
+    assert numbers_in_order(consumer)
+
+
+def test_a_broker_with_a_full_disk_loses_nothing(sessions: Sessions, tmp_path: Path) -> None:
+    """Events wait in the outbox, the relay says why; with room and a new start everything is there, in order."""
+    consumer = CountingConsumer()
+    with small_disk(tmp_path / "disk", 96 << 20) as disk:
+        assert isinstance(disk, SmallDisk)
+        broker = Broker(disk.path / "broker")
+        try:
+            broker.start()
+            topics = make(access_to(broker), some_topics())
+            relay = relay_to(sessions, access_to(broker), topics)
+            subscription = subscription_of(sessions, consumer, access_to(broker), topics)
+            with running(relay.run_until, subscription.run_until):
+                emit(sessions, "a", *range(5))
+                until(lambda: len(effects(sessions)) == 5, "what came before")
+                disk.fill(but=128 << 10)
+                emit(sessions, "a", *range(5, 25), text="x" * 30_000)
+                until(lambda: relay.problem() is not None, "the relay to say so")
+                assert waiting(sessions) > 0
+                broker.kill()
+                disk.empty()
+                broker.start()
+                until(lambda: len(effects(sessions)) == 25, "everything")
+                until(lambda: relay.problem() is None, "the relay to be well")
+        finally:
+            broker.kill()
+
+    assert effects(sessions) == [1] * 25
     assert waiting(sessions) == 0
     assert numbers_in_order(consumer)
 
