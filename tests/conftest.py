@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,21 +79,17 @@ class SkipRecorder:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Long journeys first, so that short tests fill the end; each group of tests stays in one process.
-
-    A group is the tests of a file on one kind of database; all that share the one installation of that kind are one.
-    """
-    for item in items:
-        shared = {"stage", "played"} & set(getattr(item, "fixturenames", ()))
-        name = "installation" if shared else str(item.path.relative_to(ROOT))
-        item.add_marker(pytest.mark.xdist_group(f"{name}-{_kind_of(item)}"))
+    """Long journeys first, so that short tests fill the end of a run."""
     yield
     items.sort(key=lambda item: _ROOMS.get(item.path.relative_to(ROOT).parts[1], len(_ROOMS)))
 
 
-def _kind_of(item: pytest.Item) -> str:
-    parameters = getattr(item, "callspec", None)
-    return str(parameters.params.get("databases", "any")) if parameters else "any"
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Processes that share the work share it by groups."""
+    from tests.support.sharing import ByInstallation
+
+    return ByInstallation(config, log)
 
 
 @pytest.fixture(scope="session")
