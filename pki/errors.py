@@ -48,7 +48,7 @@ class KeyUnavailable(DomainError):
 
 
 class TokenUnavailable(DomainError):
-    """The PKCS#11 module or token does not answer: absent, unplugged, out of sessions, or lost again after one new try."""
+    """The PKCS#11 module or token does not answer: absent, unplugged, busy, or lost again after one new try."""
 
     code = "token-unavailable"
 

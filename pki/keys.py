@@ -51,7 +51,7 @@ RANDOM_SECRET = Cost(iterations=1, lanes=1, memory_kib=64)
 
 
 class KeyStore:
-    """The KeyProvider of encrypted files. Keys by name in ``folder``. The first use creates the folder; later uses need the same passphrase.
+    """The KeyProvider of encrypted files in ``folder``, which the first use makes; later uses need the same passphrase.
 
     Raises KeyUnavailable if the passphrase is wrong or the store is damaged.
     """

@@ -53,7 +53,7 @@ def find_module(name: str) -> Path:
 
 
 def start_module(path: Path) -> None:
-    """C_Initialize with locks; in a forked child a module may have to be ended first (§5.4). Raises TokenUnavailable."""
+    """C_Initialize with locks, after C_Finalize where a forked child needs that (§5.4). Raises TokenUnavailable."""
     functions = ctypes.CDLL(str(path))
     arguments = _InitialiseArguments(flags=_OS_LOCKING_OK)
     answer = functions.C_Initialize(ctypes.byref(arguments))

@@ -6,6 +6,7 @@ call inside a module can't be interrupted: who waits for a session or for the lo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import weakref
@@ -71,10 +72,9 @@ class Lease:
         return self._keys[name]
 
     def close(self) -> None:
-        try:
+        """Whatever became of it."""
+        with contextlib.suppress(pkcs11.PKCS11Error):
             self.session.close()
-        except pkcs11.PKCS11Error:
-            pass  # it was lost, or is closed
 
 
 class Connection:
@@ -149,7 +149,7 @@ class Connection:
             except pkcs11.PKCS11Error as error:
                 raise _refusal(error, self._token) or _Lost(self._generation) from error
 
-    def _give_back(self, lease: _Lease, writing: bool) -> None:
+    def _give_back(self, lease: Lease, writing: bool) -> None:
         with self._locked():
             if not writing and lease.generation == self._generation and self._login is not None:
                 self._idle.append(lease)
