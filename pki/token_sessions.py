@@ -55,6 +55,9 @@ class Lease:
 
     def find(self, name: str | None, object_class: ObjectClass) -> list[Any]:
         """Objects of that class, and label unless it is None."""
+        # A search that fails at its beginning is ended again by the library, loudly; so this is asked before.
+        with contextlib.suppress(pkcs11.RandomNoRNG, pkcs11.FunctionNotSupported):
+            self.session.generate_random(8)
         template: dict[Attribute, Any] = {Attribute.CLASS: object_class, Attribute.TOKEN: True}
         if name is not None:
             template[Attribute.LABEL] = name
@@ -99,7 +102,7 @@ class Connection:
         self._idle: list[Lease] = []
         self._found: Any = None
         self._login: Any = None
-        self._generation = 0
+        self._generation = self._active = 0
 
     def perform(self, act: Callable[[Lease], Answer], *, writing: bool = False) -> Answer:
         """What ``act`` answers; after a lost session it is asked once more on a new one.
@@ -120,48 +123,56 @@ class Connection:
             self._free.release()
 
     def close(self) -> None:
-        """Log out and close; the next ``perform`` opens everything again."""
+        """Log out and close, unless a thread is at work; the next ``perform`` opens everything again."""
         with self._locked():
-            self._disconnect()
-            self._module.leave(self)
+            if self._active == 0:
+                self._disconnect()
+                self._module.leave(self)
 
     def _attempt(self, act: Callable[[Lease], Answer], writing: bool) -> Answer:
         lease = self._lease(writing)
+        keep = False
         try:
             answer = act(lease)
+            keep = not writing
+            return answer
         except pkcs11.PKCS11Error as error:
-            lease.close()
             raise _refusal(error, self._token) or _Lost(lease.generation) from error
-        except BaseException:
-            lease.close()
-            raise
-        self._give_back(lease, writing)
-        return answer
+        finally:
+            self._give_back(lease, keep)
 
     def _lease(self, writing: bool) -> Lease:
         with self._locked():
             if self._login is None:
                 self._connect()
             if self._idle and not writing:
-                return self._idle.pop()
-            try:
-                return Lease(self._found.open(rw=writing), self._generation)
-            except pkcs11.PKCS11Error as error:
-                raise _refusal(error, self._token) or _Lost(self._generation) from error
+                lease = self._idle.pop()
+            else:
+                try:
+                    lease = Lease(self._found.open(rw=writing), self._generation)
+                except pkcs11.PKCS11Error as error:
+                    raise _refusal(error, self._token) or _Lost(self._generation) from error
+            self._active += 1
+            return lease
 
-    def _give_back(self, lease: Lease, writing: bool) -> None:
+    def _give_back(self, lease: Lease, keep: bool) -> None:
         with self._locked():
-            if not writing and lease.generation == self._generation and self._login is not None:
+            self._active -= 1
+            if keep and lease.generation == self._generation and self._login is not None:
                 self._idle.append(lease)
-                return
-        lease.close()
+            else:
+                lease.close()
 
     def _reconnect(self, generation: int) -> None:
         with self._locked():
-            if generation == self._generation:
-                self._disconnect()
+            if generation != self._generation:
+                return
+            # No thread may be inside a module that is stopped, nor lose a login that may still be good.
+            alone = self._active == 0
+            self._disconnect(log_out=alone)
+            if alone:
                 self._module.restart(self)
-                self._connect()
+            self._connect()
 
     def _connect(self) -> None:
         try:
@@ -189,13 +200,20 @@ class Connection:
             token_pins.remember_refused(place, self._pin)
             raise
 
-    def _disconnect(self) -> None:
+    def _disconnect(self, *, log_out: bool = True) -> None:
         for lease in self._idle:
             lease.close()
         self._idle.clear()
-        if self._login is not None:
+        # Closing it logs all sessions of this process out (v2.40 §6.7.4): not while others work with that token.
+        if self._login is not None and log_out and not self._is_shared():
             Lease(self._login, 0).close()
         self._login = self._found = None
+
+    def _is_shared(self) -> bool:
+        return any(
+            each is not self and each._module is self._module and each._token == self._token and each._login
+            for each in list(_connections)
+        )
 
     def _locked(self) -> Any:
         return _Patiently(self._lock, self._patience_seconds)
