@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pki.errors import KeyUnavailable, TokenMechanismMissing
 
+Buffer = bytes | bytearray | memoryview
 SignRaw = Callable[[bytes], bytes]
 
 # DigestInfo up to the digest (RFC 8017 §9.2, note 1).
@@ -51,7 +52,7 @@ class TokenEcKey(ec.EllipticCurvePrivateKey):
     def public_key(self) -> ec.EllipticCurvePublicKey:
         return self._public
 
-    def sign(self, data: bytes, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+    def sign(self, data: Buffer, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
         """The DER of an ECDSA signature; raises TokenUnavailable, TokenMechanismMissing and the like."""
         if not isinstance(signature_algorithm, ec.ECDSA):
             raise TokenMechanismMissing("a token's EC key signs with ECDSA only")
@@ -100,7 +101,7 @@ class TokenRsaKey(rsa.RSAPrivateKey):
 
     def sign(
         self,
-        data: bytes,
+        data: Buffer,
         padding: AsymmetricPadding,
         algorithm: Prehashed | hashes.HashAlgorithm | object,
     ) -> bytes:
@@ -136,9 +137,9 @@ class TokenRsaKey(rsa.RSAPrivateKey):
 _PKCS1 = padding.PKCS1v15
 
 
-def _digest(algorithm: object, data: bytes) -> tuple[str, bytes]:
+def _digest(algorithm: object, data: Buffer) -> tuple[str, bytes]:
     if isinstance(algorithm, Prehashed):
-        return algorithm._algorithm.name, data
+        return algorithm._algorithm.name, bytes(data)
     if not isinstance(algorithm, hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
         raise TokenMechanismMissing("a token's key signs SHA-256, SHA-384 and SHA-512 only")
     return algorithm.name, hashlib.new(algorithm.name, data).digest()

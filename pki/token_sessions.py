@@ -301,8 +301,10 @@ def _module(path: Path) -> _Module:
 def _after_fork() -> None:
     global _registry
     _registry = threading.Lock()
-    for each in (*_modules.values(), *_connections):
-        each.forget()
+    for module in _modules.values():
+        module.forget()
+    for connection in _connections:
+        connection.forget()
 
 
 os.register_at_fork(after_in_child=_after_fork)
