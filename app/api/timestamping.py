@@ -36,7 +36,7 @@ async def post_timestamp(request: Request, container: CurrentContainer) -> Respo
 
 @router.post(
     "/tsa/{kind}",
-    operation_id="timestamp_by",
+    operation_id="timestampBy",
     responses={**documented(404, 413, 422, 503), **_REPLY},
     openapi_extra=_BODY,
     response_class=Response,

@@ -46,8 +46,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
         pin_file = place / "pin"
         pin_file.touch(0o600)
         pin_file.write_text(token.pin + "\n", "utf-8")
-        arguments = ("init", "--demo", "--pkcs11-module", MODULE, "--pkcs11-token", token.label)
-        arguments += ("--pkcs11-pin-file", str(pin_file))
+        named = ("--pkcs11-module", MODULE, "--pkcs11-token", token.label)
+        arguments = ("init", "--demo", *named, "--pkcs11-pin-file", str(pin_file))
         done = CliRunner().invoke(main, [*arguments, "--folder", str(place / "installation")])
         assert done.exit_code == 0, done.output
         yield Made(place / "installation", token, pin_file, arguments)

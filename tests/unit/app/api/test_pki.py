@@ -168,7 +168,8 @@ def _rsa_reply(folder: Path) -> Response:
     container = build_container(load_settings(folder))
     try:
         with TestClient(create_app(container), base_url=container.settings.api.base_url) as client:
-            return client.post("/tsa/rsa", content=make_request(b"x"))
+            reply: Response = client.post("/tsa/rsa", content=make_request(b"x"))
+            return reply
     finally:
         container.close()
 
