@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import cache
 
 _TIME_ERROR = 5
 _STA_UNSYNC = 0x40
@@ -33,12 +34,17 @@ class _Timex(ctypes.Structure):
 
 def kernel_synchronised() -> bool:
     """What adjtimex says; False where there is no such call."""
-    call = getattr(ctypes.CDLL(None), "adjtimex", None)
+    call = _adjtimex()
     if call is None:
         return False
     told = _Timex()
     state = call(ctypes.byref(told))
     return 0 <= state < _TIME_ERROR and not told.status & _STA_UNSYNC
+
+
+@cache
+def _adjtimex() -> Callable[..., int] | None:
+    return getattr(ctypes.CDLL(None), "adjtimex", None)
 
 
 def steady_seconds() -> float:

@@ -58,6 +58,12 @@ def remember_refused(token: str, pin: str) -> None:
         _refused.add((token, fingerprint(pin)))
 
 
+def forget_lock() -> None:
+    """For a forked child, whose parent's threads may have held it."""
+    global _lock
+    _lock = threading.Lock()
+
+
 def fingerprint(pin: str) -> bytes:
     """What stands for a PIN in comparisons inside this process; never stored."""
     return hashlib.sha256(_salt + pin.encode("utf-8")).digest()

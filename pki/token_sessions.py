@@ -301,6 +301,7 @@ def _module(path: Path) -> _Module:
 def _after_fork() -> None:
     global _registry
     _registry = threading.Lock()
+    token_pins.forget_lock()
     for module in _modules.values():
         module.forget()
     for connection in _connections:
