@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import itertools
 from datetime import timedelta
@@ -9,11 +10,15 @@ from pathlib import Path
 
 import pytest
 import rfc3161_client
+from asn1crypto import x509 as asn1crypto_x509
+from asn1crypto.cms import ContentInfo
+from pyhanko.sign.validation.generic_cms import validate_tst_signed_data
+from pyhanko_certvalidator import ValidationContext
 from rfc3161_client import HashAlgorithm, TimestampRequestBuilder, VerifierBuilder
 from rfc3161_client.errors import VerificationError
 
 from kernel.clock import DemoClock, FixedClock, SystemClock, write_demo_clock
-from pki import asn1
+from pki import algorithms, asn1
 from pki.machine_clock import MachineClock, kernel_synchronised
 from pki.profiles import TSA
 from pki.signed_data import SignedContent, parse_signed_data, sign_data
@@ -56,7 +61,7 @@ def _content(response: bytes) -> tuple[SignedContent, asn1.TimeStampInfo]:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_referees(tmp_path: Path, kind: str) -> None:
-    """OpenSSL and Sigstore's verifier both accept a stamp of each kind for its data, and for no other."""
+    """OpenSSL, Sigstore's verifier and pyHanko all accept a stamp of each kind for its data, and for no other."""
     authority = make_authority(clock=SystemClock())
     tsa = _unit(authority, kind)
     write_trust(tmp_path, authority)
@@ -89,6 +94,22 @@ def test_referees(tmp_path: Path, kind: str) -> None:
     assert verifier.verify_message(answer, DATA)
     with pytest.raises(VerificationError):
         verifier.verify_message(answer, DATA + b".")
+
+    token = token_of_response(tsa.respond(make_request(DATA)))
+    assert _pyhanko_agrees(token, DATA, authority)
+    assert not _pyhanko_agrees(token, DATA + b".", authority)
+
+
+def _pyhanko_agrees(token: bytes, data: bytes, authority: MemoryAuthority) -> bool:
+    root = asn1crypto_x509.Certificate.load(algorithms.der_of(authority.root))
+    told = asyncio.run(
+        validate_tst_signed_data(
+            ContentInfo.load(token)["content"],
+            ValidationContext(trust_roots=[root], allow_fetching=False),
+            lambda name: hashlib.new(name, data).digest(),
+        )
+    )
+    return bool(told["valid"] and told["intact"] and told["trust_problem_indic"] is None)
 
 
 @pytest.mark.parametrize("with_certificates", [True, False])
