@@ -50,7 +50,11 @@ def build_container(settings: Settings) -> Container:
     clock = build_clock(settings)
     passphrase = read_secret(settings, settings.passphrase_file, "passphrase_file")
     keys = open_token(settings)
-    authority = open_authority(settings.folder / "authority", passphrase if keys is None else keys)
+    authority = open_authority(
+        settings.folder / "authority",
+        passphrase if keys is None else keys,
+        crl_shards=settings.pki.crl_shards,
+    )
     if authority.demo is not settings.demo:
         raise MalformedInput("demo in the settings contradicts the authority, which was made otherwise")
     engine = make_engine(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kernel.errors import MalformedInput, NotFound
@@ -169,10 +169,21 @@ class TimestampSettings(Part):
 
 
 class PkiSettings(Part):
-    """The certificate authority."""
+    """The certificate authority.
 
+    ``crl_shards``: a power of two up to 256; the low bits of its serial say which shard a certificate names.
+    """
+
+    crl_shards: int = Field(1, ge=1, le=256)
     keys: KeySettings = KeySettings()
     timestamps: TimestampSettings = TimestampSettings()
+
+    @field_validator("crl_shards")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("a power of two")
+        return value
 
 
 class PublisherSettings(Part):

@@ -12,14 +12,13 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from kernel.errors import LimitExceeded, MalformedInput
 from pki import algorithms
 from pki.algorithms import PrivateKey, PublicKey, certificate_hash
 from pki.errors import RequestInvalid
 from pki.instants import whole_second
-from pki.locations import Locations
+from pki.locations import Locations, extensions_of
 from pki.names import Subject
 from pki.profiles import BACKDATED, INTERMEDIATE, ROOT, Profile
 
@@ -165,17 +164,9 @@ def _builder(
 
 
 def _with_locations(builder: x509.CertificateBuilder, locations: Locations) -> x509.CertificateBuilder:
-    access = x509.AccessDescription(
-        AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(locations.certificate_url)
-    )
-    point = x509.DistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(locations.crl_url)],
-        relative_name=None,
-        reasons=None,
-        crl_issuer=None,
-    )
-    builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
-    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    for extension in extensions_of(locations):
+        builder = builder.add_extension(extension, critical=False)
+    return builder
 
 
 def _accepted(key: object) -> PublicKey:

@@ -24,7 +24,7 @@ class CertificateRequestRow(Base):
 
 
 class CertificateRow(Base):
-    """``state``: ``intended``, ``abandoned``, ``issued`` or ``revoked``; ``serial``: 40 hex digits."""
+    """``state``: ``intended``, ``abandoned``, ``issued``, ``suspended`` or ``revoked``; ``serial``: 40 hex digits."""
 
     __tablename__ = "pki_certificates"
     __table_args__ = (Index("ix_pki_certificates_party", "party", "profile"),)
@@ -44,14 +44,72 @@ class CertificateRow(Base):
     reason: Mapped[str | None] = mapped_column(String(32))
 
 
-class RevocationListRow(Base):
-    __tablename__ = "pki_revocation_lists"
+class RevocationRow(Base):
+    """What the lists say of a certificate that was ever revoked or suspended.
+
+    ``state``: ``revoked``, ``suspended`` or ``resumed``; ``tail``: the last two digits of the serial, by which shards
+    are chosen; ``changed_in``: the number of the list that was the first to say it.
+    """
+
+    __tablename__ = "pki_revocations"
+    __table_args__ = (
+        Index("ix_pki_revocations_tail", "issuer", "tail"),
+        Index("ix_pki_revocations_changed_in", "issuer", "changed_in"),
+    )
+
+    serial: Mapped[str] = mapped_column(String(40), primary_key=True)
+    issuer: Mapped[str] = mapped_column(String(16))
+    tail: Mapped[str] = mapped_column(String(2))
+    state: Mapped[str] = mapped_column(String(16))
+    revoked_at: Mapped[str] = mapped_column(String(27))
+    reason: Mapped[str] = mapped_column(String(32))
+    invalid_since: Mapped[str | None] = mapped_column(String(27))
+    changed_in: Mapped[int] = mapped_column(BigNumber)
+
+
+class RevocationProposalRow(Base):
+    """``state``: ``proposed``, ``confirmed`` or ``withdrawn``."""
+
+    __tablename__ = "pki_revocation_proposals"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64), index=True)
+    reason: Mapped[str] = mapped_column(String(32))
+    invalid_since: Mapped[str | None] = mapped_column(String(27))
+    state: Mapped[str] = mapped_column(String(16))
+    proposed_by: Mapped[str] = mapped_column(String(64))
+    proposed_at: Mapped[str] = mapped_column(String(27))
+    decided_by: Mapped[str | None] = mapped_column(String(64))
+    decided_at: Mapped[str | None] = mapped_column(String(27))
+
+
+class ListNumberRow(Base):
+    """The last number that an issuer's lists were given, and until when a process has a long list in work."""
+
+    __tablename__ = "pki_list_numbers"
 
     issuer: Mapped[str] = mapped_column(String(16), primary_key=True)
+    number: Mapped[int] = mapped_column(BigNumber)
+    in_work_until: Mapped[str | None] = mapped_column(String(27))
+
+
+class RevocationListRow(Base):
+    """``scope``: ``full``, ``delta`` or a shard such as ``16-5``; ``base``: the number a delta rests on.
+
+    ``der`` is there for the newest of each scope and stands last, so that the rest is read without it.
+    """
+
+    __tablename__ = "pki_published_lists"
+
+    issuer: Mapped[str] = mapped_column(String(16), primary_key=True)
+    scope: Mapped[str] = mapped_column(String(8), primary_key=True)
     number: Mapped[int] = mapped_column(BigNumber, primary_key=True)
-    der: Mapped[bytes] = mapped_column(LargeBinary)
+    base: Mapped[int | None] = mapped_column(BigNumber)
+    entries: Mapped[int] = mapped_column(Integer)
+    digest: Mapped[str] = mapped_column(String(64))
     this_update: Mapped[str] = mapped_column(String(27))
     next_update: Mapped[str] = mapped_column(String(27))
+    der: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class TimestampSerialRow(Base):
