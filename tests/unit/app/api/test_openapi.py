@@ -23,6 +23,7 @@ OPEN = {
     "showCertificateRequest",
     "showTrust",
     "fetchCrl",
+    "fetchCrlPart",
     "fetchAuthorityCertificate",
     "timestamp",
     "timestampBy",
