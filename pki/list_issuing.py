@@ -208,9 +208,14 @@ def _is_short(session: Session, issuer: str, heads: dict[str, Head]) -> bool:
 def _divisions(heads: dict[str, Head], authority: Authority, issuer: str) -> list[int]:
     """Into how many shards certificates of that issuer were ever told that its list is divided."""
     sizes = {int(scope.partition("-")[0]) for scope in heads if scope not in (FULL, DELTA)}
-    if authority.base_url is not None and authority.crl_shards > 1 and not issuer.startswith("root"):
+    if _is_divided(authority, issuer):
         sizes.add(authority.crl_shards)
     return sorted(sizes)
+
+
+def _is_divided(authority: Authority, issuer: str) -> bool:
+    """Whether certificates of that issuer name shards; a root has issued too few."""
+    return authority.base_url is not None and authority.crl_shards > 1 and not issuer.startswith("root")
 
 
 def _shard(tail: str, size: int) -> str:
@@ -243,6 +248,9 @@ def _build(
     base: int | None = None,
 ) -> bytes:
     one, url = authority.issuer(issuer), authority.base_url
+    # Where certificates name the full list, they name the delta too. The list itself must not: some verifiers refuse
+    # a list that names a delta which they were not given.
+    names_delta = scope == FULL and _is_divided(authority, issuer)
     return build_crl(
         one.key,
         one.certificate,
@@ -252,7 +260,7 @@ def _build(
         crl_profile(issuer),
         base=base,
         shard_url=crl_address(url, issuer, scope) if url and scope not in (FULL, DELTA) else None,
-        delta_url=delta_address(url, issuer) if url and scope == FULL else None,
+        delta_url=delta_address(url, issuer) if url and names_delta else None,
     )
 
 
