@@ -13,6 +13,7 @@ from bench.envelopes import envelope_figures
 from bench.figure import Result, take
 from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
+from bench.pki_crl import crl_figures
 from bench.replay import replay_figure
 from bench.scene import Scene
 
@@ -25,6 +26,9 @@ NAMES = (
     "submission.commit.sqlite",
     "submission.commit.postgresql",
     *TIMESTAMPS,
+    "pki.crl_100k",
+    "pki.crl_shard",
+    "pki.crl_delta",
     "demo.replay",
 )
 _ROUNDS = 200
@@ -82,6 +86,8 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
                 timestamp_figure(name, Path(place), _ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
+    for figure in crl_figures(chosen, quick=quick):
+        yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 
