@@ -12,7 +12,7 @@ from kernel.clock import Clock
 from kernel.database import read_only
 from kernel.unit_of_work import UnitOfWork
 from pki.installation import Authority
-from pki.list_issuing import crls_are_due, issue_long_lists, long_lists_are_due, refresh_crls
+from pki.list_issuing import crls_are_due, publication_is_due, refresh_crls, renew_publication
 from pki.published_lists import DELTA, FULL, list_of, newest_lists
 from pki.trust import TrustStore
 
@@ -72,12 +72,12 @@ class TrustKeeper:
             self._take_newest()
             self._looked_at = now
 
-    def renew_long_lists(self) -> None:
-        """Issue long full lists where they lack a change: the worker's part, while the deltas tell of it."""
+    def renew_publication(self) -> None:
+        """Issue shards, and long full lists whose changes the deltas tell of so far: the worker's part."""
         with read_only(self._sessions) as session:
-            due = long_lists_are_due(session, self._clock.now(), self._authority)
+            due = publication_is_due(session, self._clock.now(), self._authority)
         if due:
-            issue_long_lists(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
+            renew_publication(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
             with self._lock:
                 self._take_newest()
 

@@ -56,7 +56,7 @@ class Workers:
 def timed_steps(container: Container) -> None:
     """What is due by the clock: fresh revocation lists, closing lists, the end of broken uploads. Safe to repeat."""
     container.trust.refresh()
-    container.trust.renew_long_lists()
+    container.trust.renew_publication()
     for tender in close_due_tenders(container.desk):
         _LOG.info("submissions of tender %s are closed", tender)
     discard_stale_uploads(container.desk)

@@ -2,7 +2,7 @@
 
 Each issuer numbers its lists in one sequence that full list, delta and shards share (RFC 5280 §5.2.3). A delta and
 the shards concerned are issued in the transaction of what they tell; so is the full list as long as it is short, and
-a long one follows from ``refresh_crls``, which makes it outside of any transaction.
+a long one follows from ``renew_publication``, which makes it outside of any transaction.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ _IN_WORK = timedelta(seconds=60)
 _LISTS = "pki.lists"
 _LISTS_AT_ONCE = 16
 
+# Which scopes an issuer's lists have, by what is published; whether a long full list is to be made now.
+Wanted = Callable[[dict[str, Head], Authority, str], list[str]]
+LongIsDue = Callable[[Session, str, dict[str, Head], datetime], bool]
+
 
 def lock_lists(session: Session) -> None:
     """Changes of revocation and their lists follow one another, until this transaction ends."""
@@ -70,54 +74,67 @@ def issue_change(
 def refresh_crls(
     *, unit_of_work: Callable[[], UnitOfWork], clock: Clock, authority: Authority
 ) -> list[bytes]:
-    """Re-issue each list that is missing, past half of its life, or dated after now; gives the new ones (DER).
+    """Re-issue each full list and delta that is missing, past half of its life, or dated after now; gives them (DER).
 
-    A long full list only when it no longer answers for now: otherwise ``issue_long_lists`` does that, which takes
-    longer than a request should. Safe to repeat, and to be run by several processes.
+    This is what judging needs; a long full list is only among it when it no longer answers for now. Safe to repeat,
+    and to be run by several processes.
     """
     issued: list[bytes] = []
     for issuer in authority.issuers:
-        while some := _issue_due(issuer.name, unit_of_work, clock, authority):
-            issued += some
-        long = _issue_long(issuer.name, unit_of_work, clock, authority, _long_is_stale)
-        issued += [] if long is None else [long]
+        issued += _issue_due(issuer.name, unit_of_work, clock, authority, _needed)
+        issued += _issue_long(issuer.name, unit_of_work, clock, authority, _long_is_stale)
     return issued
 
 
-def long_lists_are_due(session: Session, now: datetime, authority: Authority) -> bool:
-    """Whether ``issue_long_lists`` would issue anything, to be asked without the writer's lock."""
-    names = [issuer.name for issuer in authority.issuers]
-    return any(_long_is_due(session, name, heads_of(session, name), now) for name in names)
-
-
-def issue_long_lists(
+def renew_publication(
     *, unit_of_work: Callable[[], UnitOfWork], clock: Clock, authority: Authority
 ) -> list[bytes]:
-    """Issue the long full lists that are old or lack a change; gives the new ones (DER)."""
-    names = [issuer.name for issuer in authority.issuers]
-    made = [_issue_long(name, unit_of_work, clock, authority, _long_is_due) for name in names]
-    return [der for der in made if der is not None]
+    """Re-issue what is only published and takes longer than a request should: shards, and long full lists.
+
+    Shards that are missing or old; full lists that are old or lack a change. Gives the new ones (DER).
+    """
+    issued: list[bytes] = []
+    for issuer in authority.issuers:
+        while some := _issue_due(issuer.name, unit_of_work, clock, authority, _shards_of):
+            issued += some
+        issued += _issue_long(issuer.name, unit_of_work, clock, authority, _long_is_due)
+    return issued
 
 
 def crls_are_due(session: Session, now: datetime, authority: Authority) -> bool:
     """Whether ``refresh_crls`` would issue anything, to be asked without the writer's lock."""
+    return _anything(session, now, authority, _needed, _long_is_stale)
+
+
+def publication_is_due(session: Session, now: datetime, authority: Authority) -> bool:
+    """Whether ``renew_publication`` would issue anything, to be asked without the writer's lock."""
+    return _anything(session, now, authority, _shards_of, _long_is_due)
+
+
+def _anything(
+    session: Session, now: datetime, authority: Authority, wanted: Wanted, long_is_due: LongIsDue
+) -> bool:
     for issuer in authority.issuers:
         heads = heads_of(session, issuer.name)
-        if _due(session, authority, issuer.name, heads, now) or _long_is_due(
-            session, issuer.name, heads, now
-        ):
+        scopes = wanted(heads, authority, issuer.name)
+        if _due(session, issuer.name, heads, scopes, now) or long_is_due(session, issuer.name, heads, now):
             return True
     return False
 
 
 def _issue_due(
-    issuer: str, unit_of_work: Callable[[], UnitOfWork], clock: Clock, authority: Authority
+    issuer: str,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    authority: Authority,
+    wanted: Wanted,
 ) -> list[bytes]:
-    """Some of the lists that are due, under one number; none when there are none left."""
+    """Some of the wanted lists that are due, under one number; none when there are none left."""
     with unit_of_work() as uow:
         lock_lists(uow.session)
         now = clock.now()
-        due = _due(uow.session, authority, issuer, heads_of(uow.session, issuer), now)[:_LISTS_AT_ONCE]
+        heads = heads_of(uow.session, issuer)
+        due = _due(uow.session, issuer, heads, wanted(heads, authority, issuer), now)[:_LISTS_AT_ONCE]
         if not due:
             return []
         number = take_number(uow.session, issuer)
@@ -131,14 +148,14 @@ def _issue_long(
     unit_of_work: Callable[[], UnitOfWork],
     clock: Clock,
     authority: Authority,
-    is_due: Callable[[Session, str, dict[str, Head], datetime], bool],
-) -> bytes | None:
+    is_due: LongIsDue,
+) -> list[bytes]:
     """A long full list: its lines are read under the lock, and it is made and signed without."""
     with unit_of_work() as uow:
         lock_lists(uow.session)
         now = clock.now()
         if not is_due(uow.session, issuer, heads_of(uow.session, issuer), now):
-            return None
+            return []
         number = take_number(uow.session, issuer)
         uow.session.get_one(ListNumberRow, issuer).in_work_until = format_utc(now + _IN_WORK)
         rows = uow.session.execute(lines_of(issuer)).all()
@@ -154,21 +171,27 @@ def _issue_long(
             _store(uow, issuer, FULL, number, None, len(rows), der, now)
             _issue(uow, authority, issuer, DELTA, take_number(uow.session, issuer), now)
         uow.commit()
-    return der
+    return [der]
+
+
+def _needed(heads: dict[str, Head], authority: Authority, issuer: str) -> list[str]:
+    """In this order, because a delta rests on a full list."""
+    return [FULL, DELTA]
+
+
+def _shards_of(heads: dict[str, Head], authority: Authority, issuer: str) -> list[str]:
+    sizes = _divisions(heads, authority, issuer)
+    return [f"{size}-{index}" for size in sizes for index in range(size)]
 
 
 def _due(
-    session: Session, authority: Authority, issuer: str, heads: dict[str, Head], now: datetime
+    session: Session, issuer: str, heads: dict[str, Head], wanted: Iterable[str], now: datetime
 ) -> list[str]:
-    """The scopes whose list is missing or old, but for a long full list."""
-    wanted = {FULL, DELTA}
-    for size in _divisions(heads, authority, issuer):
-        wanted |= {f"{size}-{index}" for index in range(size)}
-    due = sorted(scope for scope in wanted if _is_old(heads.get(scope), now))
-    if FULL in due and FULL in heads and not _is_short(session, issuer, heads):
+    """Of the scopes wanted those whose list is missing or old, but for a long full list."""
+    due = [scope for scope in wanted if _is_old(heads.get(scope), now)]
+    if FULL in due and not _is_short(session, issuer, heads):
         due.remove(FULL)
-    # A delta rests on a full list, so that comes first.
-    return sorted(due, key=lambda scope: (scope != FULL, scope))
+    return due
 
 
 def _long_is_due(session: Session, issuer: str, heads: dict[str, Head], now: datetime) -> bool:

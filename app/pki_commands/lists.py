@@ -30,7 +30,7 @@ def crl(folder: Path | None, export: Path | None, as_json: bool) -> None:
     container = build_container(load_settings(folder))
     try:
         container.trust.refresh()
-        container.trust.renew_long_lists()
+        container.trust.renew_publication()
         shown = _published(container, export)
     finally:
         container.close()

@@ -13,7 +13,7 @@ from kernel.database import read_only
 from pki.algorithms import fingerprint_of
 from pki.authority import make_request
 from pki.installation import open_authority
-from pki.list_issuing import issue_long_lists, refresh_crls
+from pki.list_issuing import refresh_crls, renew_publication
 from pki.names import Subject
 from pki.published_lists import current_crl, current_crls
 from pki.registry import EnterRequest, enter_request, issue_request, record_authority
@@ -34,6 +34,7 @@ def open_office(
     office.authority = open_authority(folder / "authority", PASSPHRASE, crl_shards=shards)
     record_authority(office.authority, unit_of_work=office.unit_of_work, clock=office.clock)
     refresh(office)
+    refresh_rest(office)
     try:
         yield office
     finally:
@@ -41,13 +42,13 @@ def open_office(
 
 
 def refresh(office: Office) -> list[bytes]:
-    """The lists that were due."""
+    """The full lists and deltas that were due."""
     return refresh_crls(unit_of_work=office.unit_of_work, clock=office.clock, authority=office.authority)
 
 
-def refresh_long(office: Office) -> list[bytes]:
-    """The long full lists that were due."""
-    return issue_long_lists(unit_of_work=office.unit_of_work, clock=office.clock, authority=office.authority)
+def refresh_rest(office: Office) -> list[bytes]:
+    """The shards and long full lists that were due."""
+    return renew_publication(unit_of_work=office.unit_of_work, clock=office.clock, authority=office.authority)
 
 
 def person(office: Office, party: str = "IR-1") -> x509.Certificate:

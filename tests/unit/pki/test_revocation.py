@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -189,7 +190,7 @@ def test_authorities_and_services_need_two(office: Office, which: str) -> None:
     """One registrar proposes, another one confirms; alone nobody revokes them, and nobody puts them on hold."""
     one = getattr(office.authority, which).certificate
     reason = "cACompromise" if which == "intermediate" else "keyCompromise"
-    use = {"unit_of_work": office.unit_of_work, "clock": office.clock}
+    use: dict[str, Any] = {"unit_of_work": office.unit_of_work, "clock": office.clock}
     with pytest.raises(ProposalNeeded):
         revoke(office, one, "superseded")
     with pytest.raises(Forbidden):
@@ -217,7 +218,7 @@ def test_authorities_and_services_need_two(office: Office, which: str) -> None:
 def test_a_proposal_can_be_withdrawn(office: Office) -> None:
     """What was withdrawn cannot be confirmed, and may be proposed again; a root is revoked by nobody."""
     tsa = fingerprint_of(office.authority.tsa.certificate)
-    use = {"unit_of_work": office.unit_of_work, "clock": office.clock}
+    use: dict[str, Any] = {"unit_of_work": office.unit_of_work, "clock": office.clock}
     first = propose_revocation(tsa, Verdict("superseded"), actor=REGISTRAR, **use)
     withdraw_proposal(first.id, actor=REGISTRAR, **use)
     with pytest.raises(WrongState):
@@ -244,7 +245,7 @@ def test_all_of_a_party_in_one_go(office: Office) -> None:
     mine = [person(office) for _ in range(3)]
     other = person(office, "IR-2")
     suspend(office, mine[0])
-    use = {
+    use: dict[str, Any] = {
         "actor": REGISTRAR,
         "unit_of_work": office.unit_of_work,
         "clock": office.clock,
@@ -254,11 +255,11 @@ def test_all_of_a_party_in_one_go(office: Office) -> None:
         revoke_certificates(
             [fingerprint_of(mine[1]), "00" * 32],
             Verdict("superseded"),
-            **use,  # type: ignore[arg-type]
+            **use,
         )
     assert _recorded(office, mine[1])[0] == "issued"
 
-    change = revoke_party("IR-1", Verdict("cessationOfOperation"), **use)  # type: ignore[arg-type]
+    change = revoke_party("IR-1", Verdict("cessationOfOperation"), **use)
 
     assert set(change.fingerprints) == {fingerprint_of(each) for each in mine}
     assert reasons_of(list_at(office)) == {each.serial_number: "cessationOfOperation" for each in mine}
@@ -267,7 +268,7 @@ def test_all_of_a_party_in_one_go(office: Office) -> None:
         assert len({entry.changed_in for entry in entries}) == 1
     assert _recorded(office, other)[0] == "issued"
     with pytest.raises(NotFound):
-        revoke_party("IR-1", Verdict("superseded"), **use)  # type: ignore[arg-type]
+        revoke_party("IR-1", Verdict("superseded"), **use)
 
 
 def test_time_stamp_serials(office: Office) -> None:

@@ -27,7 +27,7 @@ from tests.support.revocation import (
     person,
     reasons_of,
     refresh,
-    refresh_long,
+    refresh_rest,
     revoke,
     suspend,
     trust_of,
@@ -133,13 +133,13 @@ def test_killed_while_a_long_list_is_made(
     revoke(office, first)
     office.clock.advance(timedelta(minutes=1))
 
-    _dies(office, url, tmp_path, f"{point} 1", refresh_long)
+    _dies(office, url, tmp_path, f"{point} 1", refresh_rest)
 
     assert _refused(office, first)
     revoke(office, second)
     assert _refused(office, second)
     office.clock.advance(timedelta(minutes=1, seconds=1))
-    refresh_long(office)
+    refresh_rest(office)
     assert set(reasons_of(list_at(office))) == {first.serial_number, second.serial_number}
     assert _refused(office, first)
     assert _refused(office, second)

@@ -15,7 +15,7 @@ from kernel.database import read_only
 from kernel.errors import MalformedInput, NotFound
 from pki.errors import CertificateRevoked, RevocationUnknown
 from pki.installation import open_authority
-from pki.list_issuing import crls_are_due, long_lists_are_due
+from pki.list_issuing import crls_are_due, publication_is_due
 from pki.locations import Locations, shard_of
 from pki.orm import RevocationListRow
 from pki.published_lists import current_crl, newest_lists
@@ -31,7 +31,7 @@ from tests.support.revocation import (
     person,
     reasons_of,
     refresh,
-    refresh_long,
+    refresh_rest,
     resume,
     revoke,
     suspend,
@@ -164,7 +164,7 @@ def test_the_division_may_change(office: Office, tmp_path: Path) -> None:
     """With another number of shards, those that older certificates name are kept up too."""
     before = person(office)
     office.authority = open_authority(tmp_path / "authority", PASSPHRASE, crl_shards=2)
-    refresh(office)
+    refresh_rest(office)
     after = person(office, "IR-2")
     for each in (before, after):
         revoke(office, each)
@@ -188,7 +188,8 @@ def test_lists_are_renewed_in_time(office: Office) -> None:
     office.clock.advance(timedelta(seconds=1))
     with read_only(office.sessions) as session:
         assert crls_are_due(session, office.clock.now(), office.authority)
-    assert len(refresh(office)) == 2 + 4
+    assert len(refresh(office)) == 2
+    assert len(refresh_rest(office)) == 4
     assert refresh(office) == []
 
 
@@ -201,7 +202,8 @@ def test_jump_of_the_clock(office: Office) -> None:
         if step > timedelta(0):
             with pytest.raises(RevocationUnknown):
                 trust_of(office).validate(certificate, [], now, "signature")
-        assert len(refresh(office)) == 2 * 2 + 4
+        assert len(refresh(office)) == 2 * 2
+        assert len(refresh_rest(office)) == 4
         assert trust_of(office).validate(certificate, [], now, "signature")
 
 
@@ -214,15 +216,15 @@ def test_a_long_list_follows(office: Office, long_lists: None) -> None:
     assert number_of(list_at(office)) == before
     with pytest.raises(CertificateRevoked):
         trust_of(office).validate(certificate, [], START, "signature", revocation="ever")
-    assert refresh(office) == refresh_long(office) == []
+    assert refresh(office) == refresh_rest(office) == []
     office.clock.advance(timedelta(minutes=1))
     with read_only(office.sessions) as session:
-        assert long_lists_are_due(session, office.clock.now(), office.authority)
-    (full,) = refresh_long(office)
+        assert publication_is_due(session, office.clock.now(), office.authority)
+    (full,) = refresh_rest(office)
     assert list_at(office) == full
     assert reasons_of(full) == {certificate.serial_number: "keyCompromise"}
     assert number_of(list_at(office, scope="delta")) > number_of(full) > number_of(change.lists[0])
-    assert refresh_long(office) == []
+    assert refresh_rest(office) == []
     # One that answers no more is not waited for.
     office.clock.advance(timedelta(days=8))
     refresh(office)
@@ -243,12 +245,12 @@ def test_changes_while_a_long_list_is_made(
     def meanwhile(point: str) -> None:
         if point == "list.built":
             made.append(point)
-            assert refresh_long(office) == []
+            assert refresh_rest(office) == []
             revoke(office, late)
             resume(office, held)
 
     monkeypatch.setattr(list_issuing, "reach", meanwhile)
-    refresh_long(office)
+    refresh_rest(office)
     assert made == ["list.built"]
     assert set(reasons_of(list_at(office))) == {first.serial_number, held.serial_number}
     store, now = trust_of(office), office.clock.now() + timedelta(hours=1)
@@ -266,7 +268,7 @@ def test_many_changes_end_the_delta(
     monkeypatch.setattr("pki.revocation_lines.MAX_DELTA", 2)
     for n in range(3):
         revoke(office, person(office, f"IR-{n}"))
-    (full,) = refresh_long(office)
+    (full,) = refresh_rest(office)
     delta = list_at(office, scope="delta")
     assert (_base(delta), len(parsed(delta)), len(parsed(full))) == (number_of(full), 0, 3)
 
@@ -277,6 +279,7 @@ def test_only_the_newest_is_kept(office: Office) -> None:
         revoke(office, person(office, f"IR-{n}"))
     office.clock.advance(timedelta(days=8))
     refresh(office)
+    refresh_rest(office)
     with read_only(office.sessions) as session:
         rows = session.scalars(
             select(RevocationListRow).where(RevocationListRow.issuer == "intermediate")
