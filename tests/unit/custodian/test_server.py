@@ -17,6 +17,7 @@ from custodian.setup import (
     open_custodian,
 )
 from kernel.canonical import from_base64, to_base64
+from pki.revocation_lists import Revoked, build_crl
 from tests.support.tenders import CHEAP, TenderWorld, many
 from transparency.notes import NoteVerifier, open_note
 
