@@ -40,7 +40,7 @@ class TrustKeeper:
         self._taken: dict[tuple[str, str], int] = {}
         self._store = TrustStore(
             [authority.root.certificate],
-            [issuer.certificate for issuer in authority.issuers if issuer is not authority.root],
+            [issuer.certificate for issuer in authority.issuers if issuer.name != authority.root.name],
         )
 
     def store(self) -> TrustStore:

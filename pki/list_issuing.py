@@ -24,7 +24,7 @@ from pki.locations import crl_address, delta_address
 from pki.orm import ListNumberRow, RevocationListRow
 from pki.published_lists import DELTA, FULL, Head, heads_of
 from pki.revocation_lines import MAX_DELTA, base_of_delta, changed_since, changes_since, lines, lines_of
-from pki.revocation_lists import Revoked, build_crl, crl_profile
+from pki.revocation_lists import Revoked, build_crl, crl_profile, is_root
 
 REVOCATION_LIST_ISSUED = "ir.tehran.pki.revocation-list-issued.v1"
 # Up to so many lines a full list is issued with each change: some 15 ms.
@@ -238,7 +238,7 @@ def _divisions(heads: dict[str, Head], authority: Authority, issuer: str) -> lis
 
 def _is_divided(authority: Authority, issuer: str) -> bool:
     """Whether certificates of that issuer name shards; a root has issued too few."""
-    return authority.base_url is not None and authority.crl_shards > 1 and not issuer.startswith("root")
+    return authority.base_url is not None and authority.crl_shards > 1 and not is_root(issuer)
 
 
 def _shard(tail: str, size: int) -> str:

@@ -1,7 +1,7 @@
 """Use cases of revocation (RFC 5280 §5.3): revoke for good, suspend, resume.
 
-A change and the lists that show it become durable in one transaction (published_lists). Who is the holder may revoke
-and suspend his own certificates; those of authorities and services need two registrars (revocation_proposals).
+A change and the lists that show it become durable in one transaction (list_issuing). The holder may revoke and
+suspend his own certificates; those of authorities and services need two registrars (revocation_proposals).
 """
 
 from __future__ import annotations
@@ -91,8 +91,7 @@ def revoke_certificates(
     Raises Forbidden, ProposalNeeded, NotFound, WrongState (revoked already, or the root), MalformedInput (an unfit
     reason or invalidity date) or LimitExceeded beyond 1,000.
     """
-    if len(fingerprints) > MAX_AT_ONCE:
-        raise LimitExceeded("too many certificates at once", limit=MAX_AT_ONCE)
+    _require_few(len(fingerprints))
     with unit_of_work() as uow:
         lock_lists(uow.session)
         rows = [_own_or_any(uow.session, each, actor) for each in dict.fromkeys(fingerprints)]
@@ -122,7 +121,8 @@ def revoke_party(
         query = select(CertificateRow).where(
             CertificateRow.party == party, CertificateRow.state.in_(("issued", "suspended"))
         )
-        rows = list(uow.session.scalars(query.order_by(CertificateRow.serial).limit(MAX_AT_ONCE)))
+        rows = list(uow.session.scalars(query.order_by(CertificateRow.serial).limit(MAX_AT_ONCE + 1)))
+        _require_few(len(rows))
         if not rows:
             raise NotFound("the party has no certificate to revoke", party=party[:64])
         for row in rows:
@@ -237,6 +237,11 @@ def _own_or_any(session: Session, fingerprint: str, actor: Actor) -> Certificate
     if row is None:
         raise Forbidden("only a registrar changes certificates of others", role="registrar")
     return row
+
+
+def _require_few(count: int) -> None:
+    if count > MAX_AT_ONCE:
+        raise LimitExceeded("too many certificates at once", limit=MAX_AT_ONCE)
 
 
 def _require_alone(row: CertificateRow) -> None:

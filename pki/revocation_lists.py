@@ -39,8 +39,13 @@ class Revoked:
 
 
 def crl_profile(issuer: str) -> CrlProfile:
-    """How long the lists of that authority live; one that is not named in the table issues to people."""
-    return CRLS.get(issuer, CRLS["intermediate"])
+    """How long the lists of that authority live: of a root longer than of one that issues to people."""
+    return CRLS["root" if is_root(issuer) else "intermediate"]
+
+
+def is_root(issuer: str) -> bool:
+    """Whether the short name is a root's: ``root``, or ``root-2`` after a change of its key."""
+    return issuer.partition("-")[0] == "root"
 
 
 def build_crl(

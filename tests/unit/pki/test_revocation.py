@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from kernel.database import read_only
 from kernel.errors import DomainError, Forbidden, MalformedInput, NotFound, WrongState
 from pki.algorithms import fingerprint_of
 from pki.errors import CertificateRevoked, OwnProposal, ProposalNeeded
-from pki.orm import RevocationRow
+from pki.orm import CertificateRow, RevocationRow
 from pki.registry import find_certificate, serial_text
 from pki.revocation import KNOWN_WITHIN, Verdict, revoke_certificates, revoke_party
 from pki.revocation_proposals import (
@@ -31,6 +32,7 @@ from tests.support.registry import REGISTRAR, STRANGER, Office, Person
 from tests.support.revocation import (
     SECOND,
     list_at,
+    number_of,
     open_office,
     parsed,
     person,
@@ -269,6 +271,26 @@ def test_all_of_a_party_in_one_go(office: Office) -> None:
     assert _recorded(office, other)[0] == "issued"
     with pytest.raises(NotFound):
         revoke_party("IR-1", Verdict("superseded"), **use)
+
+
+def test_at_the_same_time(office: Office) -> None:
+    """Revocations that come together follow one another: each has a number of its own, and none is lost."""
+    certificates = [person(office, f"IR-{n}") for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        changes = list(pool.map(lambda each: revoke(office, each), certificates))
+    assert len({number_of(change.lists[0]) for change in changes}) == len(certificates)
+    assert set(reasons_of(list_at(office))) == {each.serial_number for each in certificates}
+
+
+def test_an_issuer_that_is_not_here(office: Office) -> None:
+    """What another authority issued cannot be revoked by this one, and nothing is written."""
+    certificate = person(office)
+    with office.unit_of_work() as uow:
+        uow.session.get_one(CertificateRow, serial_text(certificate.serial_number)).issuer = "elsewhere"
+        uow.commit()
+    with pytest.raises(NotFound, match="authority"):
+        revoke(office, certificate)
+    assert _recorded(office, certificate)[0] == "issued"
 
 
 def test_time_stamp_serials(office: Office) -> None:
