@@ -44,8 +44,8 @@ def test_revocations_and_newest_lists_are_taken_over(engine: Engine) -> None:
             values = {"serial": serial, "state": state, "at": _AT, "revoked_at": at, "reason": reason}
             connection.execute(_CERTIFICATE, values)
         for issuer, number in (("root", 1), ("intermediate", 8), ("intermediate", 9)):
-            values = {"issuer": issuer, "number": number, "der": b"%d" % number * 80, "at": _AT}
-            connection.execute(_LIST, values)
+            kept = {"issuer": issuer, "number": number, "der": b"%d" % number * 80, "at": _AT}
+            connection.execute(_LIST, kept)
 
     runner.migrate(engine)
 
