@@ -30,6 +30,7 @@ PUBLIC = {
     "fetchCrlPart",
     "fetchAuthorityCertificate",
     "timestamp",
+    "timestampBy",
     "listTenders",
     "showTender",
     "showKeySet",

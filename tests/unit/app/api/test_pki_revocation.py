@@ -108,10 +108,11 @@ def test_lists_can_be_cached(container: Container, client: TestClient) -> None:
     assert client.get("/pki/crl/intermediate/full.crl").status_code == 422
 
 
-def test_a_shard_where_the_certificate_says(folder: Path, tmp_path: Path) -> None:
+def test_a_shard_where_the_certificate_says(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With shards in the settings, a new certificate names one, and that is published and exported there."""
-    settings = folder / "mohr.toml"
-    settings.write_text(settings.read_text("utf-8") + "\n[pki]\ncrl_shards = 4\n", "utf-8")
+    monkeypatch.setenv("MOHR_PKI__CRL_SHARDS", "4")
     with _serving(folder) as (container, client):
         registrar = registrar_of(container, client)
         certificate = enrol(registrar, tmp_path, "IR-2", "bidder").signer.certificate
