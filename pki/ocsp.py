@@ -123,12 +123,16 @@ class OcspResponder:
             self._take_in(revision, changed, responder)
             self._looked_at = started
 
+    def is_renewal_due(self) -> bool:
+        """Whether the last batch was ``LOOK_SECONDS`` ago."""
+        return not 0 <= self._timer() - self._renewed_at < LOOK_SECONDS
+
     def renew(self) -> int:
         """Sign anew, in one batch, the oldest of the kept answers past half of their time; says how many.
 
-        Does nothing within ``LOOK_SECONDS`` of the last time, so it may be called after any answer.
+        Does nothing unless ``is_renewal_due``, so it may be called after any answer.
         """
-        if 0 <= self._timer() - self._renewed_at < LOOK_SECONDS:
+        if not self.is_renewal_due():
             return 0
         self._renewed_at = self._timer()
         revision = self._revision
@@ -154,10 +158,7 @@ class OcspResponder:
             self._responder, self._revision = responder, revision
 
     def _signed(self, question: Question) -> Answer:
-        with read_only(self._sessions) as session:
-            # In one snapshot: what is newer than this revision is newer than these statuses.
-            revision = newest_revision(session)
-            statuses = [self._status(session, asked) for asked in question.asked]
+        revision, statuses = self._statuses(question)
         asked, status = question.asked[0], statuses[0]
         if len(statuses) == 1 and question.nonce is None and status is not UNKNOWN:
             issuer = self._issuers[asked.issuer]
@@ -166,10 +167,17 @@ class OcspResponder:
         pairs = [(each.cert_id, status) for each, status in zip(question.asked, statuses, strict=True)]
         return self._sign(list(dict.fromkeys(issuers)), pairs, question.nonce)
 
-    def _status(self, session: Session, asked: Asked) -> Status:
-        kept = self._kept.get(asked.cert_id)
-        if kept is not None:
-            return kept.status
+    def _statuses(self, question: Question) -> tuple[int | None, list[Status]]:
+        """With the revision that they are of: what is newer may say otherwise."""
+        revision = self._revision
+        kept = [self._kept.get(asked.cert_id) for asked in question.asked]
+        if all(kept):
+            return revision, [each.status for each in kept if each is not None]
+        with read_only(self._sessions) as session:
+            revision = newest_revision(session)
+            return revision, [self._recorded(session, asked) for asked in question.asked]
+
+    def _recorded(self, session: Session, asked: Asked) -> Status:
         issuer = self._issuers.get(asked.issuer)
         if issuer is None or not 0 < asked.serial < 1 << _MAX_SERIAL_BITS:
             return UNKNOWN

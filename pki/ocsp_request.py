@@ -74,7 +74,10 @@ def read_question(der: bytes) -> Question:
 
 
 def make_question(
-    asked: list[tuple[x509.Certificate, x509.Certificate]], *, digest: str = "sha256", nonce: bytes | None = None
+    asked: list[tuple[x509.Certificate, x509.Certificate]],
+    *,
+    digest: str = "sha256",
+    nonce: bytes | None = None,
 ) -> bytes:
     """A request (DER) about pairs of certificate and issuer."""
     requests = [
@@ -136,9 +139,7 @@ def _nonce(extensions: list[Extension] | None) -> bytes | None:
     return value
 
 
-def _checked(
-    extensions: list[Extension] | None, *known: ObjectIdentifier
-) -> dict[ObjectIdentifier, bytes]:
+def _checked(extensions: list[Extension] | None, *known: ObjectIdentifier) -> dict[ObjectIdentifier, bytes]:
     if extensions is None:
         return {}
     if not 1 <= len(extensions) <= MAX_EXTENSIONS:
