@@ -23,10 +23,11 @@ from kernel.errors import DomainError, WrongState
 from pki.errors import KeyUnavailable
 from pki.installation import Authority
 from pki.instants import whole_second
-from pki.ocsp_answers import GOOD, UNKNOWN, Answer, KeptAnswer, KeptAnswers, Period, Status, sign_answer
 from pki.ocsp_asn1 import MALFORMED_REQUEST, TRY_LATER, UNAUTHORIZED, failure
+from pki.ocsp_kept import KeptAnswer, KeptAnswers
 from pki.ocsp_request import Asked, MalformedRequest, Question, all_digests, read_question
 from pki.ocsp_responders import Responder, load_responder
+from pki.ocsp_signing import GOOD, UNKNOWN, Answer, Period, Status, sign_answer
 from pki.orm import CertificateRow
 from pki.registry import serial_text
 from pki.status_changes import changes_since, newest_revision

@@ -94,14 +94,17 @@ class RevokedInfo:
     reason: Annotated[list[asn1.TLV] | None, asn1.Implicit(0)]
 
 
+CertStatus = (
+    Annotated[asn1.Variant[asn1.Null, Literal["good"]], asn1.Implicit(0)]
+    | Annotated[asn1.Variant[RevokedInfo, Literal["revoked"]], asn1.Implicit(1)]
+    | Annotated[asn1.Variant[asn1.Null, Literal["unknown"]], asn1.Implicit(2)]
+)
+
+
 @asn1.sequence
 class SingleResponse:
     cert_id: CertId
-    status: (
-        Annotated[asn1.Variant[asn1.Null, Literal["good"]], asn1.Implicit(0)]
-        | Annotated[asn1.Variant[RevokedInfo, Literal["revoked"]], asn1.Implicit(1)]
-        | Annotated[asn1.Variant[asn1.Null, Literal["unknown"]], asn1.Implicit(2)]
-    )
+    status: CertStatus
     this_update: asn1.GeneralizedTime
     next_update: Annotated[asn1.GeneralizedTime | None, asn1.Explicit(0)]
     extensions: Annotated[list[Extension] | None, asn1.Explicit(1)]

@@ -22,8 +22,11 @@ MAX_CERTIFICATES = 20
 MAX_EXTENSIONS = 16
 MAX_NONCE_BYTES = 128
 # SHA-1 tells issuers apart here and protects nothing (RFC 5019 §2.1.1 demands it).
-_DIGESTS = {ObjectIdentifier("1.3.14.3.2.26"): "sha1", **{oid: name for name, oid in DIGEST_OIDS.items()}}
-_OIDS = {name: oid for oid, name in _DIGESTS.items()}
+CERT_ID_DIGESTS = {
+    ObjectIdentifier("1.3.14.3.2.26"): "sha1",
+    **{oid: name for name, oid in DIGEST_OIDS.items()},
+}
+_OIDS = {name: oid for oid, name in CERT_ID_DIGESTS.items()}
 
 
 class MalformedRequest(ValueError):
@@ -120,7 +123,7 @@ def all_digests(issuer: x509.Certificate) -> list[IssuerDigests]:
 def _asked(request: SingleRequest) -> Asked:
     _checked(request.extensions)
     named = request.cert_id
-    if named.hash_algorithm.algorithm not in _DIGESTS:
+    if named.hash_algorithm.algorithm not in CERT_ID_DIGESTS:
         raise MalformedRequest("the digest of a CertID is not known")
     issuer = IssuerDigests(named.hash_algorithm.algorithm, named.issuer_name_hash, named.issuer_key_hash)
     return Asked(asn1.encode(named), issuer, named.serial_number)

@@ -22,8 +22,8 @@ from starlette.types import Receive, Scope, Send
 from app.api.problems import documented
 from app.container import Container
 from pki.ocsp import MALFORMED, OcspResponder
-from pki.ocsp_answers import Answer, Period
 from pki.ocsp_request import MAX_REQUEST_BYTES
+from pki.ocsp_signing import Answer, Period
 
 REQUEST_TYPE = "application/ocsp-request"
 RESPONSE_TYPE = "application/ocsp-response"
@@ -42,7 +42,7 @@ class OcspRoute(APIRoute):
     """A documented route that is answered without the framework between server and responder."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["method"] not in self.methods:
+        if scope["method"] not in (self.methods or ()):
             await super().handle(scope, receive, send)
             return
         container = cast(Container, scope["app"].state.container)

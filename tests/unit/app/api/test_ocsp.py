@@ -33,7 +33,7 @@ def post(client: TestClient, body: bytes) -> bytes:
     answered = client.post("/pki/ocsp", content=body, headers={"content-type": "application/ocsp-request"})
     assert (answered.status_code, answered.headers["content-type"]) == (200, TYPE)
     assert answered.headers["cache-control"] == "no-store"
-    return answered.content
+    return bytes(answered.content)
 
 
 def test_both_methods_give_one_answer(client: TestClient, container: Container) -> None:

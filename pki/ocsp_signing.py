@@ -1,16 +1,12 @@
-"""Signed OCSP answers: how one is made (RFC 6960 §4.2), and the memory of those that were made before.
-
-All answers of one issuer end in the same certificate, which is kept once. What is kept has an order by age, so that
-renewing and forgetting cost as much as there is to renew, not as much as is kept.
-"""
+"""Signing OCSP answers (RFC 6960 §4.2); no storage, no clock of its own."""
 
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -26,6 +22,7 @@ from pki.ocsp_asn1 import (
     SUCCESSFUL,
     BasicResponse,
     CertId,
+    CertStatus,
     Extension,
     OcspResponse,
     ResponseBytes,
@@ -52,6 +49,8 @@ class Status:
 
 
 GOOD, UNKNOWN = Status("good"), Status("unknown")
+_GOOD: Variant[asn1.Null, Literal["good"]] = Variant(asn1.Null(), "good")
+_UNKNOWN: Variant[asn1.Null, Literal["unknown"]] = Variant(asn1.Null(), "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +79,6 @@ class Answer:
     @property
     def body(self) -> bytes:
         return self.head + self.tail
-
-
-@dataclass(slots=True)
-class KeptAnswer:
-    """``asked``: whether anybody wanted it since it was signed."""
-
-    answer: Answer
-    status: Status
-    serial: int
-    issuer: str
-    period: Period
-    asked: bool = False
 
 
 def sign_answer(
@@ -135,68 +122,6 @@ def key_hash_of(key: PrivateKey) -> bytes:
     return hashlib.sha1(key_bits(spki), usedforsecurity=False).digest()
 
 
-class KeptAnswers:
-    """Answers by CertID (DER), at most ``limit``; the longest signed go first. Safe for threads."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: dict[bytes, KeptAnswer] = {}
-        self._by_serial: dict[int, tuple[bytes, ...]] = {}
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, cert_id: bytes) -> KeptAnswer | None:
-        return self._kept.get(cert_id)
-
-    def put(self, cert_id: bytes, kept: KeptAnswer) -> None:
-        with self._lock:
-            self._forget(cert_id)
-            while len(self._kept) >= self._limit:
-                self._forget(next(iter(self._kept)))
-            self._kept[cert_id] = kept
-            self._by_serial[kept.serial] = (*self._by_serial.get(kept.serial, ()), cert_id)
-
-    def forget_serial(self, serial: int) -> None:
-        with self._lock:
-            for cert_id in self._by_serial.get(serial, ()):
-                self._forget(cert_id)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._kept.clear()
-            self._by_serial.clear()
-
-    def take_due(self, now: datetime, at_most: int) -> list[tuple[bytes, KeptAnswer]]:
-        """Those to be signed anew, oldest first; those that nobody asked for are forgotten instead."""
-        found: list[tuple[bytes, KeptAnswer]] = []
-        with self._lock:
-            for cert_id in list(_first(self._kept, at_most)):
-                kept = self._kept[cert_id]
-                if not kept.period.is_due(now):
-                    break
-                if kept.asked:
-                    found.append((cert_id, kept))
-                else:
-                    self._forget(cert_id)
-        return found
-
-    def _forget(self, cert_id: bytes) -> None:
-        kept = self._kept.pop(cert_id, None)
-        if kept is None:
-            return
-        others = tuple(each for each in self._by_serial[kept.serial] if each != cert_id)
-        if others:
-            self._by_serial[kept.serial] = others
-        else:
-            del self._by_serial[kept.serial]
-
-
-def _first(kept: dict[bytes, KeptAnswer], at_most: int) -> list[bytes]:
-    return [cert_id for cert_id, _ in zip(kept, range(at_most), strict=False)]
-
-
 def _single(cert_id: bytes, status: Status, period: Period) -> SingleResponse:
     return SingleResponse(
         cert_id=asn1.decode(CertId, cert_id),
@@ -207,17 +132,16 @@ def _single(cert_id: bytes, status: Status, period: Period) -> SingleResponse:
     )
 
 
-def _choice(status: Status) -> Variant[asn1.Null, str] | Variant[RevokedInfo, str]:
+def _choice(status: Status) -> CertStatus:
     if status.revoked_at is None:
-        return Variant(asn1.Null(), status.kind)
+        return _GOOD if status.kind == "good" else _UNKNOWN
     number = REASON_NUMBERS[status.reason]
-    return Variant(
-        RevokedInfo(
-            revoked_at=asn1.GeneralizedTime(status.revoked_at.replace(microsecond=0)),
-            reason=[enumerated(number)] if number else None,
-        ),
-        status.kind,
+    info = RevokedInfo(
+        revoked_at=asn1.GeneralizedTime(status.revoked_at.replace(microsecond=0)),
+        reason=[enumerated(number)] if number else None,
     )
+    revoked: Variant[RevokedInfo, Literal["revoked"]] = Variant(info, "revoked")
+    return revoked
 
 
 def _signed(key: PrivateKey, data: bytes) -> tuple[asn1.SignatureAlgorithm, bytes]:
