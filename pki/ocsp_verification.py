@@ -200,11 +200,7 @@ def _check_dates(
 ) -> None:
     lives = signer.not_valid_before_utc <= at <= signer.not_valid_after_utc  # (5)
     lives = lives and issuer.not_valid_before_utc <= at <= issuer.not_valid_after_utc
-    if (
-        not lives
-        or not status.this_update - skew <= at < status.next_update
-        or status.produced_at - skew > at
-    ):
+    if not lives or not status.this_update - skew <= at < status.next_update:
         raise RevocationUnknown("the OCSP answer does not hold at that time")
 
 
