@@ -13,6 +13,8 @@ from bench.envelopes import envelope_figures
 from bench.figure import Result, take
 from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
+from bench.pki_ocsp import NAMES as OCSP_NAMES
+from bench.pki_ocsp import ocsp_figures
 from bench.replay import replay_figure
 from bench.scene import Scene
 
@@ -25,6 +27,7 @@ NAMES = (
     "submission.commit.sqlite",
     "submission.commit.postgresql",
     *TIMESTAMPS,
+    *OCSP_NAMES,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -82,6 +85,11 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
                 timestamp_figure(name, Path(place), _ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
+    if any(name in chosen for name in OCSP_NAMES):
+        with tempfile.TemporaryDirectory(dir=folder) as place, ocsp_figures(Path(place)) as figures:
+            for figure in figures:
+                if figure.name in chosen:
+                    yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 
