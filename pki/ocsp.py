@@ -25,7 +25,7 @@ from pki.installation import Authority
 from pki.instants import whole_second
 from pki.ocsp_asn1 import MALFORMED_REQUEST, TRY_LATER, UNAUTHORIZED, failure
 from pki.ocsp_kept import KeptAnswer, KeptAnswers
-from pki.ocsp_request import Asked, MalformedRequest, Question, all_digests, read_question
+from pki.ocsp_request import Asked, MalformedRequest, Question, all_digests, bare_cert_id, read_question
 from pki.ocsp_responders import Responder, load_responder
 from pki.ocsp_signing import GOOD, UNKNOWN, Answer, Period, Status, sign_answer
 from pki.orm import CertificateRow
@@ -81,14 +81,16 @@ class OcspResponder:
 
     def at_once(self, request: bytes) -> Answer | None:
         """The answer, if it needs neither the database nor a signature; None when ``respond`` has to be asked."""
-        try:
-            question = read_question(request)
-        except MalformedRequest:
-            return MALFORMED
-        if question.nonce is not None or len(question.asked) != 1 or not self._is_fresh():
-            return None
-        kept = self._kept.get(question.asked[0].cert_id)
-        if kept is None or not kept.period.holds(self._clock.now()):
+        kept = self._kept.get(bare_cert_id(request))
+        if kept is None:
+            try:
+                question = read_question(request)
+            except MalformedRequest:
+                return MALFORMED
+            if question.nonce is not None or len(question.asked) != 1:
+                return None
+            kept = self._kept.get(question.asked[0].cert_id)
+        if kept is None or not self._is_fresh() or not kept.period.holds(self._clock.now()):
             return None
         kept.asked = True
         return kept.answer

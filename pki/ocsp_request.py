@@ -21,6 +21,8 @@ MAX_REQUEST_BYTES = 16 * 1024
 MAX_CERTIFICATES = 20
 MAX_EXTENSIONS = 16
 MAX_NONCE_BYTES = 128
+# Four SEQUENCEs, one in the other, each with one octet of length.
+_FRAMES, _LONG_FORM = 8, 130
 # SHA-1 tells issuers apart here and protects nothing (RFC 5019 §2.1.1 demands it).
 CERT_ID_DIGESTS = {
     ObjectIdentifier("1.3.14.3.2.26"): "sha1",
@@ -74,6 +76,18 @@ def read_question(der: bytes) -> Question:
     if not 1 <= len(tbs.requests) <= MAX_CERTIFICATES:
         raise MalformedRequest("a request asks about 1 to 20 certificates")
     return Question(tuple(_asked(each) for each in tbs.requests), _nonce(tbs.extensions))
+
+
+def bare_cert_id(der: bytes) -> bytes:
+    """The CertID of a request that holds nothing else, by its position; empty for any other request.
+
+    If these bytes are a CertID then ``der`` is a request about it alone, because all of its frames are compared.
+    """
+    left = len(der)
+    if not _FRAMES < left < _LONG_FORM:
+        return b""
+    frames = bytes((0x30, left - 2, 0x30, left - 4, 0x30, left - 6, 0x30, left - 8))
+    return der[_FRAMES:] if der.startswith(frames) else b""
 
 
 def make_question(

@@ -35,8 +35,8 @@ ROUTERS = (
     health.router,
     auth.router,
     identity.router,
-    ocsp.router,
     pki.router,
+    ocsp.router,
     pki_revocation.router,
     pki_publication.router,
     timestamping.router,
@@ -87,8 +87,11 @@ def describe(limits: LimitSettings | None = None) -> FastAPI:
         redoc_url=None,
         separate_input_output_schemas=False,
     )
+    # In front and not nested: finding a route among all others takes longer than an answer that is ready.
+    app.router.routes.extend(ocsp.router.routes)
     for router in ROUTERS:
-        app.include_router(router)
+        if router is not ocsp.router:
+            app.include_router(router)
     install_problems(app)
     app.add_middleware(Limits, limits=limits or LimitSettings())
 

@@ -103,19 +103,17 @@ async def _answer(ocsp: OcspResponder, request: bytes | None) -> Answer:
 
 async def _body(receive: Receive) -> tuple[bytes | None, bool]:
     """What was sent and whether that is all; None when it is too long, or the client went away."""
-    parts, length = [], 0
+    body = b""
     while True:
         message = await receive()
         if message["type"] != "http.request":
             return None, False
-        part = message.get("body", b"")
         more = message.get("more_body", False)
-        length += len(part)
-        if length > MAX_REQUEST_BYTES:
+        body += message.get("body", b"")
+        if len(body) > MAX_REQUEST_BYTES:
             return None, not more
-        parts.append(part)
         if not more:
-            return b"".join(parts), True
+            return body, True
 
 
 def _from_path(path: str) -> bytes | None:

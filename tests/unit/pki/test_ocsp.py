@@ -221,6 +221,7 @@ def test_bad_requests_are_malformed(lone: Office) -> None:
     """Each rule of a request is enforced, and what may be there is not refused."""
     responder = make_responder(lone, Seconds())
     whole = raw_question(lone)
+    assert responder.respond(whole) is responder.at_once(whole)
     nonce = nonce_of(asn1.encode(b"n" * 16))
     name = asn1.tlv(b"\x82\x01a")
     bad = {
