@@ -19,13 +19,21 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import Clock, parse_utc
 from kernel.database import read_only
-from kernel.errors import DomainError, WrongState
+from kernel.errors import DomainError, Unavailable, WrongState
 from pki.errors import KeyUnavailable
-from pki.installation import Authority
+from pki.installation import Authority, Issuer
 from pki.instants import whole_second
 from pki.ocsp_asn1 import MALFORMED_REQUEST, TRY_LATER, UNAUTHORIZED, failure
 from pki.ocsp_kept import KeptAnswer, KeptAnswers
-from pki.ocsp_request import Asked, MalformedRequest, Question, all_digests, bare_cert_id, read_question
+from pki.ocsp_request import (
+    Asked,
+    IssuerDigests,
+    MalformedRequest,
+    Question,
+    all_digests,
+    bare_cert_id,
+    read_question,
+)
 from pki.ocsp_responders import Responder, load_responder
 from pki.ocsp_signing import GOOD, UNKNOWN, Answer, Period, Status, sign_answer
 from pki.orm import CertificateRow
@@ -62,15 +70,13 @@ class OcspResponder:
         self._clock = clock
         self._life = life
         self._timer = timer
-        self._issuers = {
-            digests: issuer.name
-            for issuer in authority.issuers
-            for digests in all_digests(issuer.certificate)
-        }
+        self._known: tuple[Issuer, ...] = ()
+        self._issuers: dict[IssuerDigests, str] = {}
         self._kept = KeptAnswers(max_answers)
         self._responder: Responder | None = None
         self._revision: int | None = None
         self._looked_at: float | None = None
+        self._failed_at: float | None = None
         self._renewed_at = timer()
         self._looking, self._changing = threading.Lock(), threading.Lock()
 
@@ -101,10 +107,10 @@ class OcspResponder:
             question = read_question(request)
         except MalformedRequest:
             return MALFORMED
-        if not any(asked.issuer in self._issuers for asked in question.asked):
-            return NOT_OURS
         try:
             self.look()
+            if not any(asked.issuer in self._issuers for asked in question.asked):
+                return NOT_OURS
             return self.at_once(request) or self._signed(question)
         except Exception as error:
             # RFC 6960 §2.3: whatever is wrong in here, the client may ask again, and learns nothing of it.
@@ -113,22 +119,35 @@ class OcspResponder:
             return LATER
 
     def look(self) -> None:
-        """Take in what changed in the database, unless that was done within ``LOOK_SECONDS``."""
+        """Take in what changed in the database, unless that was done within ``LOOK_SECONDS``.
+
+        Raises Unavailable at once when that failed as lately: whoever waited does not wait again.
+        """
         with self._looking:
             if self._is_fresh():
                 return
+            if self._is_recent(self._failed_at):
+                raise Unavailable("the last look at the statuses failed a moment ago")
             started = self._timer()
-            with read_only(self._sessions) as session:
-                revision, changed = self._changes(session)
-                responder = self._responder
-                if responder is None or changed is None or changed:
-                    responder = load_responder(session, self._authority)
-            self._take_in(revision, changed, responder)
+            try:
+                self._look()
+            except Exception:
+                self._failed_at = self._timer()
+                raise
             self._looked_at = started
+
+    def _look(self) -> None:
+        self._learn_issuers()
+        with read_only(self._sessions) as session:
+            revision, changed = self._changes(session)
+            responder = self._responder
+            if responder is None or changed is None or changed:
+                responder = load_responder(session, self._authority)
+        self._take_in(revision, changed, responder)
 
     def is_renewal_due(self) -> bool:
         """Whether the last batch was ``LOOK_SECONDS`` ago."""
-        return not 0 <= self._timer() - self._renewed_at < LOOK_SECONDS
+        return not self._is_recent(self._renewed_at)
 
     def renew(self) -> int:
         """Sign anew, in one batch, the oldest of the kept answers past half of their time; says how many.
@@ -144,8 +163,21 @@ class OcspResponder:
             self._sign_and_keep(cert_id, kept.serial, kept.issuer, kept.status, revision)
         return len(due)
 
+    def _learn_issuers(self) -> None:
+        """The authorities as they are now: one may come to a running server."""
+        known = self._authority.issuers
+        if known != self._known:
+            self._issuers = {
+                digests: issuer.name for issuer in known for digests in all_digests(issuer.certificate)
+            }
+            self._known = known
+            self._kept.clear()
+
     def _is_fresh(self) -> bool:
-        return self._looked_at is not None and 0 <= self._timer() - self._looked_at < LOOK_SECONDS
+        return self._is_recent(self._looked_at)
+
+    def _is_recent(self, instant: float | None) -> bool:
+        return instant is not None and 0 <= self._timer() - instant < LOOK_SECONDS
 
     def _changes(self, session: Session) -> tuple[int, frozenset[int] | None]:
         if self._revision is None:

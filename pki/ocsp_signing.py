@@ -70,11 +70,15 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """``head + tail`` is the DER of an OCSPResponse; ``period`` is None where nobody may keep it."""
+    """``head + tail`` is the DER of an OCSPResponse; ``period`` is None where nobody may keep it.
+
+    ``kinds`` are those of the statuses it tells, to be counted; ``refused`` for an error.
+    """
 
     head: bytes
     tail: bytes = b""
     period: Period | None = None
+    kinds: tuple[str, ...] = ("refused",)
 
     @property
     def body(self) -> bytes:
@@ -113,7 +117,8 @@ def sign_answer(
     body = asn1.encode(OcspResponse(status=enumerated(SUCCESSFUL), response=response))
     # The certificates stand last in every frame around them.
     tail = certificates[-1]
-    return Answer(body[: -len(tail)], tail, period if shared else None)
+    kinds = tuple(status.kind for _, status in statuses)
+    return Answer(body[: -len(tail)], tail, period if shared else None, kinds)
 
 
 def key_hash_of(key: PrivateKey) -> bytes:

@@ -12,6 +12,7 @@ from sqlalchemy import update
 
 from kernel.clock import Clock
 from kernel.database import make_engine, make_sessions
+from kernel.errors import DatabaseUnavailable, Unavailable
 from pki import asn1
 from pki.ocsp import LATER, MALFORMED, NOT_OURS, OcspResponder
 from pki.ocsp_asn1 import OcspRequest, RequestSignature
@@ -29,6 +30,7 @@ from tests.support.ocsp import (
     nonce_of,
     pair,
     raw_question,
+    renew,
     revoke,
     strange,
 )
@@ -279,6 +281,20 @@ def test_trouble_inside_is_try_later(tmp_path: Path) -> None:
     broken = make_engine(f"sqlite:///{tmp_path / 'nowhere'}")
     lost = OcspResponder(ready.authority, make_sessions(broken), ready.clock, timer=timer)
     assert lost.respond(make_question([pair(ready, "tsa")])) is LATER
+    assert lost.respond(make_question([pair(ready, "tsa")])) is LATER
+    renew(office)
+    assert responder.respond(asked) is LATER
+    timer.pass_look()
+    with pytest.raises(Unavailable, match="a moment ago"):
+        failed_twice(lost)
+    assert ask(responder, office, "tsa").kind == "unknown"
     for each in (office, ready):
         each.close()
     broken.dispose()
+
+
+def failed_twice(responder: OcspResponder) -> None:
+    """The first look asks the database and fails, the second fails without asking it."""
+    with pytest.raises(DatabaseUnavailable):
+        responder.look()
+    responder.look()
