@@ -73,11 +73,6 @@ class Authority:
         return self._keys
 
     @property
-    def keys(self) -> KeyStore:
-        """Where the keys of this installation are kept."""
-        return self._keys
-
-    @property
     def chain(self) -> tuple[x509.Certificate, ...]:
         """The intermediates that go into every signature."""
         return (self.intermediate.certificate,)
