@@ -84,6 +84,17 @@ class LogSettings(Part):
     interval_seconds: float = Field(0.05, gt=0, le=60)
 
 
+class OcspSettings(Part):
+    """From thisUpdate to nextUpdate; how long a cache may keep an answer to GET; how many answers a process keeps.
+
+    An answer is signed anew at half of its life. What a cache keeps is how late a revocation may reach who asks it.
+    """
+
+    answer_life_seconds: int = Field(3600, ge=60, le=7 * 24 * 3600)
+    cache_seconds: int = Field(60, ge=0, le=24 * 3600)
+    max_answers: int = Field(100_000, ge=1, le=10_000_000)
+
+
 class WorkerSettings(Part):
     """How often the timed steps look for work, and how long a stop may take."""
 
@@ -217,6 +228,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
     workers: WorkerSettings = WorkerSettings()
+    ocsp: OcspSettings = OcspSettings()
     witness: WitnessSettings = WitnessSettings()
     custodian: CustodianSettings = CustodianSettings()
     publisher: PublisherSettings = PublisherSettings()

@@ -156,6 +156,8 @@ def _builder(
     if profile.extended_key_usage is not None:
         extended = x509.ExtendedKeyUsage([profile.extended_key_usage])
         builder = builder.add_extension(extended, critical=profile.extended_critical)
+    if profile.never_checked:
+        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     if profile is ROOT:
         return builder

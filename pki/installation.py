@@ -70,6 +70,11 @@ class Authority:
         self.tsa_rsa = self._signer(TSA_RSA) if self._certificate_file(TSA_RSA).exists() else None
 
     @property
+    def keys(self) -> KeyProvider:
+        """Where the keys of this installation are kept."""
+        return self._keys
+
+    @property
     def chain(self) -> tuple[x509.Certificate, ...]:
         """The intermediates that go into every signature."""
         return (self.intermediate.certificate,)

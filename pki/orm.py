@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, Integer, LargeBinary, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import Any
 
-from kernel.database import Base, BigNumber
+from sqlalchemy import (
+    Connection,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    event,
+    inspect,
+    text,
+)
+from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, object_session
+
+from kernel.database import Base, BigNumber, lock_scope
+
+EVERY_SERIAL = ""
+_STATUS = ("state", "revoked_at", "reason")
 
 
 class CertificateRequestRow(Base):
@@ -119,3 +135,45 @@ class TimestampSerialRow(Base):
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     next_serial: Mapped[int] = mapped_column(BigNumber)
+
+
+class StatusChangeRow(Base):
+    """One change of a certificate's status; ``serial`` is ``EVERY_SERIAL`` where it is not known which."""
+
+    __tablename__ = "pki_status_changes"
+
+    revision: Mapped[int] = mapped_column(BigNumber, primary_key=True, autoincrement=False)
+    serial: Mapped[str] = mapped_column(String(40))
+
+
+def note_status_change(session: Session, serial: str) -> None:
+    """Record under the next revision that a status changed; one writer after the other, until the commit."""
+    lock_scope(session, "pki.status-changes")
+    session.connection().execute(
+        text(
+            "INSERT INTO pki_status_changes (revision, serial) "
+            "SELECT coalesce(max(revision), 0) + 1, :serial FROM pki_status_changes"
+        ),
+        {"serial": serial},
+    )
+
+
+def _after_update(_mapper: Any, _connection: Connection, row: CertificateRow) -> None:
+    attributes = inspect(row).attrs
+    if not any(attributes[name].history.has_changes() for name in _STATUS):
+        return
+    # Nobody keeps the status of what was only intended.
+    before = attributes["state"].history.deleted
+    session = object_session(row)
+    if session is not None and list(before or ()) != ["intended"]:
+        note_status_change(session, row.serial)
+
+
+def _after_many(executed: ORMExecuteState) -> None:
+    mapper = executed.bind_mapper
+    if executed.is_update and mapper is not None and mapper.class_ is CertificateRow:
+        note_status_change(executed.session, EVERY_SERIAL)
+
+
+event.listen(CertificateRow, "after_update", _after_update)
+event.listen(Session, "do_orm_execute", _after_many)

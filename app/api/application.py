@@ -16,6 +16,7 @@ from app.api import (
     log,
     minutes,
     ocds,
+    ocsp,
     opened_files,
     openings,
     pki,
@@ -36,6 +37,7 @@ ROUTERS = (
     auth.router,
     identity.router,
     pki.router,
+    ocsp.router,
     pki_revocation.router,
     pki_lists.router,
     pki_publication.router,
@@ -57,7 +59,7 @@ TAGS = {
     "health": "Whether the server serves",
     "auth": "Signing in by certificate",
     "identity": "Parties and their roles",
-    "pki": "Certificates, revocation, time stamps",
+    "pki": "Certificates, revocation, OCSP, time stamps",
     "tenders": "From draft to notice, closing list and end",
     "submissions": "A bidder's way in",
     "openings": "The commission's sessions, decisions and award",
@@ -87,8 +89,11 @@ def describe(limits: LimitSettings | None = None) -> FastAPI:
         redoc_url=None,
         separate_input_output_schemas=False,
     )
+    # In front and not nested: finding a route among all others takes longer than an answer that is ready.
+    app.router.routes.extend(ocsp.router.routes)
     for router in ROUTERS:
-        app.include_router(router)
+        if router is not ocsp.router:
+            app.include_router(router)
     install_problems(app)
     app.add_middleware(Limits, limits=limits or LimitSettings())
 
