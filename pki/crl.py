@@ -1,7 +1,7 @@
-"""A revocation list as read by a verifier (RFC 5280 §5): full, direct, DER, with a number and an end.
+"""A revocation list as read by a verifier (RFC 5280 §5): direct, DER, with a number and an end.
 
-Delta, indirect and partitioned lists carry critical extensions; any critical extension makes a list unusable
-here.
+A delta list adds to a full one and never stands for it. Indirect and partitioned lists carry critical extensions;
+any critical extension but the mark of a delta makes a list unusable here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pki.algorithms import AlgorithmRefused, fingerprint_of, public_key_of
 from pki.errors import RevocationUnknown
 
 MAX_CRL_BYTES = 64 << 20
+REMOVED = "removeFromCRL"
+"""The reason in a delta that lifts what the full list says (RFC 5280 §5.3.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Revocation:
 
 @dataclass
 class RevocationList:
-    """``key`` tells the issuing key apart: the issuer's name and key identifier."""
+    """``key`` tells the issuing key apart: the issuer's name and key identifier. ``base``: of a delta, else None."""
 
     der: bytes
     key: bytes
@@ -39,12 +41,13 @@ class RevocationList:
     this_update: datetime
     next_update: datetime
     parsed: x509.CertificateRevocationList
+    base: int | None = None
     _entries: dict[int, Revocation] | None = None
     _signed_by: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, der: bytes) -> RevocationList:
-        """Raises RevocationUnknown on anything but a full list with number, key identifier and end."""
+        """Raises RevocationUnknown on anything but a full or delta list with number, key identifier and end."""
         if len(der) > MAX_CRL_BYTES:
             raise LimitExceeded("the revocation list is too long", limit_bytes=MAX_CRL_BYTES)
         try:
@@ -53,14 +56,19 @@ class RevocationList:
             parsed = x509.load_der_x509_crl(der)
             number = parsed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
             identifier = parsed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-            critical = any(extension.critical for extension in parsed.extensions)
+            base = _base_of(parsed)
+            critical = any(
+                extension.critical
+                for extension in parsed.extensions
+                if not isinstance(extension.value, x509.DeltaCRLIndicator)
+            )
             key = parsed.issuer.public_bytes() + (identifier.key_identifier or b"")
             this_update, next_update = parsed.last_update_utc, parsed.next_update_utc
         except Exception as error:  # InvalidVersion and ExtensionNotFound, for two, are no ValueErrors.
             raise RevocationUnknown("the revocation list can't be read") from error
         if critical or next_update is None:
-            raise RevocationUnknown("only full revocation lists with a next update are used")
-        return cls(der, key, number, this_update, next_update, parsed)
+            raise RevocationUnknown("only full and delta revocation lists with a next update are used")
+        return cls(der, key, number, this_update, next_update, parsed, base)
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -77,6 +85,10 @@ class RevocationList:
         if other is None or (self.number, self.this_update) > (other.number, other.this_update):
             return self
         return other
+
+    def adds_to(self, full: RevocationList) -> bool:
+        """Whether this delta may be read on top of that list (RFC 5280 §5.2.4)."""
+        return self.base is not None and self.base <= full.number < self.number
 
     def is_signed_by(self, issuer: x509.Certificate) -> bool:
         """Whether the key of ``issuer``, which must be allowed to sign lists, signed this one."""
@@ -97,6 +109,13 @@ class RevocationList:
             return usage.crl_sign and self.parsed.is_signature_valid(public_key_of(issuer))
         except (ValueError, TypeError, AlgorithmRefused, UnsupportedAlgorithm, x509.ExtensionNotFound):
             return False
+
+
+def _base_of(parsed: x509.CertificateRevocationList) -> int | None:
+    try:
+        return parsed.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number
+    except x509.ExtensionNotFound:
+        return None
 
 
 def _revocation(entry: x509.RevokedCertificate) -> Revocation:

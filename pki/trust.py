@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from kernel.clock import format_utc
 from pki.algorithms import fingerprint_of
-from pki.crl import Revocation, RevocationList
+from pki.crl import REMOVED, Revocation, RevocationList
 from pki.errors import CertificateExpired, CertificateRevoked, CertificateUntrusted, RevocationUnknown
 from pki.names import party_of
 from pki.path_validation import find_path
@@ -69,13 +69,14 @@ class TrustStore:
         self.intermediates = tuple(intermediates)
         self.max_crl_age = max_crl_age
         self._lists: dict[bytes, RevocationList] = {}
+        self._deltas: dict[bytes, RevocationList] = {}
         self._paths: OrderedDict[tuple[str, Usage], ValidatedCertificate] = OrderedDict()
         self._lock = threading.Lock()
         for crl in crls:
             self.add_crl(crl)
 
     def add_crl(self, der: bytes) -> None:
-        """Keep the newest list of each issuer; raises RevocationUnknown if it is unreadable or forged.
+        """Keep the newest full and delta list of each issuer; raises RevocationUnknown if unreadable or forged.
 
         The signature of a list of an authority that is not known yet is checked when it is first used in a
         path.
@@ -84,12 +85,13 @@ class TrustStore:
         for known in (*self.roots, *self.intermediates):
             if RevocationList.key_for(known) == parsed.key and not parsed.is_signed_by(known):
                 raise RevocationUnknown("the revocation list is not signed by its issuer")
+        kept = self._lists if parsed.base is None else self._deltas
         with self._lock:
-            self._lists[parsed.key] = parsed.newer_of(self._lists.get(parsed.key))
+            kept[parsed.key] = parsed.newer_of(kept.get(parsed.key))
 
     def crls(self) -> list[bytes]:
         """The lists in use, as they came."""
-        return [item.der for item in list(self._lists.values())]
+        return [item.der for item in (*self._lists.values(), *self._deltas.values())]
 
     def validate(
         self,
@@ -105,15 +107,24 @@ class TrustStore:
         Raises CertificateUntrusted, CertificateExpired, CertificateRevoked or RevocationUnknown.
         """
         validated = self._path(certificate, extra, at, usage)
-        for item in validated.path:
+        self.check_path(validated.path, at, usage, revocation=revocation)
+        return validated
+
+    def check_path(
+        self,
+        path: Sequence[x509.Certificate],
+        at: datetime,
+        usage: Usage,
+        *,
+        revocation: Revocations = "at",
+    ) -> None:
+        """Steps (3) and (4) for a valid path, root first; raises as ``validate`` does."""
+        for item in path:
             _check_dates(item, at)
-        for issuer, subject in zip(validated.path, validated.path[1:], strict=False):
+        for issuer, subject in zip(path, path[1:], strict=False):
             found = self._revocation(issuer, subject, at)
             if found is not None:
-                _judge_revocation(
-                    found, subject, at, usage if subject is validated.path[-1] else None, revocation
-                )
-        return validated
+                _judge_revocation(found, subject, at, usage if subject is path[-1] else None, revocation)
 
     def _path(
         self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime, usage: Usage
@@ -139,7 +150,7 @@ class TrustStore:
     def _revocation(
         self, issuer: x509.Certificate, subject: x509.Certificate, at: datetime
     ) -> Revocation | None:
-        # (4) RFC 5280 §6.3.3 for full lists signed by the issuer of the certificate itself.
+        # (4) RFC 5280 §6.3.3 for lists signed by the issuer of the certificate itself.
         found = self._lists.get(RevocationList.key_for(issuer))
         if found is None or not found.is_signed_by(issuer):
             raise RevocationUnknown("no revocation list of the issuer is at hand")
@@ -148,6 +159,12 @@ class TrustStore:
             ends = min(ends, found.this_update + self.max_crl_age)
         if at > ends:
             raise RevocationUnknown("the revocation list is stale", next_update=format_utc(ends))
+        # The full list answers for the instant. A delta may be old: it is still later news than the full list.
+        delta = self._deltas.get(found.key)
+        if delta is not None and delta.adds_to(found) and delta.is_signed_by(issuer):
+            later = delta.find(subject.serial_number)
+            if later is not None:
+                return None if later.reason == REMOVED else later
         return found.find(subject.serial_number)
 
 
