@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from cryptography import x509
@@ -121,7 +122,7 @@ class TrustStore:
         """Steps (3) and (4) for a valid path, root first; raises as ``validate`` does."""
         for item in path:
             _check_dates(item, at)
-        for issuer, subject in zip(path, path[1:], strict=False):
+        for issuer, subject in pairwise(path):
             found = self._revocation(issuer, subject, at)
             if found is not None:
                 _judge_revocation(found, subject, at, usage if subject is path[-1] else None, revocation)
