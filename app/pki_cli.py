@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-COMMANDS: tuple[click.Command, ...] = ()
+from app.pki_commands.audit import audit
+
+COMMANDS: tuple[click.Command, ...] = (audit,)
 
 
 @click.group("pki")

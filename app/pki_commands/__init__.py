@@ -1,0 +1,1 @@
+"""Commands of ``mohr pki``, each in a module of its own."""
