@@ -104,7 +104,7 @@ def trusted(record: AuthorityRecord, log: Log, anchors: Anchors) -> tuple[Author
     roots = {each.fingerprint for each in record.certificates}
     if sha256_hex(der_of(anchors.root)) not in roots:
         unread.append(Finding("root-not-pinned", "root", "the pinned root is none of this authority's"))
-    notes = []
+    notes: list[str] = []
     try:
         size = _verified_size(log, anchors)
     except DomainError as refusal:
@@ -162,7 +162,8 @@ def _lists(session: Session) -> Iterator[ListRecord]:
 
 def _log(session: Session) -> Log:
     query = select(LogEntryRow.log_index, LogEntryRow.entry).order_by(LogEntryRow.log_index, LogEntryRow.id)
-    placed, waiting = [], []
+    placed: list[bytes] = []
+    waiting: list[bytes] = []
     for index, entry in session.execute(query.execution_options(yield_per=_PER_READ)):
         (waiting if index is None else placed).append(entry)
     newest = newest_cosigned(session)

@@ -43,6 +43,7 @@ class Container:
     subscriptions: tuple[Subscription, ...]
     office: Office
     desk: Desk
+    metrics_token: str | None = None
 
     def unit_of_work(self) -> SqlUnitOfWork:
         """A fresh unit of work, used once."""

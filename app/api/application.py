@@ -14,6 +14,7 @@ from app.api import (
     health,
     identity,
     log,
+    metrics,
     minutes,
     ocds,
     opened_files,
@@ -21,21 +22,27 @@ from app.api import (
     pki,
     pki_publication,
     pki_revocation,
+    pki_status,
     submissions,
     tenders,
     timestamping,
 )
+from app.api.head import HeadOfPublished
 from app.api.limits import Limits
+from app.api.measured import Measured
 from app.api.problems import MEDIA_TYPE, install_problems
 from app.container import Container
+from app.meters import Meters
 from app.settings import LimitSettings
 
 ROUTERS = (
     health.router,
+    metrics.router,
     auth.router,
     identity.router,
     pki.router,
     pki_revocation.router,
+    pki_status.router,
     pki_publication.router,
     timestamping.router,
     tenders.router,
@@ -53,6 +60,7 @@ DESCRIPTION = (
 )
 TAGS = {
     "health": "Whether the server serves",
+    "metrics": "Figures for those who watch it",
     "auth": "Signing in by certificate",
     "identity": "Parties and their roles",
     "pki": "Certificates, revocation, time stamps",
@@ -70,6 +78,8 @@ def create_app(container: Container) -> FastAPI:
     """The application over a wired container; it starts no thread and opens nothing by itself."""
     app = describe(container.settings.limits)
     app.state.container = container
+    app.state.meters = Meters()
+    app.add_middleware(Measured, meters=app.state.meters)
     return app
 
 
@@ -88,6 +98,7 @@ def describe(limits: LimitSettings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install_problems(app)
+    app.add_middleware(HeadOfPublished)
     app.add_middleware(Limits, limits=limits or LimitSettings())
 
     def openapi() -> dict[str, Any]:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, Field
 
 from app.api.bodies import Strict
 from app.api.desk import CurrentActor, CurrentContainer
 from app.api.problems import documented
+from app.api.published import CRL_SECONDS, CRL_TYPE, IssuerName, published
 from kernel.canonical import to_base64
 from kernel.database import read_only
 from pki.revocation import current_crl, revoke_certificate
 
 router = APIRouter(tags=["pki"])
 
-AuthorityName = Annotated[str, Path(pattern="^(root|intermediate)$", description="the authority")]
 Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the certificate's DER")]
 
 
@@ -60,11 +60,12 @@ def post_revoke(
     operation_id="fetchCrl",
     responses={
         **documented(404, 422, 503),
-        200: {"content": {"application/pkix-crl": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {"content": {CRL_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
     },
     response_class=Response,
 )
-def get_crl(name: AuthorityName, container: CurrentContainer) -> Response:
+def get_crl(name: IssuerName, request: Request, container: CurrentContainer) -> Response:
     """The newest revocation list of an authority (DER), where certificates say it is."""
     with read_only(container.sessions) as session:
-        return Response(current_crl(session, name), media_type="application/pkix-crl")
+        der = current_crl(session, name)
+    return published(request, der, CRL_TYPE, CRL_SECONDS)

@@ -6,9 +6,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.api.desk import CurrentContainer
+from app.api.measured import CurrentMeters
 from app.api.problems import documented
 from kernel.errors import LimitExceeded
+from pki.errors import TimestampInvalid
 from pki.timestamp import MAX_REQUEST_BYTES as MAX_TIMESTAMP_REQUEST_BYTES
+from pki.timestamp import token_of_response
 
 router = APIRouter(tags=["pki"])
 
@@ -31,7 +34,7 @@ REPLY_TYPE = "application/timestamp-reply"
     },
     response_class=Response,
 )
-async def post_timestamp(request: Request, container: CurrentContainer) -> Response:
+async def post_timestamp(request: Request, container: CurrentContainer, meters: CurrentMeters) -> Response:
     """Stamp a digest with the time (RFC 3161 §3.4); refusals are inside the reply, as the protocol has it."""
     query = bytearray()
     async for part in request.stream():
@@ -39,4 +42,14 @@ async def post_timestamp(request: Request, container: CurrentContainer) -> Respo
         if len(query) > MAX_TIMESTAMP_REQUEST_BYTES:
             raise LimitExceeded("a query is short", limit_bytes=MAX_TIMESTAMP_REQUEST_BYTES)
     reply = await run_in_threadpool(container.tsa.respond, bytes(query))
+    meters.timestamp(granted=is_granted(reply))
     return Response(reply, media_type=REPLY_TYPE)
+
+
+def is_granted(reply: bytes) -> bool:
+    """Whether a reply holds a token."""
+    try:
+        token_of_response(reply)
+    except TimestampInvalid:
+        return False
+    return True

@@ -64,14 +64,13 @@ def audit(
                 source = read_source(session, build_clock(settings).now())
         finally:
             engine.dispose()
-    record, notes = record_of(source), []
+    record = record_of(source)
+    notes = ["the log was not held against pinned keys: name them by --trust"]
     if anchors_file is not None:
         try:
             record, notes = trusted(record, source.log, Anchors.parse(anchors_file.read_bytes()))
         except Finding as finding:
             raise click.UsageError(str(finding)) from finding
-    else:
-        notes = ["the log was not held against pinned keys: name them by --trust"]
     report = replace(audit_authority(record), notes=tuple(notes))
     if target is not None:
         write_folder(source, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -84,9 +84,7 @@ def _check_issuer(where: str, certificate: x509.Certificate, issuers: _Issuers) 
         yield Finding("certificate-outlives-issuer", where, "it is valid for longer than who issued it")
 
 
-def _check_serials(
-    certificates: Iterator[x509.Certificate | None] | Sequence[x509.Certificate | None],
-) -> Iterator[Finding]:
+def _check_serials(certificates: Iterable[x509.Certificate | None]) -> Iterator[Finding]:
     used = Counter(
         (each.issuer.public_bytes(), each.serial_number) for each in certificates if each is not None
     )
@@ -106,7 +104,7 @@ def _parse(row: CertificateRecord) -> x509.Certificate | None:
         return None
 
 
-def _issuers(certificates: Iterator[x509.Certificate | None]) -> _Issuers:
+def _issuers(certificates: Iterable[x509.Certificate | None]) -> _Issuers:
     found: defaultdict[bytes, list[x509.Certificate]] = defaultdict(list)
     for each in certificates:
         if each is not None and _is_authority(each):
