@@ -156,7 +156,10 @@ def _certificates(session: Session) -> Iterator[CertificateRecord]:
 
 def _lists(session: Session) -> Iterator[ListRecord]:
     row = RevocationListRow
-    for each in session.execute(select(row.issuer, row.number, row.der).order_by(row.issuer, row.number)):
+    query = (
+        select(row.issuer, row.number, row.der).where(row.der.is_not(None)).order_by(row.issuer, row.number)
+    )
+    for each in session.execute(query):
         yield ListRecord(*each)
 
 

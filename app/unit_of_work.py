@@ -134,6 +134,8 @@ class SqlUnitOfWork:
     ) -> bytes:
         payload = canonical_bytes(event)
         self._fact = event["type"].split(".")[-2]
+        if event["type"].startswith(_CHAINED):
+            self._acts.append(payload)
         if len(payload) > MAX_ENTRY_BYTES:
             raise LimitExceeded(
                 "an event is below 65,535 bytes: it names documents by their digest",
@@ -151,8 +153,6 @@ class SqlUnitOfWork:
             names_digest=digest,
         )
         append(self.session, row)
-        if event["type"].startswith(_CHAINED):
-            self._acts.append(payload)
         return payload
 
     def _received_at(self, data: dict[str, Any]) -> str:

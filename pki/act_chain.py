@@ -59,7 +59,7 @@ def act_of(event: bytes, number: int, previous: str) -> Act:
         number=number,
         event=content["id"],
         type=content["type"],
-        actor=_actor_of(content["data"]),
+        actor=actor_of(content["data"]),
         subject=content["subject"],
         time=content["time"],
         digest=sha256_hex(event),
@@ -108,7 +108,8 @@ def _missing(first: int, last: int) -> str:
     return f"act {first}" if first == last else f"acts {first} to {last}"
 
 
-def _actor_of(data: Mapping[str, Any]) -> str:
+def actor_of(data: Mapping[str, Any]) -> str:
+    """Who acted, as the event's data says; empty if it does not."""
     for name in ACTOR_FIELDS:
         value = data.get(name)
         if isinstance(value, str) and 0 < len(value) <= _MAX_ACTOR:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pki.act_chain import Act, Finding, check_chain
+from pki.act_chain import Act, Finding, actor_of, check_chain
 from pki.audit.record import AuthorityRecord, EventRecord
+
+_ENTERING = ("-entered", "-applied")
 
 
 def check_acts(record: AuthorityRecord) -> Iterator[Finding]:
@@ -37,12 +39,13 @@ def check_approvals(record: AuthorityRecord) -> Iterator[Finding]:
     """Four eyes: nobody approves what he entered, whether one event names both or two events one each."""
     entered: dict[str, str] = {}
     for event in record.events:
-        actor = event.data.get("actor")
-        if event.fact.endswith("-entered"):
-            entered[str(event.content["subject"])] = str(event.data.get("entered_by", actor))
-        enterer = event.data.get("entered_by", entered.get(str(event.content["subject"])))
-        approver = event.data.get("approved_by", actor if event.fact.endswith("-approved") else None)
-        if approver is not None and approver == enterer:
+        subject, actor = str(event.content["subject"]), actor_of(event.data)
+        if event.fact.endswith(_ENTERING):
+            entered[subject] = actor
+        if not event.fact.endswith("-approved"):
+            continue
+        enterer = str(event.data.get("entered_by", entered.get(subject, "")))
+        if enterer and str(event.data.get("approved_by", actor)) == enterer:
             yield Finding("four-eyes-broken", _about(event), "who approved it had entered it")
 
 

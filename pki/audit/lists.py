@@ -20,6 +20,7 @@ _AFTERWARDS = {
 _OFF = frozenset({"revoked", "suspended"})
 # What tells lists of one authority apart, in the events that announce them.
 _SCOPE_FIELDS = ("kind", "delta", "shard", "scope")
+_DELTA = b"delta"
 # A list says when it was made in whole seconds.
 _WHOLE_SECOND = timedelta(seconds=1)
 
@@ -65,7 +66,7 @@ def check_lists(record: AuthorityRecord) -> Iterator[Finding]:
 
 
 class _Listed:
-    """The serial numbers on the newest list of each scope of each authority; deltas say nothing by themselves."""
+    """The serial numbers on the newest list of each scope of each authority."""
 
     def __init__(self, record: AuthorityRecord) -> None:
         self._newest: dict[tuple[str, bytes], tuple[ListRecord, x509.CertificateRevocationList]] = {}
@@ -91,7 +92,9 @@ class _Listed:
     def check_others(self, record: AuthorityRecord) -> Iterator[Finding]:
         """Nothing is listed that is not revoked, and nobody waits for a list that is overdue."""
         states = {int(row.serial, 16): row.state for row in record.certificates}
-        for (issuer, _), (each, parsed) in self._newest.items():
+        for (issuer, scope), (each, parsed) in self._newest.items():
+            if scope == _DELTA:
+                continue  # it rests on a full list and is judged with that
             where = f"list {each.number} of {issuer}"
             for entry in parsed:
                 if states.get(entry.serial_number) not in _OFF and not _may_be_lifted(states, entry):
@@ -135,18 +138,18 @@ def _may_be_lifted(states: Mapping[int, str], entry: x509.RevokedCertificate) ->
 
 
 def _parse(each: ListRecord) -> x509.CertificateRevocationList | None:
-    """None for a delta, and for what cannot be read, which no event will match."""
+    """None for what cannot be read, which no event will match."""
     try:
         parsed = x509.load_der_x509_crl(each.der)
-        parsed.extensions.get_extension_for_class(x509.DeltaCRLIndicator)
-    except x509.ExtensionNotFound:
-        return parsed
+        _scope_of(parsed)
     except ValueError:
         return None
-    return None
+    return parsed
 
 
 def _scope_of(parsed: x509.CertificateRevocationList) -> bytes:
+    if any(extension.oid == x509.DeltaCRLIndicator.oid for extension in parsed.extensions):
+        return _DELTA
     try:
         return parsed.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value.public_bytes()
     except x509.ExtensionNotFound:

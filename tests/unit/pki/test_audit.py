@@ -21,7 +21,9 @@ from kernel.ids import new_id
 from pki.act_chain import FIRST, act_of
 from pki.acts import ANCHOR_EVERY, ActRow, recorded_acts
 from pki.algorithms import der_of
+from pki.audit.acts import check_approvals
 from pki.audit.auditor import AuthorityReport, audit_authority
+from pki.audit.record import AuthorityRecord, EventRecord
 from pki.authority import make_request
 from pki.names import Subject
 from pki.registry import EnterRequest, RecordedCertificate, enter_request, issue_request, record_authority
@@ -349,3 +351,24 @@ def _table(engine: Engine) -> Iterator[None]:
 
 def _der(recorded: RecordedCertificate) -> bytes:
     return der_of(recorded.certificate)
+
+
+def test_who_enters_does_not_approve() -> None:
+    """An approval by the party that applied is named, one by somebody else is not, whatever else happened."""
+    applied = _event("certificate-applied", "request-1", by="IR-1")
+    other = _event("certificate-approved", "request-1", by="IR-2")
+    same = _event("certificate-approved", "request-1", by="IR-1")
+    own = _event("ceremony-approved", "ceremony-1", entered_by="IR-3", approved_by="IR-3")
+
+    def named(*events: EventRecord) -> list[str]:
+        record = AuthorityRecord((), events, (), (), frozenset(), {}, START)
+        return [finding.where for finding in check_approvals(record)]
+
+    assert named(applied, other) == []
+    assert named(applied, same, own) == [f"certificate-approved {same.id}", f"ceremony-approved {own.id}"]
+
+
+def _event(fact: str, subject: str, **data: str) -> EventRecord:
+    content = {"id": new_id(), "type": f"ir.tehran.pki.{fact}.v1", "subject": subject, "data": data}
+    payload = canonical_bytes({**content, "time": "2026-11-24T08:00:00.000000Z", "sequence": 1})
+    return EventRecord(payload, "00" * 32)
