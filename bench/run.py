@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
+from bench.pki_chain import chain_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
 
@@ -22,10 +23,13 @@ NAMES = (
     "envelope.open",
     "submission.commit.sqlite",
     "submission.commit.postgresql",
+    "pki.chain.sqlite",
+    "pki.chain.postgresql",
     "demo.replay",
 )
 _ROUNDS = 200
 _REPLAYS = 1
+_CHAIN_ROUNDS = 40
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -70,6 +74,13 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
             with (
                 tempfile.TemporaryDirectory(dir=folder) as place,
                 commit_figure(backend, Path(place), scene, _ROUNDS) as figure,
+            ):
+                yield take(figure, quick=quick)
+    for backend in ("sqlite", "postgresql"):
+        if f"pki.chain.{backend}" in chosen:
+            with (
+                tempfile.TemporaryDirectory(dir=folder) as place,
+                chain_figure(backend, Path(place), _CHAIN_ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
     if "demo.replay" in chosen:
