@@ -14,6 +14,8 @@ from pki.algorithms import PrivateKey, certificate_hash
 from pki.instants import whole_second
 from pki.profiles import CRLS, CrlProfile
 
+LIFTED = "removeFromCRL"
+
 
 @dataclass(frozen=True, slots=True)
 class Revoked:

@@ -27,7 +27,7 @@ from app.api import (
     tenders,
     timestamping,
 )
-from app.api.head import HeadOfPublished
+from app.api.published_places import PublishedPlaces
 from app.api.limits import Limits
 from app.api.measured import Measured
 from app.api.problems import MEDIA_TYPE, install_problems
@@ -40,9 +40,9 @@ ROUTERS = (
     metrics.router,
     auth.router,
     identity.router,
+    pki_status.router,
     pki.router,
     pki_revocation.router,
-    pki_status.router,
     pki_publication.router,
     timestamping.router,
     tenders.router,
@@ -98,7 +98,7 @@ def describe(limits: LimitSettings | None = None) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     install_problems(app)
-    app.add_middleware(HeadOfPublished)
+    app.add_middleware(PublishedPlaces)
     app.add_middleware(Limits, limits=limits or LimitSettings())
 
     def openapi() -> dict[str, Any]:

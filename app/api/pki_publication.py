@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from app.api.desk import CurrentContainer
 from app.api.pki import chain_of, pem_text
 from app.api.problems import documented
-from app.api.published import CERTIFICATE_SECONDS, CERTIFICATE_TYPE, IssuerName, published
+from app.api.published import CERTIFICATE_SECONDS, CERTIFICATE_TYPE, published
 from kernel.canonical import to_base64
 from pki.algorithms import der_of
 
 router = APIRouter(tags=["pki"])
+
+AuthorityName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,15}$", description="the authority")]
 
 
 class TrustAnswer(BaseModel):
@@ -51,7 +55,7 @@ def get_trust(container: CurrentContainer) -> TrustAnswer:
     },
     response_class=Response,
 )
-def get_ca(name: IssuerName, request: Request, container: CurrentContainer) -> Response:
+def get_ca(name: AuthorityName, request: Request, container: CurrentContainer) -> Response:
     """An authority's certificate (DER), where certificates say it is."""
     der = der_of(container.authority.issuer(name).certificate)
     return published(request, der, CERTIFICATE_TYPE, CERTIFICATE_SECONDS)

@@ -10,13 +10,14 @@ from pydantic import BaseModel, Field
 from app.api.bodies import Strict
 from app.api.desk import CurrentActor, CurrentContainer
 from app.api.problems import documented
-from app.api.published import CRL_SECONDS, CRL_TYPE, IssuerName, published
+from app.api.published import CRL_SECONDS, CRL_TYPE, published
 from kernel.canonical import to_base64
 from kernel.database import read_only
 from pki.revocation import current_crl, revoke_certificate
 
 router = APIRouter(tags=["pki"])
 
+AuthorityName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,15}$", description="the authority")]
 Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the certificate's DER")]
 
 
@@ -64,7 +65,7 @@ def post_revoke(
     },
     response_class=Response,
 )
-def get_crl(name: IssuerName, request: Request, container: CurrentContainer) -> Response:
+def get_crl(name: AuthorityName, request: Request, container: CurrentContainer) -> Response:
     """The newest revocation list of an authority (DER), where certificates say it is."""
     with read_only(container.sessions) as session:
         der = current_crl(session, name)

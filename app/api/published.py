@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
 
-from fastapi import Path, Request, Response
+from fastapi import Request, Response
 
 from kernel.canonical import sha256_hex
 
@@ -18,8 +17,6 @@ CRL_SECONDS = 30
 _MAX_TAGS = 2048
 _TAG = re.compile(r'(?:W/)?"([^"]*)"')
 
-IssuerName = Annotated[str, Path(pattern=r"^[a-z][a-z0-9-]{0,15}$", description="the authority")]
-
 
 def published(request: Request, body: bytes, media_type: str, seconds: int) -> Response:
     """The answer with tag and lifetime, or 304 without a body for who has these bytes already."""
@@ -27,7 +24,6 @@ def published(request: Request, body: bytes, media_type: str, seconds: int) -> R
     headers = {
         "ETag": f'"{tag}"',
         "Cache-Control": f"public, max-age={seconds}",
-        "X-Content-Type-Options": "nosniff",
     }
     if _has(request.headers.get("if-none-match", ""), tag):
         return Response(status_code=304, headers=headers)

@@ -1,1 +1,1 @@
-"""Commands of ``mohr pki``, each in a module of its own."""
+"""The commands of ``mohr pki``, one module for each part of the authority."""
