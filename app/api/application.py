@@ -27,10 +27,10 @@ from app.api import (
     tenders,
     timestamping,
 )
-from app.api.published_places import PublishedPlaces
 from app.api.limits import Limits
 from app.api.measured import Measured
 from app.api.problems import MEDIA_TYPE, install_problems
+from app.api.published_places import PublishedPlaces
 from app.container import Container
 from app.meters import Meters
 from app.settings import LimitSettings
