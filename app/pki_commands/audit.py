@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from app.cli import folder_option, json_option
-from pki.audit.auditor import AuthorityReport
+
+if TYPE_CHECKING:
+    from app.authority_record import Source
+    from pki.audit.auditor import AuthorityReport
+    from pki.audit.record import AuthorityRecord
 
 
 @click.command("audit")
@@ -45,36 +49,52 @@ def audit(
 
     Exit 0: all of it agrees; 1: something is off, and each thing is named; 2: it could not be checked.
     """
-    from app.authority_record import read_source, record_of, trusted
-    from app.authority_record_folder import read_folder, write_folder
-    from app.bootstrap import build_clock, database_url
-    from app.settings import load_settings
-    from audit.evidence import Anchors
-    from audit.report import Finding
-    from kernel.database import make_engine, make_sessions, read_only
+    from app.authority_record_folder import write_folder
     from pki.audit.auditor import audit_authority
 
-    if source_folder is not None:
-        source = read_folder(source_folder)
-    else:
-        settings = load_settings(folder)
-        engine = make_engine(database_url(settings), statement_seconds=None)
-        try:
-            with read_only(make_sessions(engine)) as session:
-                source = read_source(session, build_clock(settings).now())
-        finally:
-            engine.dispose()
-    record = record_of(source)
-    notes = ["the log was not held against pinned keys: name them by --trust"]
-    if anchors_file is not None:
-        try:
-            record, notes = trusted(record, source.log, Anchors.parse(anchors_file.read_bytes()))
-        except Finding as finding:
-            raise click.UsageError(str(finding)) from finding
+    source = _from_database(folder) if source_folder is None else _from_folder(source_folder)
+    record, notes = _record(source, anchors_file)
     report = replace(audit_authority(record), notes=tuple(notes))
     if target is not None:
         write_folder(source, target)
     _print(report, as_json)
+
+
+def _from_folder(folder: Path) -> Source:
+    from app.authority_record_folder import read_folder
+
+    return read_folder(folder)
+
+
+def _from_database(folder: Path | None) -> Source:
+    """One snapshot; nothing is written."""
+    from app.authority_record import read_source
+    from app.bootstrap import build_clock, database_url
+    from app.settings import load_settings
+    from kernel.database import make_engine, make_sessions, read_only
+
+    settings = load_settings(folder)
+    engine = make_engine(database_url(settings), statement_seconds=None)
+    try:
+        with read_only(make_sessions(engine)) as session:
+            return read_source(session, build_clock(settings).now())
+    finally:
+        engine.dispose()
+
+
+def _record(source: Source, anchors_file: Path | None) -> tuple[AuthorityRecord, list[str]]:
+    """The record to audit, held against the anchors if there are any, and what is to be noted about that."""
+    from app.authority_record import record_of, trusted
+    from audit.evidence import Anchors
+    from audit.report import Finding
+
+    record = record_of(source)
+    if anchors_file is None:
+        return record, ["the log was not held against pinned keys: name them by --trust"]
+    try:
+        return trusted(record, source.log, Anchors.parse(anchors_file.read_bytes()))
+    except Finding as finding:
+        raise click.UsageError(str(finding)) from finding
 
 
 def _print(report: AuthorityReport, as_json: bool) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
@@ -19,7 +20,7 @@ from kernel.canonical import canonical_bytes, sha256_hex
 from kernel.clock import FixedClock
 from kernel.database import Base, make_engine, make_sessions, read_only
 from kernel.ids import new_id
-from pki.act_chain import FIRST, act_of
+from pki.act_chain import FIRST, act_of, check_chain
 from pki.acts import ANCHOR_EVERY, ActRow, recorded_acts
 from pki.algorithms import der_of
 from pki.audit.acts import check_approvals
@@ -183,6 +184,37 @@ def test_a_chain_that_was_made_anew_is_named(engine: Engine) -> None:
         connection.execute(insert(ActRow), [asdict(act)])
 
     assert _named(engine) == {("act-without-event", f"act {act.number}")}
+
+
+def test_an_act_put_in_between_is_named(engine: Engine) -> None:
+    """A forged act in the middle has no event, and every row behind it is not where its hash says."""
+    with read_only(make_sessions(engine)) as session:
+        acts = list(recorded_acts(session))
+    event = {"id": new_id(), "type": FACT, "subject": "x", "time": "2026-11-24T08:00:00.000000Z", "data": {}}
+    forged = act_of(canonical_bytes(event), 5, acts[3].hash)
+    _tamper(
+        engine,
+        "UPDATE pki_acts SET number = number + 1000 WHERE number >= 5",
+        "UPDATE pki_acts SET number = number - 999 WHERE number >= 1000",
+    )
+    with engine.begin() as connection:
+        connection.execute(insert(ActRow), [asdict(forged)])
+
+    moved = {("act-moved", f"act {number}") for number in range(6, len(acts) + 2)}
+    assert _named(engine) == {("act-without-event", "act 5"), *moved}
+
+
+def test_the_migration_makes_the_same_chain() -> None:
+    """What was recorded before there was a chain is chained as if there had been one."""
+    migration = importlib.import_module("app.migrations.versions.v0007_acts")
+    made, previous = [], FIRST
+    for number in range(1, 4):
+        event = _event("thing-done", f"thing-{number}", by="IR-1").payload
+        act = act_of(event, number, previous)
+        assert migration._row(event, number, previous) == asdict(act)
+        made.append(act)
+        previous = act.hash
+    assert list(check_chain(made)) == []
 
 
 def test_an_inserted_certificate_is_named(engine: Engine, record: Record) -> None:
