@@ -108,7 +108,13 @@ def build_container(settings: Settings) -> Container:
         subscriptions=subscriptions,
         office=build_office(settings, sessions, trust, clock),
         desk=_desk(settings, authority, sequencer, custodian, trust, sessions, clock),
+        metrics_token=_metrics_token(settings),
     )
+
+
+def _metrics_token(settings: Settings) -> str | None:
+    file = settings.metrics.token_file
+    return None if file is None else read_secret(settings, file, "metrics.token_file")
 
 
 def database_url(settings: Settings) -> str:

@@ -53,6 +53,7 @@ class Container:
     subscriptions: tuple[Subscription, ...]
     office: Office
     desk: Desk
+    metrics_token: str | None = None
 
     @property
     def tsa(self) -> TimeStampAuthority:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import click
 
 from app.pki_commands import lists, revocation
+from app.pki_commands.audit import audit
 from app.pki_commands.timestamps import rsa_timestamps
 
-COMMANDS: tuple[click.Command, ...] = (*revocation.COMMANDS, *lists.COMMANDS, rsa_timestamps)
+COMMANDS: tuple[click.Command, ...] = (*revocation.COMMANDS, *lists.COMMANDS, rsa_timestamps, audit)
 
 
 @click.group("pki")

@@ -207,6 +207,13 @@ class PublisherSettings(Part):
     policy_url: str | None = Field(None, pattern=r"^https?://\S{1,500}$")
 
 
+class MetricsSettings(Part):
+    """``/metrics``: on or off, and the token to read it with; without ``token_file`` it answers this machine only."""
+
+    enabled: bool = True
+    token_file: Path | None = None
+
+
 class Settings(BaseSettings):
     """All settings; built by ``load_settings`` and handed to ``app.bootstrap`` only."""
 
@@ -234,6 +241,7 @@ class Settings(BaseSettings):
     publisher: PublisherSettings = PublisherSettings()
     events: EventsSettings = EventsSettings()
     pki: PkiSettings = PkiSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -1,4 +1,7 @@
-"""The unit of work over SQL: state, outbox row and log entry become durable in one commit, or not at all."""
+"""The unit of work over SQL: state, outbox row and log entry become durable in one commit, or not at all.
+
+Events of the authority are chained as well (``pki.acts``), in the order in which they were recorded.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,14 @@ from kernel.failpoints import reach
 from kernel.held_writes import send_held
 from kernel.ids import new_id, new_secret
 from kernel.unit_of_work import Emitted, EmittedCommitment
+from pki.acts import CHAIN, CHAIN_ANCHORED, anchor_is_due, append_acts
 from schemas.events import check_event
 from transparency.commitment import commitment_entry, counter_commitment
 from transparency.log_store import MAX_ENTRY_BYTES, append_entry
 
 _PUBLIC_SCOPE = "events"
 _CONFIDENTIAL_SCOPE = "commitments"
+_CHAINED = "ir.tehran.pki."
 
 
 class SqlUnitOfWork:
@@ -33,6 +38,7 @@ class SqlUnitOfWork:
         self._clock = clock
         self._open = False
         self._fact = "nothing"
+        self._acts: list[bytes] = []
 
     def __enter__(self) -> Self:
         self.session = self._sessions()
@@ -96,11 +102,22 @@ class SqlUnitOfWork:
     def commit(self) -> None:
         """Make all of it durable. Called once, by the use case."""
         self._require_open()
-        reach(f"before.{self._fact}")
+        fact = self._fact
+        reach(f"before.{fact}")
+        self._record_acts()
         send_held(self.session)
         self.session.commit()
-        reach(f"after.{self._fact}")
+        reach(f"after.{fact}")
         self._open = False
+
+    def _record_acts(self) -> None:
+        if not self._acts:
+            return
+        added = len(self._acts)
+        head = append_acts(self.session, self._acts)
+        if anchor_is_due(head, added):
+            self.emit(CHAIN_ANCHORED, CHAIN, {"number": head.number, "head": head.hash})
+            append_acts(self.session, self._acts[added:])
 
     def _event(self, type_: str, subject: str, sequence: int, data: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -117,6 +134,8 @@ class SqlUnitOfWork:
     ) -> bytes:
         payload = canonical_bytes(event)
         self._fact = event["type"].split(".")[-2]
+        if event["type"].startswith(_CHAINED):
+            self._acts.append(payload)
         if len(payload) > MAX_ENTRY_BYTES:
             raise LimitExceeded(
                 "an event is below 65,535 bytes: it names documents by their digest",

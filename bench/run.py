@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
+from bench.pki_chain import chain_figure
 from bench.pki_crl import crl_figures
 from bench.pki_ocsp import NAMES as OCSP_NAMES
 from bench.pki_ocsp import ocsp_figures
@@ -32,10 +33,13 @@ NAMES = (
     "pki.crl_shard",
     "pki.crl_delta",
     *OCSP_NAMES,
+    "pki.chain.sqlite",
+    "pki.chain.postgresql",
     "demo.replay",
 )
 _ROUNDS = 200
 _REPLAYS = 1
+_CHAIN_ROUNDS = 40
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -96,6 +100,13 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
             for figure in figures:
                 if figure.name in chosen:
                     yield take(figure, quick=quick)
+    for backend in ("sqlite", "postgresql"):
+        if f"pki.chain.{backend}" in chosen:
+            with (
+                tempfile.TemporaryDirectory(dir=folder) as place,
+                chain_figure(backend, Path(place), _CHAIN_ROUNDS) as figure,
+            ):
+                yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from cryptography import x509
@@ -114,15 +115,24 @@ class TrustStore:
         Raises CertificateUntrusted, CertificateExpired, CertificateRevoked or RevocationUnknown.
         """
         validated = self._path(certificate, extra, at, usage)
-        for item in validated.path:
+        self.check_path(validated.path, at, usage, revocation=revocation)
+        return validated
+
+    def check_path(
+        self,
+        path: Sequence[x509.Certificate],
+        at: datetime,
+        usage: Usage,
+        *,
+        revocation: Revocations = "at",
+    ) -> None:
+        """Steps (3) and (4) for a valid path, root first; raises as ``validate`` does."""
+        for item in path:
             _check_dates(item, at)
-        for issuer, subject in zip(validated.path, validated.path[1:], strict=False):
+        for issuer, subject in pairwise(path):
             found = self._revocation(issuer, subject, at)
             if found is not None:
-                _judge_revocation(
-                    found, subject, at, usage if subject is validated.path[-1] else None, revocation
-                )
-        return validated
+                _judge_revocation(found, subject, at, usage if subject is path[-1] else None, revocation)
 
     def _path(
         self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime, usage: Usage

@@ -14,6 +14,7 @@ from app.api import (
     health,
     identity,
     log,
+    metrics,
     minutes,
     ocds,
     ocsp,
@@ -23,19 +24,25 @@ from app.api import (
     pki_lists,
     pki_publication,
     pki_revocation,
+    pki_status,
     submissions,
     tenders,
     timestamping,
 )
 from app.api.limits import Limits
+from app.api.measured import Measured
 from app.api.problems import MEDIA_TYPE, install_problems
+from app.api.published_places import PublishedPlaces
 from app.container import Container
+from app.meters import Meters
 from app.settings import LimitSettings
 
 ROUTERS = (
     health.router,
+    metrics.router,
     auth.router,
     identity.router,
+    pki_status.router,
     pki.router,
     ocsp.router,
     pki_revocation.router,
@@ -57,6 +64,7 @@ DESCRIPTION = (
 )
 TAGS = {
     "health": "Whether the server serves",
+    "metrics": "Figures for those who watch it",
     "auth": "Signing in by certificate",
     "identity": "Parties and their roles",
     "pki": "Certificates, revocation, OCSP, time stamps",
@@ -74,6 +82,8 @@ def create_app(container: Container) -> FastAPI:
     """The application over a wired container; it starts no thread and opens nothing by itself."""
     app = describe(container.settings.limits)
     app.state.container = container
+    app.state.meters = Meters()
+    app.add_middleware(Measured, meters=app.state.meters)
     return app
 
 
@@ -95,6 +105,7 @@ def describe(limits: LimitSettings | None = None) -> FastAPI:
         if router is not ocsp.router:
             app.include_router(router)
     install_problems(app)
+    app.add_middleware(PublishedPlaces)
     app.add_middleware(Limits, limits=limits or LimitSettings())
 
     def openapi() -> dict[str, Any]:

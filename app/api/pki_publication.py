@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from app.api.desk import CurrentContainer
 from app.api.pki import chain_of, pem_text
 from app.api.problems import documented
+from app.api.published import CERTIFICATE_SECONDS, CERTIFICATE_TYPE, published
 from kernel.canonical import to_base64
 from pki.algorithms import der_of
 
@@ -50,10 +51,11 @@ def get_trust(container: CurrentContainer) -> TrustAnswer:
     operation_id="fetchAuthorityCertificate",
     responses={
         **documented(404, 422, 503),
-        200: {"content": {"application/pkix-cert": {"schema": {"type": "string", "format": "binary"}}}},
+        200: {"content": {CERTIFICATE_TYPE: {"schema": {"type": "string", "format": "binary"}}}},
     },
     response_class=Response,
 )
-def get_ca(name: AuthorityName, container: CurrentContainer) -> Response:
+def get_ca(name: AuthorityName, request: Request, container: CurrentContainer) -> Response:
     """An authority's certificate (DER), where certificates say it is."""
-    return Response(der_of(container.authority.issuer(name).certificate), media_type="application/pkix-cert")
+    der = der_of(container.authority.issuer(name).certificate)
+    return published(request, der, CERTIFICATE_TYPE, CERTIFICATE_SECONDS)

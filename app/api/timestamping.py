@@ -8,10 +8,12 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from app.api.desk import CurrentContainer
+from app.api.measured import CurrentMeters
 from app.api.problems import documented
 from kernel.errors import LimitExceeded, NotFound
+from pki.errors import TimestampInvalid
 from pki.timestamp import MAX_REQUEST_BYTES as MAX_TIMESTAMP_REQUEST_BYTES
-from pki.timestamp import TimeStampAuthority
+from pki.timestamp import TimeStampAuthority, token_of_response
 
 router = APIRouter(tags=["pki"])
 
@@ -29,9 +31,9 @@ _REPLY: dict[int | str, dict[str, Any]] = {200: {"content": {REPLY_TYPE: _BINARY
     openapi_extra=_BODY,
     response_class=Response,
 )
-async def post_timestamp(request: Request, container: CurrentContainer) -> Response:
+async def post_timestamp(request: Request, container: CurrentContainer, meters: CurrentMeters) -> Response:
     """Stamp a digest with the time (RFC 3161 §3.4); refusals are inside the reply, as the protocol has it."""
-    return await _stamp(request, container.tsa)
+    return await _stamp(request, container.tsa, meters)
 
 
 @router.post(
@@ -42,19 +44,29 @@ async def post_timestamp(request: Request, container: CurrentContainer) -> Respo
     response_class=Response,
 )
 async def post_timestamp_by(
-    kind: Literal["ec", "rsa"], request: Request, container: CurrentContainer
+    kind: Literal["ec", "rsa"], request: Request, container: CurrentContainer, meters: CurrentMeters
 ) -> Response:
     """The same, signed by a key of that kind, if the installation has one."""
     if kind not in container.stampers:
         raise NotFound("no time stamps are signed here by such a key", kind=kind)
-    return await _stamp(request, container.stampers[kind])
+    return await _stamp(request, container.stampers[kind], meters)
 
 
-async def _stamp(request: Request, stamper: TimeStampAuthority) -> Response:
+async def _stamp(request: Request, stamper: TimeStampAuthority, meters: CurrentMeters) -> Response:
     query = bytearray()
     async for part in request.stream():
         query += part
         if len(query) > MAX_TIMESTAMP_REQUEST_BYTES:
             raise LimitExceeded("a query is short", limit_bytes=MAX_TIMESTAMP_REQUEST_BYTES)
     reply = await run_in_threadpool(stamper.respond, bytes(query))
+    meters.timestamp(granted=is_granted(reply))
     return Response(reply, media_type=REPLY_TYPE)
+
+
+def is_granted(reply: bytes) -> bool:
+    """Whether a reply holds a token."""
+    try:
+        token_of_response(reply)
+    except TimestampInvalid:
+        return False
+    return True

@@ -24,6 +24,7 @@ ROW_MODULES = (
     "events.outbox",
     "events.watch",
     "identity.adapters.orm",
+    "pki.acts",
     "pki.orm",
     "procurement.adapters.orm",
     "transparency.log_store",

@@ -21,6 +21,8 @@ UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 PUBLIC = {
     "health",
+    "showMetrics",
+    "showAuthorityPage",
     "giveChallenge",
     "signIn",
     "enterCertificateRequest",

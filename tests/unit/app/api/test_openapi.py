@@ -17,6 +17,8 @@ from app.cli import main
 METHODS = {"get", "put", "post", "delete", "patch"}
 OPEN = {
     "health",
+    "showMetrics",
+    "showAuthorityPage",
     "giveChallenge",
     "signIn",
     "enterCertificateRequest",
