@@ -1,0 +1,124 @@
+"""Judging a certificate before its issuer signs it: pkilint, in process (RFC 5280, ETSI EN 319 412-1 to -5).
+
+The one module that knows pkilint, which is loaded on first use (a second) and whose validators are built once
+for each set of rules. A certificate is judged whole each time: nothing is concluded from another one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
+
+from kernel.errors import MalformedInput
+from pki.algorithms import PrivateKey, der_of, key_kind
+from pki.errors import LintFailed
+from pki.profiles.model import LintChoice, LintRules
+
+_TYPES = {
+    "etsi-natural-person": "NCP_NATURAL_PERSON_CERTIFICATE",
+    "etsi-legal-person": "NCP_LEGAL_PERSON_CERTIFICATE",
+    "etsi-legal-person-web": "NCP_W_LEGAL_PERSON_FINAL_CERTIFICATE",
+    "etsi-qualified-natural-person": "QCP_N_QSCD_NON_EIDAS_FINAL_CERTIFICATE",
+}
+_ERRORS = frozenset({"ERROR", "FATAL"})
+_building = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``level``: FATAL, ERROR, WARNING, NOTICE, INFO or DEBUG; ``code`` as pkilint names it."""
+
+    level: str
+    code: str
+    message: str
+
+    @property
+    def is_error(self) -> bool:
+        return self.level in _ERRORS
+
+
+def check(certificate: x509.Certificate, choice: LintChoice, *, addressed: bool) -> tuple[Finding, ...]:
+    """What the linter says below the level of an error; raises LintFailed with the codes of the errors.
+
+    Without addresses of issuer and list (``addressed`` false) no certificate fits EN 319 412-2 §4.4.1, and it
+    is judged by RFC 5280 alone.
+    """
+    findings = lint(der_of(certificate), choice.rules if addressed else "pkix")
+    errors = [each for each in findings if each.is_error and each.code not in choice.accepted]
+    if errors:
+        raise LintFailed(
+            "the certificate would break a rule of its standard",
+            findings=[f"{each.code}: {each.message}"[:200] for each in errors[:20]],
+        )
+    return tuple(findings)
+
+
+def lint(der: bytes, rules: LintRules) -> list[Finding]:
+    """Every finding about a certificate, errors among them."""
+    with _building:
+        judge = _judge(rules)
+    return judge(der)
+
+
+def throwaway_key(like: PrivateKey) -> PrivateKey:
+    """A key of the kind and size of ``like`` that nobody trusts and no file ever holds, one for a process."""
+    size = like.key_size if isinstance(like, rsa.RSAPrivateKey) else 0
+    with _building:
+        return _throwaway(key_kind(like), size)
+
+
+@lru_cache(maxsize=8)
+def _throwaway(kind: str, bits: int) -> PrivateKey:
+    if kind == "RSA":
+        return rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    if kind == "Ed25519":
+        return ed25519.Ed25519PrivateKey.generate()
+    if kind == "ML-DSA-65":
+        return mldsa.MLDSA65PrivateKey.generate()
+    return ec.generate_private_key(ec.SECP384R1() if kind == "P-384" else ec.SECP256R1())
+
+
+@lru_cache(maxsize=8)
+def _judge(rules: LintRules) -> Callable[[bytes], list[Finding]]:
+    from pkilint import etsi, finding_filter, loader
+    from pkilint.etsi.etsi_constants import CertificateType
+    from pkilint.pkix import certificate, extension, name
+
+    if rules == "pkix":
+        decoding = certificate.create_decoding_validators(
+            name.ATTRIBUTE_TYPE_MAPPINGS, extension.EXTENSION_MAPPINGS
+        )
+        validators: list[Any] = [
+            certificate.create_issuer_validator_container([]),
+            certificate.create_validity_validator_container(),
+            certificate.create_subject_validator_container([]),
+            certificate.create_extensions_validator_container([]),
+            certificate.create_spki_validator_container([]),
+        ]
+        filters: list[Any] = []
+    else:
+        kind = CertificateType[_TYPES[rules]]
+        decoding = etsi.create_decoding_validators(kind)
+        validators = etsi.create_validators(kind)
+        filters = etsi.create_etsi_finding_filters(kind)
+    whole = certificate.create_pkix_certificate_validator_container(decoding, validators)
+
+    def judge(der: bytes) -> list[Finding]:
+        try:
+            document = loader.load_der_certificate(der)
+        except ValueError as error:
+            raise MalformedInput("the linter cannot read the certificate") from error
+        results, _ = finding_filter.filter_results(filters, whole.validate(document.root))
+        return [
+            Finding(item.finding.severity.name, item.finding.code, item.message or "")
+            for result in results
+            for item in result.finding_descriptions
+        ]
+
+    return judge
