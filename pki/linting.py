@@ -114,6 +114,7 @@ def _judge(rules: LintRules) -> Callable[[bytes], list[Finding]]:
             document = loader.load_der_certificate(der)
         except ValueError as error:
             raise MalformedInput("the linter cannot read the certificate") from error
+        _read_large_identifiers(document)
         results, _ = finding_filter.filter_results(filters, whole.validate(document.root))
         return [
             Finding(item.finding.severity.name, item.finding.code, item.message or "")
@@ -122,3 +123,33 @@ def _judge(rules: LintRules) -> Callable[[bytes], list[Finding]]:
         ]
 
     return judge
+
+
+def _read_large_identifiers(certificate: Any) -> None:
+    """Purposes and policies may stand below a UUID (ITU-T X.667 §7), where the linter's reader gives up.
+
+    Its reader takes arcs of 32 bits; the slower one behind it takes them all, and what it reads here the linter
+    judges like the rest. What that one cannot read either is left for the linter to report.
+    """
+    from pkilint import document
+    from pyasn1.codec.der.decoder import decode
+    from pyasn1.error import PyAsn1Error
+    from pyasn1_alt_modules import rfc5280
+
+    for oid, shape in (
+        (rfc5280.id_ce_extKeyUsage, rfc5280.ExtKeyUsageSyntax()),
+        (rfc5280.id_ce_certificatePolicies, rfc5280.CertificatePolicies()),
+    ):
+        found = certificate.get_extension_by_oid(oid)
+        if found is None:
+            continue
+        value = found[0].children["extnValue"]
+        try:
+            document.decode_substrate(certificate, value.pdu.asOctets(), shape, value)
+        except document.SubstrateDecodingFailedError:
+            try:
+                read, rest = decode(value.pdu.asOctets(), asn1Spec=shape)
+            except PyAsn1Error:
+                continue
+            if not rest:
+                document.create_and_append_node_from_pdu(certificate, read, value)
