@@ -27,6 +27,7 @@ from kernel.database import make_engine, make_sessions, read_only
 from kernel.errors import MalformedInput, NotFound
 from pki.installation import TSA_POLICY, Authority, open_authority
 from pki.keys import KeyStore
+from pki.profiles import adopt_profiles
 from pki.timestamp import TimeStampAuthority
 from pki.timestamp_serials import TimestampSerials
 from procurement.adapters.object_store import FileObjectStore
@@ -46,6 +47,8 @@ def build_container(settings: Settings) -> Container:
     """Open an installation. Raises NotFound, KeyUnavailable or MalformedInput when something of it is missing."""
     clock = build_clock(settings)
     passphrase = read_secret(settings, settings.passphrase_file, "passphrase_file")
+    if settings.pki.profiles_folder is not None:
+        adopt_profiles(settings.path(settings.pki.profiles_folder))
     authority = open_authority(settings.folder / "authority", passphrase)
     if authority.demo is not settings.demo:
         raise MalformedInput("demo in the settings contradicts the authority, which was made otherwise")

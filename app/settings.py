@@ -136,6 +136,12 @@ class EventsSettings(Part):
     kafka: KafkaSettings = KafkaSettings()
 
 
+class PkiSettings(Part):
+    """``profiles_folder``: certificate profiles (``*.toml``) that replace or add to those of this version."""
+
+    profiles_folder: Path | None = None
+
+
 class PublisherSettings(Part):
     """Who publishes: the organisation of the authority, and the publisher in OCDS."""
 
@@ -171,6 +177,7 @@ class Settings(BaseSettings):
     custodian: CustodianSettings = CustodianSettings()
     publisher: PublisherSettings = PublisherSettings()
     events: EventsSettings = EventsSettings()
+    pki: PkiSettings = PkiSettings()
 
     @classmethod
     def settings_customise_sources(

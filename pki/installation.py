@@ -19,13 +19,23 @@ from kernel.canonical import canonical_bytes, parse_canonical
 from kernel.clock import Clock
 from kernel.errors import Conflict, NotFound
 from pki.algorithms import PrivateKey, fingerprint_of
-from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, pem_of
+from pki.authority import (
+    Prepared,
+    build_intermediate,
+    build_root,
+    issue,
+    make_request,
+    new_serial,
+    pem_of,
+    prepare,
+)
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations
 from pki.names import DEMO_PREFIX, Subject
 from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
 from pki.revocation_lists import Revoked, build_crl
 from pki.signed_data import Signer
+from pki.variation import PLAIN, Variation
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
 _MARK = "authority.json"
@@ -81,11 +91,18 @@ class Authority:
                 return issuer
         raise NotFound("no such authority", name=name[:64])
 
-    def issue(
-        self, csr: bytes, profile: Profile, subject: Subject, *, serial: int, now: datetime
-    ) -> x509.Certificate:
-        """An end certificate of the intermediate; the caller keeps serial numbers unique and records it."""
-        return issue(
+    def prepare(
+        self,
+        csr: bytes | x509.CertificateSigningRequest,
+        profile: Profile,
+        subject: Subject,
+        *,
+        serial: int,
+        now: datetime,
+        variation: Variation = PLAIN,
+    ) -> Prepared:
+        """An end certificate of the intermediate, judged but not signed; the caller keeps serial numbers unique."""
+        return prepare(
             csr,
             profile,
             subject,
@@ -94,7 +111,14 @@ class Authority:
             serial=serial,
             now=now,
             locations=Locations.below(self.base_url, "intermediate"),
+            variation=variation,
         )
+
+    def issue(
+        self, csr: bytes, profile: Profile, subject: Subject, *, serial: int, now: datetime
+    ) -> x509.Certificate:
+        """As ``prepare``, and signed; the caller records it."""
+        return self.prepare(csr, profile, subject, serial=serial, now=now).sign()
 
     def crl(self, issuer: str, revoked: list[Revoked], number: int, now: datetime) -> bytes:
         """A revocation list of that authority."""
