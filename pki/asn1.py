@@ -7,6 +7,7 @@ RFC 5035 §3 (signing-certificate-v2), RFC 4055 §3.1 (PSS parameters), RFC 6211
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
 from cryptography import x509
@@ -193,9 +194,15 @@ class QcStatement:
 
 
 @asn1.sequence
-class QcStatementWithInfo:
+class QcStatementWithList:
     statement_id: ObjectIdentifier
-    info: asn1.TLV
+    info: list[asn1.TLV]
+
+
+@asn1.sequence
+class QcStatementWithNumber:
+    statement_id: ObjectIdentifier
+    info: int
 
 
 @asn1.sequence
@@ -204,6 +211,16 @@ class DisclosurePlace:
 
     url: asn1.IA5String
     language: asn1.PrintableString
+
+
+@asn1.sequence
+class _Several:
+    items: list[asn1.TLV]
+
+
+@asn1.sequence
+class _Single:
+    item: asn1.TLV
 
 
 @asn1.sequence
@@ -231,6 +248,12 @@ def decode(structure: type[Structure], data: bytes) -> Structure:
 def encode(value: object) -> bytes:
     """The DER of a structure of this module, or of a plain int, bytes, object identifier or set."""
     return asn1.encode_der(value)
+
+
+def encode_sequence(values: Sequence[object]) -> bytes:
+    """The DER of a SEQUENCE OF, whose elements ``encode`` takes."""
+    frame = asn1.encode_der(_Several(items=[tlv(encode(value)) for value in values]))
+    return asn1.encode_der(asn1.decode_der(_Single, frame).item)
 
 
 def fills_its_octets(signed: bytes) -> bool:

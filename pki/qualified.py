@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cryptography import x509
 from cryptography.x509 import ObjectIdentifier
 
@@ -19,30 +21,30 @@ _TYPES = {
 
 def statements(qualified: Qualified) -> x509.UnrecognizedExtension:
     """The extension's value, its statements in the order of EN 319 412-5 §4.2 and §4.3."""
-    parts = []
+    parts: list[object] = []
     if qualified.compliance:
         parts.append(asn1.QcStatement(statement_id=_statement(1)))
     if qualified.device:
         parts.append(asn1.QcStatement(statement_id=_statement(4)))
-    infos: list[tuple[int, object]] = []
     if qualified.type is not None:
-        infos.append((6, [_TYPES[qualified.type]]))
+        parts.append(_listed(6, [_TYPES[qualified.type]]))
     if qualified.legislation:
-        infos.append((7, [asn1.PrintableString(country) for country in qualified.legislation]))
+        parts.append(_listed(7, [asn1.PrintableString(country) for country in qualified.legislation]))
     if qualified.retention_years is not None:
-        infos.append((3, qualified.retention_years))
+        years = qualified.retention_years
+        parts.append(asn1.QcStatementWithNumber(statement_id=_statement(3), info=years))
     if qualified.disclosure:
-        places = [
-            asn1.DisclosurePlace(url=asn1.IA5String(url), language=asn1.PrintableString(language))
-            for url, language in qualified.disclosure
-        ]
-        infos.append((5, places))
-    detailed = [
-        asn1.QcStatementWithInfo(statement_id=_statement(number), info=asn1.tlv(asn1.encode(info)))
-        for number, info in infos
-    ]
-    whole = [asn1.tlv(asn1.encode(part)) for part in (*parts, *detailed)]
-    return x509.UnrecognizedExtension(QC_STATEMENTS, asn1.encode(whole))
+        parts.append(_listed(5, [_place(url, language) for url, language in qualified.disclosure]))
+    return x509.UnrecognizedExtension(QC_STATEMENTS, asn1.encode_sequence(parts))
+
+
+def _listed(number: int, values: Sequence[object]) -> asn1.QcStatementWithList:
+    info = [asn1.tlv(asn1.encode(value)) for value in values]
+    return asn1.QcStatementWithList(statement_id=_statement(number), info=info)
+
+
+def _place(url: str, language: str) -> asn1.DisclosurePlace:
+    return asn1.DisclosurePlace(url=asn1.IA5String(url), language=asn1.PrintableString(language))
 
 
 def _statement(number: int) -> ObjectIdentifier:
