@@ -18,14 +18,14 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID
+from cryptography.x509.oid import ExtensionOID
 
 from kernel.errors import MalformedInput
 from pki import algorithms, linting
 from pki.algorithms import PrivateKey, PublicKey, certificate_hash
 from pki.instants import whole_second
 from pki.linting import Finding
-from pki.locations import Locations
+from pki.locations import Locations, extensions_of
 from pki.names import Subject
 from pki.profiles import BACKDATED, INTERMEDIATE, ROOT, Profile
 from pki.qualified import statements
@@ -47,7 +47,8 @@ __all__ = [
 ]
 
 _SERIAL_BITS = 159
-_TEMPLATES = 256
+_TEMPLATES = 2048
+_REVOCATION = frozenset({ExtensionOID.CRL_DISTRIBUTION_POINTS, ExtensionOID.FRESHEST_CRL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +243,7 @@ def _with_extensions(
         builder = builder.add_extension(x509.CertificatePolicies(known), critical=False)
     if profile.qualified is not None:
         builder = builder.add_extension(statements(profile.qualified), critical=False)
-    if profile.ocsp_nocheck:
+    if profile.never_checked:
         builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     return builder
 
@@ -250,19 +251,10 @@ def _with_extensions(
 def _with_locations(
     builder: x509.CertificateBuilder, profile: Profile, locations: Locations
 ) -> x509.CertificateBuilder:
-    access = x509.AccessDescription(
-        AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(locations.certificate_url)
-    )
-    builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
-    if not profile.revocable:
-        return builder
-    point = x509.DistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(locations.crl_url)],
-        relative_name=None,
-        reasons=None,
-        crl_issuer=None,
-    )
-    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    for extension in extensions_of(locations):
+        if profile.revocable or extension.oid not in _REVOCATION:
+            builder = builder.add_extension(extension, critical=False)
+    return builder
 
 
 def _authority_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:

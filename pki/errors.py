@@ -53,12 +53,6 @@ class KeyWeak(RequestInvalid):
     code = "certificate-key-weak"
 
 
-class KeyReused(RequestInvalid):
-    """The key was certified before, or belongs to a request of somebody else."""
-
-    code = "certificate-key-reused"
-
-
 class LintFailed(DomainError):
     """The certificate, built as asked for, breaks a rule of its profile's standard; ``findings`` are the codes.
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography import x509
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
 
 @dataclass(frozen=True, slots=True)
 class Locations:
@@ -19,3 +22,17 @@ class Locations:
             return None
         base = base_url.rstrip("/")
         return cls(f"{base}/pki/ca/{issuer}.crt", f"{base}/pki/crl/{issuer}.crl")
+
+
+def extensions_of(locations: Locations) -> list[x509.ExtensionType]:
+    """What a certificate says of them, none of it critical."""
+    access = x509.AccessDescription(
+        AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(locations.certificate_url)
+    )
+    point = x509.DistributionPoint(
+        full_name=[x509.UniformResourceIdentifier(locations.crl_url)],
+        relative_name=None,
+        reasons=None,
+        crl_issuer=None,
+    )
+    return [x509.AuthorityInformationAccess([access]), x509.CRLDistributionPoints([point])]

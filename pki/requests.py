@@ -20,7 +20,7 @@ from kernel.canonical import sha256_hex
 from kernel.errors import LimitExceeded
 from pki import algorithms
 from pki.algorithms import PrivateKey, PublicKey, certificate_hash
-from pki.errors import ExtensionForbidden, KeyReused, KeyWeak, RequestInvalid, SubjectForbidden
+from pki.errors import ExtensionForbidden, KeyWeak, RequestInvalid, SubjectForbidden
 from pki.names import ATTRIBUTES, Subject
 from pki.profiles.model import Profile
 from pki.variation import Variation, names_of, purposes_of, usages_of
@@ -131,7 +131,7 @@ def wishes_of(request: x509.CertificateSigningRequest, profile: Profile) -> Vari
 def spki_digest(csr: bytes | x509.CertificateSigningRequest | x509.Certificate) -> str:
     """SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal digits: the same for every use of one key.
 
-    Raises RequestInvalid for bytes (PEM or DER) that are no request.
+    By it registration finds a key that was certified before. Raises RequestInvalid for bytes (PEM or DER) that are no request.
     """
     if isinstance(csr, bytes):
         try:
@@ -140,13 +140,6 @@ def spki_digest(csr: bytes | x509.CertificateSigningRequest | x509.Certificate) 
         except ValueError as error:
             raise RequestInvalid("not a readable certificate request") from error
     return sha256_hex(csr.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
-def refuse_reused(request: x509.CertificateSigningRequest, is_known: Callable[[str], bool]) -> None:
-    """Raises KeyReused if ``is_known`` says that this ``spki_digest`` was certified before."""
-    digest = spki_digest(request)
-    if is_known(digest):
-        raise KeyReused("this key was certified before; make a fresh one", spki=digest)
 
 
 @lru_cache(maxsize=1024)

@@ -57,7 +57,6 @@ _PKI_AND_SIGNING = {
     "certificate-subject-forbidden": ProblemKind(422, "Subject not allowed by the profile"),
     "certificate-extension-forbidden": ProblemKind(422, "Extension not allowed by the profile"),
     "certificate-key-weak": ProblemKind(422, "Key too weak"),
-    "certificate-key-reused": ProblemKind(409, "Key was certified before"),
     "certificate-lint-failed": ProblemKind(422, "Certificate would break a rule of its standard"),
     "timestamp-invalid": ProblemKind(422, "Time stamp not valid"),
     "key-unavailable": ProblemKind(503, "A key is not at hand"),

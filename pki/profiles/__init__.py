@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kernel.errors import MalformedInput
 from pki.profiles.model import CrlProfile, Profile
-from pki.profiles.purposes import DOCUMENT_SIGNING, SERVICE_SEALING, TIME_STAMPING
+from pki.profiles.purposes import DOCUMENT_SIGNING, OCSP_SIGNING, SERVICE_SEALING, TIME_STAMPING
 from pki.profiles.reading import read_profiles
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "INTERMEDIATE",
     "MEMBER_ENCRYPTION",
     "OCSP_RESPONDER",
+    "OCSP_SIGNING",
     "ORGANISATION_SEAL",
     "PERSON_ENCRYPTION",
     "PERSON_SIGNING",

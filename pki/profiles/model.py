@@ -155,8 +155,8 @@ class LintChoice:
 class Profile:
     """``from_outside``: whether people and organisations may ask for it through a request.
 
-    ``revocable``: whether its certificates say where their revocation is answered; a responder with
-    id-pkix-ocsp-nocheck (RFC 6960 §4.2.2.2.1) does not.
+    ``revocable``: whether its certificates say where their revocation is listed. ``never_checked``: nobody asks
+    whether it was revoked (id-pkix-ocsp-nocheck, RFC 6960 §4.2.2.2.1).
     """
 
     name: str
@@ -173,7 +173,7 @@ class Profile:
     qualified: Qualified | None
     path_length: int | None
     revocable: bool
-    ocsp_nocheck: bool
+    never_checked: bool
     lint: LintChoice
 
     @property

@@ -10,6 +10,7 @@ DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 # it a bidder's organisation seal would pass for the server's own.
 SERVICE_SEALING = ObjectIdentifier("2.25.128431709796377532473278746088391213579")
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING
+OCSP_SIGNING = ExtendedKeyUsageOID.OCSP_SIGNING
 
 PURPOSES = {
     "document-signing": DOCUMENT_SIGNING,
@@ -18,7 +19,7 @@ PURPOSES = {
     "email-protection": ExtendedKeyUsageOID.EMAIL_PROTECTION,
     "client-authentication": ExtendedKeyUsageOID.CLIENT_AUTH,
     "server-authentication": ExtendedKeyUsageOID.SERVER_AUTH,
-    "ocsp-signing": ExtendedKeyUsageOID.OCSP_SIGNING,
+    "ocsp-signing": OCSP_SIGNING,
 }
 # Nobody outside gets a certificate that may do what the authority's own services do.
-INTERNAL = frozenset({SERVICE_SEALING, TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING})
+INTERNAL = frozenset({SERVICE_SEALING, TIME_STAMPING, OCSP_SIGNING})

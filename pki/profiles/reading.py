@@ -173,7 +173,7 @@ def _profile(name: str, table: _Table) -> Profile:
         qualified=table.part("qualified", _qualified, None),
         path_length=table.number("path_length", 0, 10, None),
         revocable=table.take("revocable", bool, True),
-        ocsp_nocheck=table.take("ocsp_nocheck", bool, False),
+        never_checked=table.take("never_checked", bool, False),
         lint=table.part("lint", _lint),
     )
     table.done()
@@ -289,8 +289,8 @@ def _check_together(profile: Profile, table: _Table) -> None:
         or signs_certificates != profile.is_authority
     ):
         table.refuse("path_length", "an authority has one, and nobody else")
-    if profile.ocsp_nocheck and profile.purposes.default != (PURPOSES["ocsp-signing"],):
-        table.refuse("ocsp_nocheck", "only a responder of its own has it (RFC 6960 §4.2.2.2)")
+    if profile.never_checked and profile.purposes.default != (PURPOSES["ocsp-signing"],):
+        table.refuse("never_checked", "only a responder of its own has it (RFC 6960 §4.2.2.2)")
     if profile.qualified is not None and any(
         _COUNTRY.fullmatch(country) is None for country in profile.qualified.legislation
     ):

@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         ('accepted = ["etsi', 'accepted = ["*", "etsi', "lint.accepted"),
         ('allowed = ["email"]', 'allowed = ["email"]\nrequired = ["dns"]', "alternative_names.required"),
         ("from_outside = true", "from_outside = true\npath_length = 0", "path_length"),
-        ("from_outside = true", "from_outside = true\nocsp_nocheck = true", "ocsp_nocheck"),
+        ("from_outside = true", "from_outside = true\nnever_checked = true", "never_checked"),
         ("[key]\n", "[keys]\n", "key"),
     ],
 )
