@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
+from bench.pki_building import building_figures
 from bench.replay import replay_figure
 from bench.scene import Scene
 
@@ -22,9 +23,12 @@ NAMES = (
     "envelope.open",
     "submission.commit.sqlite",
     "submission.commit.postgresql",
+    "pki.build",
+    "pki.prepare",
     "demo.replay",
 )
 _ROUNDS = 200
+_BATCHES = 20
 _REPLAYS = 1
 
 
@@ -72,6 +76,9 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
                 commit_figure(backend, Path(place), scene, _ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
+    for figure in building_figures(_BATCHES):
+        if figure.name in chosen:
+            yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

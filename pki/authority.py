@@ -11,7 +11,7 @@ Issuing has two steps: ``prepare`` builds, signs with a throwaway key of the iss
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -208,7 +208,8 @@ def _root_builder(
     builder = x509.CertificateBuilder().issuer_name(name).subject_name(name).public_key(public)
     builder = builder.serial_number(serial).not_valid_before(whole_second(now) - BACKDATED)
     builder = builder.not_valid_after(whole_second(now) + life_of(profile, variation))
-    builder = _with_extensions(builder, profile, algorithms.key_kind(public), variation)
+    for extension, critical in _extensions(profile, algorithms.key_kind(public), variation):
+        builder = builder.add_extension(extension, critical)
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
 
 
@@ -220,41 +221,43 @@ def _template(
     locations: Locations | None,
     variation: Variation,
 ) -> x509.CertificateBuilder:
-    """What is the same in every certificate of that profile, kind of key, issuer and variation."""
+    """What is the same in every certificate of that profile, kind of key, issuer and variation.
+
+    Its extensions are encoded once, which takes longer than one signature on P-256.
+    """
     builder = x509.CertificateBuilder().issuer_name(issuer.subject)
-    builder = builder.add_extension(_authority_identifier(issuer), critical=False)
-    builder = _with_extensions(builder, profile, kind, variation)
-    if locations is not None:
-        builder = _with_locations(builder, profile, locations)
+    builder = _with_encoded(builder, _authority_identifier(issuer), critical=False)
+    for extension, critical in _extensions(profile, kind, variation):
+        builder = _with_encoded(builder, extension, critical)
+    for extension in () if locations is None else extensions_of(locations):
+        if profile.revocable or extension.oid not in _REVOCATION:
+            builder = _with_encoded(builder, extension, critical=False)
     return builder
 
 
-def _with_extensions(
-    builder: x509.CertificateBuilder, profile: Profile, kind: str, variation: Variation
+def _with_encoded(
+    builder: x509.CertificateBuilder, extension: x509.ExtensionType, critical: bool
 ) -> x509.CertificateBuilder:
-    constraints = x509.BasicConstraints(ca=profile.is_authority, path_length=profile.path_length)
-    builder = builder.add_extension(constraints, critical=True)
+    encoded = x509.UnrecognizedExtension(extension.oid, extension.public_bytes())
+    return builder.add_extension(encoded, critical)
+
+
+def _extensions(
+    profile: Profile, kind: str, variation: Variation
+) -> Iterator[tuple[x509.ExtensionType, bool]]:
+    """What follows from the profile alone, each with whether it is critical."""
+    yield x509.BasicConstraints(ca=profile.is_authority, path_length=profile.path_length), True
     usages = usages_of(profile, kind, variation)
-    builder = builder.add_extension(x509.KeyUsage(**{name: name in usages for name in USAGES}), critical=True)
+    yield x509.KeyUsage(**{name: name in usages for name in USAGES}), True
     if purposes := purposes_of(profile, variation):
-        builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=profile.purposes.critical)
+        yield x509.ExtendedKeyUsage(purposes), profile.purposes.critical
     if policies := policies_of(profile, variation):
         known = [x509.PolicyInformation(each.oid, [each.cps] if each.cps else None) for each in policies]
-        builder = builder.add_extension(x509.CertificatePolicies(known), critical=False)
+        yield x509.CertificatePolicies(known), False
     if profile.qualified is not None:
-        builder = builder.add_extension(statements(profile.qualified), critical=False)
+        yield statements(profile.qualified), False
     if profile.never_checked:
-        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
-    return builder
-
-
-def _with_locations(
-    builder: x509.CertificateBuilder, profile: Profile, locations: Locations
-) -> x509.CertificateBuilder:
-    for extension in extensions_of(locations):
-        if profile.revocable or extension.oid not in _REVOCATION:
-            builder = builder.add_extension(extension, critical=False)
-    return builder
+        yield x509.OCSPNoCheck(), False
 
 
 def _authority_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:

@@ -131,7 +131,8 @@ def wishes_of(request: x509.CertificateSigningRequest, profile: Profile) -> Vari
 def spki_digest(csr: bytes | x509.CertificateSigningRequest | x509.Certificate) -> str:
     """SHA-256 of the SubjectPublicKeyInfo, 64 hexadecimal digits: the same for every use of one key.
 
-    By it registration finds a key that was certified before. Raises RequestInvalid for bytes (PEM or DER) that are no request.
+    By it registration finds a key that was certified before. Raises RequestInvalid for bytes (PEM or DER) that
+    are no request.
     """
     if isinstance(csr, bytes):
         try:

@@ -7,7 +7,7 @@ usages carry the names of ``x509.KeyUsage``, purposes and policies are object id
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
@@ -42,12 +42,14 @@ class SubjectRules:
 
     def complete(self, subject: Subject) -> Subject:
         """The subject with its defaults; raises SubjectForbidden for what is missing or not allowed."""
-        full = replace(
-            subject,
-            country=subject.country or self.country,
-            surname=self._surname(subject),
-            organization=self._organization(subject),
-            organization_identifier=self._organization_identifier(subject),
+        full = Subject(
+            subject.common_name,
+            subject.party,
+            self._organization(subject),
+            self._organization_identifier(subject),
+            subject.given_name,
+            self._surname(subject),
+            subject.country or self.country,
         )
         present = full.attributes
         if missing := self.required - present:
