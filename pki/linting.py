@@ -108,7 +108,7 @@ def _judge(rules: LintRules) -> Callable[[bytes], list[Finding]]:
         validators = etsi.create_validators(kind)
         filters = etsi.create_etsi_finding_filters(kind)
     whole = certificate.create_pkix_certificate_validator_container(decoding, validators)
-    walker = _Walker()
+    part = _Part(whole)
 
     def judge(der: bytes) -> list[Finding]:
         try:
@@ -116,7 +116,9 @@ def _judge(rules: LintRules) -> Callable[[bytes], list[Finding]]:
         except ValueError as error:
             raise MalformedInput("the linter cannot read the certificate") from error
         _read_large_identifiers(document)
-        results, _ = finding_filter.filter_results(filters, walker.walk(whole, document.root))
+        found: list[Any] = []
+        part.validate(document.root, found)
+        results, _ = finding_filter.filter_results(filters, found)
         return [
             Finding(item.finding.severity.name, item.finding.code, item.message or "")
             for result in results
@@ -126,43 +128,40 @@ def _judge(rules: LintRules) -> Callable[[bytes], list[Finding]]:
     return judge
 
 
-class _Walker:
-    """What ``ValidatorContainer.validate`` does, asking at each node only validators of the node's class.
+class _Part:
+    """A container of validators that asks at each node only those of the node's class.
 
     Every validator of pkilint says no to nodes of another class than its own first of all; of some 7,000 questions
-    for one certificate, this leaves out nine in ten. A test compares the findings of both ways.
+    for one certificate, this leaves out four in five. A test compares the findings of both ways.
     """
 
-    def __init__(self) -> None:
-        self._fitting: dict[tuple[int, type], tuple[Any, ...]] = {}
+    def __init__(self, container: Any) -> None:
+        self.container = container
+        self._validators = [
+            (validator, _Part(validator) if hasattr(validator, "validators") else None)
+            for validator in container.validators
+        ]
+        self._fitting: dict[type, list[tuple[Any, _Part | None]]] = {}
 
-    def walk(self, container: Any, node: Any) -> list[Any]:
-        results: list[Any] = []
-        self._visit(container, node, results)
-        return results
-
-    def _visit(self, container: Any, node: Any, results: list[Any]) -> None:
-        for validator in self._of(container, type(node.pdu)):
+    def validate(self, node: Any, results: list[Any]) -> None:
+        """Add the results for the node and everything below it, decoded on the way."""
+        kind = type(node.pdu)
+        fitting = self._fitting.get(kind)
+        if fitting is None:
+            fitting = self._fitting[kind] = [
+                (validator, part)
+                for validator, part in self._validators
+                if validator._pdu_class is None or issubclass(kind, validator._pdu_class)
+            ]
+        for validator, part in fitting:
             if not validator.match(node):
                 continue
-            if hasattr(validator, "validators"):
-                self._visit(validator, node, results)
-            else:
+            if part is None:
                 results.append(validator.validate_wrapper(node))
+            else:
+                part.validate(node, results)
         for child in node.children.values():
-            self._visit(container, child, results)
-
-    def _of(self, container: Any, kind: type) -> tuple[Any, ...]:
-        key = (id(container), kind)
-        fitting = self._fitting.get(key)
-        if fitting is None:
-            fitting = tuple(
-                validator
-                for validator in container.validators
-                if validator._pdu_class is None or issubclass(kind, validator._pdu_class)
-            )
-            self._fitting[key] = fitting
-        return fitting
+            self.validate(child, results)
 
 
 def _read_large_identifiers(certificate: Any) -> None:

@@ -69,8 +69,8 @@ def profile_named(name: str) -> Profile:
 def adopt_profiles(folder: Path) -> list[str]:
     """Let the files of ``folder`` replace or add profiles for the rest of this process; their names.
 
-    All are read before the first one counts; raises MalformedInput. Certificates of root, intermediates, time
-    stamping and seals are asked for by name, so that these can be replaced too.
+    All are read before the first one counts; raises MalformedInput. They hold for whoever asks by name
+    (``profile_named``), as every request does; the names of this module stay what was shipped.
     """
     if not folder.is_dir():
         raise MalformedInput("the folder of profiles does not exist", folder=str(folder))
