@@ -5,7 +5,7 @@ the root answers a certificate request whose own signature proves possession of 
 
 Issuing has two steps: ``prepare`` builds, signs with a throwaway key of the issuer's kind and lints that;
 ``Prepared.sign`` signs with the issuer's key and compares. Between them the caller may persist what it intends.
-``issue`` and the ``build_`` functions do both without the linter.
+The ``build_`` functions do both; ``issue`` builds and signs without the linter.
 """
 
 from __future__ import annotations
@@ -132,17 +132,18 @@ def prepare_root(
 ) -> Prepared:
     """The self-signed root, linted; the throwaway key stands in for its own key in every place."""
     throwaway = linting.throwaway_key(key)
-    trial = _root_builder(throwaway, subject, serial, now, profile, variation)
-    certificate = trial.sign(throwaway, certificate_hash(throwaway))
-    findings = linting.check(certificate, profile.lint, addressed=True)
+    of_throwaway = _root_builder(throwaway, subject, serial, now, profile, variation)
+    trial = of_throwaway.sign(throwaway, certificate_hash(throwaway))
+    findings = linting.check(trial, profile.lint, addressed=True)
     builder = _root_builder(key, subject, serial, now, profile, variation)
-    _compare_roots(certificate, builder.sign(throwaway, certificate_hash(throwaway)))
-    return Prepared(profile, serial, b"", findings, builder, key)
+    real = builder.sign(throwaway, certificate_hash(throwaway))
+    _compare_roots(trial, real)
+    return Prepared(profile, serial, real.tbs_certificate_bytes, findings, builder, key)
 
 
 def build_root(key: PrivateKey, subject: Subject, *, serial: int, now: datetime) -> x509.Certificate:
-    """The self-signed root: 20 years, path length 1."""
-    return _root_builder(key, subject, serial, now, ROOT, PLAIN).sign(key, certificate_hash(key))
+    """The self-signed root, linted and signed: 20 years, path length 1."""
+    return prepare_root(key, subject, serial=serial, now=now).sign()
 
 
 def build_intermediate(
@@ -155,8 +156,8 @@ def build_intermediate(
     now: datetime,
     locations: Locations | None = None,
 ) -> x509.Certificate:
-    """An issuing authority below the root: 10 years, path length 0."""
-    return issue(
+    """An issuing authority below the root, linted and signed: 10 years, path length 0."""
+    prepared = prepare(
         csr,
         INTERMEDIATE,
         subject,
@@ -166,6 +167,7 @@ def build_intermediate(
         now=now,
         locations=locations,
     )
+    return prepared.sign()
 
 
 def pem_of(certificates: Sequence[x509.Certificate]) -> bytes:

@@ -23,7 +23,6 @@ from pki.authority import (
     Prepared,
     build_intermediate,
     build_root,
-    issue,
     make_request,
     new_serial,
     pem_of,
@@ -115,10 +114,17 @@ class Authority:
         )
 
     def issue(
-        self, csr: bytes, profile: Profile, subject: Subject, *, serial: int, now: datetime
+        self,
+        csr: bytes | x509.CertificateSigningRequest,
+        profile: Profile,
+        subject: Subject,
+        *,
+        serial: int,
+        now: datetime,
+        variation: Variation = PLAIN,
     ) -> x509.Certificate:
         """As ``prepare``, and signed; the caller records it."""
-        return self.prepare(csr, profile, subject, serial=serial, now=now).sign()
+        return self.prepare(csr, profile, subject, serial=serial, now=now, variation=variation).sign()
 
     def crl(self, issuer: str, revoked: list[Revoked], number: int, now: datetime) -> bytes:
         """A revocation list of that authority."""
@@ -189,7 +195,7 @@ def initialise_authority(
     _write_certificate(folder, "root", root)
     _write_certificate(folder, "intermediate", intermediate)
     for service, profile in (("tsa", TSA), ("receipt", SERVICE_SEAL)):
-        certificate = issue(
+        certificate = prepare(
             make_request(keys.create(service), subjects[service]),
             profile,
             subjects[service],
@@ -198,7 +204,7 @@ def initialise_authority(
             serial=new_serial(),
             now=now,
             locations=Locations.below(base_url, "intermediate"),
-        )
+        ).sign()
         _write_certificate(folder, service, certificate)
     description = {"type": "mohr/authority/v1", "demo": demo, "base_url": base_url}
     _write(folder / _MARK, canonical_bytes(description))

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import pki.profiles
 from kernel.errors import MalformedInput
@@ -41,6 +43,43 @@ retention_years = 10
 url = "https://pki.tehran.ir/disclosure-en.pdf"
 language = "en"
 """
+
+
+class Untouched(ec.EllipticCurvePrivateKey):
+    """A key that says whose it is and must not be used."""
+
+    def __init__(self, key: object) -> None:
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self._key = key
+
+    @property
+    def curve(self) -> ec.EllipticCurve:
+        return self._key.curve
+
+    @property
+    def key_size(self) -> int:
+        return self._key.key_size
+
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        return self._key.public_key()
+
+    def sign(self, data: Any, signature_algorithm: ec.EllipticCurveSignatureAlgorithm) -> bytes:
+        raise AssertionError("the issuer's key was used")
+
+    def exchange(self, algorithm: ec.ECDH, peer_public_key: ec.EllipticCurvePublicKey) -> bytes:
+        raise AssertionError("the issuer's key was used")
+
+    def private_numbers(self) -> ec.EllipticCurvePrivateNumbers:
+        raise AssertionError("the issuer's key was read")
+
+    def private_bytes(self, *arguments: object, **more: object) -> bytes:
+        raise AssertionError("the issuer's key was read")
+
+    def __copy__(self) -> Untouched:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Untouched:
+        return self
 
 
 @pytest.fixture
@@ -179,10 +218,21 @@ def test_post_quantum_option(folder: Path) -> None:
 def test_nothing_is_signed_that_the_linter_refuses() -> None:
     """A certificate that would break a rule is refused by the codes of the findings before its issuer signs."""
     authority = make_authority()
+    authority.intermediate_key = Untouched(authority.intermediate_key)
     hosts = Variation(dns_names=("www.tehran.ir",))
     with pytest.raises(LintFailed) as refused:
         _prepared(authority, "tls-server", make_key(), hosts)
     assert "common_name_unknown_source" in refused.value.fields["findings"][0]
+
+
+def test_preparing_leaves_the_issuer_alone() -> None:
+    """Until ``sign`` is called the issuer's key does nothing, so that an intent can be written down before."""
+    authority = make_authority()
+    authority.intermediate_key = Untouched(authority.intermediate_key)
+    prepared = _prepared(authority, "person-signing", make_key())
+    assert prepared.tbs
+    with pytest.raises(AssertionError):
+        prepared.sign()
 
 
 def test_what_is_signed_was_judged() -> None:
@@ -198,7 +248,9 @@ def test_what_is_signed_was_judged() -> None:
 def test_root_is_judged_with_a_throwaway_key() -> None:
     """The root that comes out is signed by its own key and finds no error either."""
     key = make_key("P-384")
-    root = prepare_root(key, Subject("Root", "IRO-1-ROOT"), serial=new_serial(), now=START).sign()
+    prepared = prepare_root(key, Subject("Root", "IRO-1-ROOT"), serial=new_serial(), now=START)
+    root = prepared.sign()
+    assert root.tbs_certificate_bytes == prepared.tbs
     root.verify_directly_issued_by(root)
     assert root.public_key() == key.public_key()
     assert not [each for each in linting.lint(der_of(root), "pkix") if each.is_error]
