@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_args
-
-from cryptography.x509 import ObjectIdentifier
+from typing import get_args
 
 from kernel.errors import MalformedInput
 from pki.algorithms import KEY_KINDS, MAX_ISSUED_RSA_BITS, MIN_RSA_BITS
@@ -32,6 +29,7 @@ from pki.profiles.model import (
     UsageRules,
 )
 from pki.profiles.purposes import INTERNAL, PURPOSES
+from pki.profiles.table import Table
 
 MAX_PROFILE_BYTES = 32 * 1024
 MAX_PROFILES = 100
@@ -48,11 +46,8 @@ KEY_USAGES = frozenset(
 )
 ALTERNATIVE_NAMES = frozenset({"email", "dns", "uri"})
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-_DOTTED = re.compile(r"[0-2](\.(0|[1-9][0-9]{0,39})){1,15}")
 _FINDING = re.compile(r"[a-z0-9_.-]{1,120}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
-_ABSENT: Any = object()
-_Made = TypeVar("_Made")
 
 
 def read_profile(path: Path) -> Profile:
@@ -66,7 +61,7 @@ def read_profile(path: Path) -> Profile:
         raise MalformedInput("the profile is not TOML", file=path.name, why=str(error)) from error
     if _NAME.fullmatch(path.stem) is None:
         raise MalformedInput("a profile's file is named by small letters and dashes", file=path.name[:80])
-    return _profile(path.stem, _Table(path.name, "", content))
+    return _profile(path.stem, Table(path.name, "", content))
 
 
 def read_profiles(folder: Path) -> dict[str, Profile]:
@@ -77,87 +72,7 @@ def read_profiles(folder: Path) -> dict[str, Profile]:
     return {path.stem: read_profile(path) for path in paths}
 
 
-class _Table:
-    """A table whose keys are taken one by one; ``done`` refuses what nobody took."""
-
-    def __init__(self, file: str, where: str, content: object) -> None:
-        self.file, self.where = file, where
-        if not isinstance(content, dict):
-            self.refuse("", "a table was expected")
-        self._left = dict(content)
-
-    def refuse(self, key: str, why: str) -> NoReturn:
-        place = ".".join(part for part in (self.where, key) if part)
-        raise MalformedInput(f"the profile is wrong: {why}", file=self.file, key=place)
-
-    def take(self, key: str, kind: type, default: Any = _ABSENT) -> Any:
-        if key not in self._left:
-            if default is _ABSENT:
-                self.refuse(key, "the key is missing")
-            return default
-        value = self._left.pop(key)
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            self.refuse(key, f"not a {kind.__name__}")
-        return value
-
-    def choice(self, key: str, among: frozenset[str], default: Any = _ABSENT) -> Any:
-        value = self.take(key, str, default)
-        if value is not default and value not in among:
-            self.refuse(key, f"none of {', '.join(sorted(among))}")
-        return value
-
-    def texts(self, key: str, among: frozenset[str] | None = None, default: Any = ()) -> tuple[str, ...]:
-        values = self.take(key, list, default)
-        for value in values:
-            if not isinstance(value, str) or (among is not None and value not in among):
-                self.refuse(key, f"{str(value)[:60]!r} is not known here")
-        if len(set(values)) != len(values):
-            self.refuse(key, "something stands twice")
-        return tuple(values)
-
-    def number(self, key: str, low: int, high: int, default: Any = _ABSENT) -> Any:
-        value = self.take(key, int, default)
-        if value is not default and not low <= value <= high:
-            self.refuse(key, f"not between {low} and {high}")
-        return value
-
-    def identifiers(self, key: str, names: dict[str, ObjectIdentifier]) -> tuple[ObjectIdentifier, ...]:
-        return tuple(names.get(text) or self.identifier(key, text) for text in self.texts(key))
-
-    def identifier(self, key: str, text: str) -> ObjectIdentifier:
-        if _DOTTED.fullmatch(text) is None:
-            self.refuse(key, f"{text[:60]!r} is no object identifier")
-        return ObjectIdentifier(text)
-
-    def matching(self, key: str, pattern: re.Pattern[str], default: Any = _ABSENT) -> Any:
-        value = self.take(key, str, default)
-        if value is not default and pattern.fullmatch(value) is None:
-            self.refuse(key, "not of the expected form")
-        return value
-
-    def part(self, key: str, read: Callable[[_Table], _Made], default: Any = _ABSENT) -> _Made:
-        content = self.take(key, dict, default)
-        if content is None:
-            return None  # type: ignore[return-value]
-        table = _Table(self.file, ".".join(filter(None, (self.where, key))), content)
-        made = read(table)
-        table.done()
-        return made
-
-    def parts(self, key: str, read: Callable[[_Table], _Made]) -> tuple[_Made, ...]:
-        made = []
-        for position, content in enumerate(self.take(key, list, [])):
-            table = _Table(self.file, f"{self.where}{key}[{position}]", content)
-            made.append(read(table))
-            table.done()
-        return tuple(made)
-
-    def done(self) -> None:
-        for key in self._left:
-            self.refuse(str(key)[:60], "no such key")
-
-
-def _profile(name: str, table: _Table) -> Profile:
+def _profile(name: str, table: Table) -> Profile:
     profile = Profile(
         name=name,
         summary=table.take("summary", str),
@@ -181,7 +96,7 @@ def _profile(name: str, table: _Table) -> Profile:
     return profile
 
 
-def _subject(table: _Table) -> SubjectRules:
+def _subject(table: Table) -> SubjectRules:
     names = frozenset(ATTRIBUTES)
     rules = SubjectRules(
         kind=table.choice("kind", frozenset(get_args(SubjectKind))),
@@ -194,7 +109,7 @@ def _subject(table: _Table) -> SubjectRules:
     return rules
 
 
-def _lives(table: _Table) -> Lives:
+def _lives(table: Table) -> Lives:
     default, least, most = (
         timedelta(days=table.number(key, 1, 40 * 366)) for key in ("days", "at_least_days", "at_most_days")
     )
@@ -203,7 +118,7 @@ def _lives(table: _Table) -> Lives:
     return Lives(default, least, most)
 
 
-def _keys(table: _Table) -> KeyRules:
+def _keys(table: Table) -> KeyRules:
     kinds = frozenset(table.texts("kinds", KEY_KINDS))
     default = table.choice("default", kinds)
     low = table.number("rsa_bits_from", MIN_RSA_BITS, MAX_ISSUED_RSA_BITS, MIN_RSA_BITS)
@@ -211,7 +126,7 @@ def _keys(table: _Table) -> KeyRules:
     return KeyRules(kinds, default, (low, high))
 
 
-def _usage(table: _Table) -> UsageRules:
+def _usage(table: Table) -> UsageRules:
     by_kind = table.part("by_key", lambda part: {kind: _usages(part, kind) for kind in sorted(KEY_KINDS)}, {})
     default = _usages(table, "default")
     if not default:
@@ -224,11 +139,11 @@ def _usage(table: _Table) -> UsageRules:
     )
 
 
-def _usages(table: _Table, key: str) -> frozenset[str]:
+def _usages(table: Table, key: str) -> frozenset[str]:
     return frozenset(table.texts(key, KEY_USAGES))
 
 
-def _purposes(table: _Table) -> PurposeRules:
+def _purposes(table: Table) -> PurposeRules:
     return PurposeRules(
         default=table.identifiers("default", PURPOSES),
         may_add=frozenset(table.identifiers("may_add", PURPOSES)),
@@ -236,7 +151,7 @@ def _purposes(table: _Table) -> PurposeRules:
     )
 
 
-def _alternative_names(table: _Table) -> AlternativeNameRules:
+def _alternative_names(table: Table) -> AlternativeNameRules:
     rules = AlternativeNameRules(
         allowed=frozenset(table.texts("allowed", ALTERNATIVE_NAMES)),
         required=frozenset(table.texts("required", ALTERNATIVE_NAMES)),
@@ -247,14 +162,14 @@ def _alternative_names(table: _Table) -> AlternativeNameRules:
     return rules
 
 
-def _policy(table: _Table) -> Policy:
+def _policy(table: Table) -> Policy:
     cps = table.take("cps", str, None)
     if cps is not None and not _is_address(cps):
         table.refuse("cps", "no address of a practice statement")
     return Policy(table.identifier("oid", table.take("oid", str)), cps)
 
 
-def _qualified(table: _Table) -> Qualified:
+def _qualified(table: Table) -> Qualified:
     return Qualified(
         compliance=table.take("compliance", bool),
         device=table.take("device", bool, False),
@@ -265,21 +180,21 @@ def _qualified(table: _Table) -> Qualified:
     )
 
 
-def _disclosure(table: _Table) -> tuple[str, str]:
+def _disclosure(table: Table) -> tuple[str, str]:
     address = table.take("url", str)
     if not (address.startswith("https://") and _is_address(address)):
         table.refuse("url", "EN 319 412-5 QCS-4.3.4 wants an https address")
     return address, table.matching("language", re.compile(r"[a-z]{2}"))
 
 
-def _lint(table: _Table) -> LintChoice:
+def _lint(table: Table) -> LintChoice:
     accepted = table.texts("accepted")
     if any(_FINDING.fullmatch(code) is None for code in accepted):
         table.refuse("accepted", "not the code of a finding")
     return LintChoice(table.choice("rules", frozenset(get_args(LintRules))), frozenset(accepted))
 
 
-def _check_together(profile: Profile, table: _Table) -> None:
+def _check_together(profile: Profile, table: Table) -> None:
     purposes = set(profile.purposes.default) | profile.purposes.may_add
     signs_certificates = "key_cert_sign" in profile.usage.default | profile.usage.may_add
     if profile.from_outside and (signs_certificates or purposes & INTERNAL):
