@@ -1,8 +1,8 @@
 """Building certificates beside the bare builder of ``cryptography``, which knows no profile and checks nothing.
 
 Both make person-signing certificates of nine extensions on P-256 from keys that are parsed already, 100 in a round.
-``pki.build`` is ``issue`` without the linter, ``pki.prepare`` the same with a throwaway signature, the linter, the
-signature and the comparison.
+``pki.build`` leaves the linter out; ``pki.build.linted`` has a throwaway signature, the linter, the signature and the
+comparison.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 
 from bench.figure import Figure
 from pki.algorithms import PrivateKey
-from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, prepare
+from pki.authority import build, build_intermediate, build_root, issue, make_request, new_serial
 from pki.locations import Locations
 from pki.names import Subject
 from pki.profiles import DOCUMENT_SIGNING, PERSON_SIGNING
@@ -82,6 +82,19 @@ class _Works:
         assert len(self.build().extensions) >= len(self.bare().extensions) == 9
 
     def build(self) -> x509.Certificate:
+        return build(
+            self.request,
+            PERSON_SIGNING,
+            _SUBJECT,
+            self.key,
+            self.certificate,
+            serial=new_serial(),
+            now=_STARTS,
+            locations=self.locations,
+            variation=self.variation,
+        )
+
+    def issue(self) -> x509.Certificate:
         return issue(
             self.request,
             PERSON_SIGNING,
@@ -94,27 +107,14 @@ class _Works:
             variation=self.variation,
         )
 
-    def prepare(self) -> x509.Certificate:
-        return prepare(
-            self.request,
-            PERSON_SIGNING,
-            _SUBJECT,
-            self.key,
-            self.certificate,
-            serial=new_serial(),
-            now=_STARTS,
-            locations=self.locations,
-            variation=self.variation,
-        ).sign()
-
     def bare(self) -> x509.Certificate:
         return bare_certificate(self.public.public_key(), self.key)
 
 
 def building_figures(rounds: int) -> Iterator[Figure]:
-    """``pki.build`` and ``pki.prepare``, for one certificate."""
+    """``pki.build`` and ``pki.build.linted``, for one certificate."""
     works = _Works()
-    for name, measured in (("pki.build", works.build), ("pki.prepare", works.prepare)):
+    for name, measured in (("pki.build", works.build), ("pki.build.linted", works.issue)):
         yield Figure(
             name=name,
             baseline="one certificate of nine extensions by the bare builder, signed once",

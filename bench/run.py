@@ -24,7 +24,7 @@ NAMES = (
     "submission.commit.sqlite",
     "submission.commit.postgresql",
     "pki.build",
-    "pki.prepare",
+    "pki.build.linted",
     "demo.replay",
 )
 _ROUNDS = 200

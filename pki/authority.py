@@ -5,7 +5,7 @@ the root answers a certificate request whose own signature proves possession of 
 
 Issuing has two steps: ``prepare`` builds, signs with a throwaway key of the issuer's kind and lints that;
 ``Prepared.sign`` signs with the issuer's key and compares. Between them the caller may persist what it intends.
-The ``build_`` functions do both; ``issue`` builds and signs without the linter.
+``issue``, ``build_root`` and ``build_intermediate`` do both; ``build`` alone leaves the linter out.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from pki.variation import PLAIN, Variation, life_of, names_of, policies_of, purp
 __all__ = [
     "MAX_REQUEST_BYTES",
     "Prepared",
+    "build",
     "build_intermediate",
     "build_root",
     "check_csr",
@@ -55,20 +56,20 @@ _REVOCATION = frozenset({ExtensionOID.CRL_DISTRIBUTION_POINTS, ExtensionOID.FRES
 class Prepared:
     """A certificate as it will be; ``tbs`` is what the issuer's key will sign.
 
-    ``findings``: what the linter says below the level of an error; None if it was not asked.
+    ``findings``: what the linter says below the level of an error.
     """
 
     profile: Profile
     serial: int
     tbs: bytes
-    findings: tuple[Finding, ...] | None
+    findings: tuple[Finding, ...]
     _builder: x509.CertificateBuilder
     _key: PrivateKey
 
     def sign(self) -> x509.Certificate:
         """The certificate, signed by its issuer; raises MalformedInput if it is not the one that was prepared."""
         certificate = self._builder.sign(self._key, certificate_hash(self._key))
-        if self.tbs and certificate.tbs_certificate_bytes != self.tbs:
+        if certificate.tbs_certificate_bytes != self.tbs:
             raise MalformedInput(
                 "the certificate is not the one that was judged", serial=f"{self.serial:040x}"
             )
@@ -116,9 +117,36 @@ def issue(
     locations: Locations | None = None,
     variation: Variation = PLAIN,
 ) -> x509.Certificate:
-    """As ``prepare`` and ``sign``, without the linter: for trials, and for who has linted that shape already."""
-    builder = _draft(csr, profile, subject, issuer_key, issuer_certificate, serial, now, locations, variation)
-    return Prepared(profile, serial, b"", None, builder, issuer_key).sign()
+    """``prepare`` and ``sign`` in one."""
+    prepared = prepare(
+        csr,
+        profile,
+        subject,
+        issuer_key,
+        issuer_certificate,
+        serial=serial,
+        now=now,
+        locations=locations,
+        variation=variation,
+    )
+    return prepared.sign()
+
+
+def build(
+    csr: bytes | x509.CertificateSigningRequest,
+    profile: Profile,
+    subject: Subject,
+    issuer_key: PrivateKey,
+    issuer_certificate: x509.Certificate,
+    *,
+    serial: int,
+    now: datetime,
+    locations: Locations | None = None,
+    variation: Variation = PLAIN,
+) -> x509.Certificate:
+    """As ``issue`` but for the linter: for benchmarks and tests, never for what is handed out."""
+    draft = _draft(csr, profile, subject, issuer_key, issuer_certificate, serial, now, locations, variation)
+    return draft.sign(issuer_key, certificate_hash(issuer_key))
 
 
 def prepare_root(
@@ -157,7 +185,7 @@ def build_intermediate(
     locations: Locations | None = None,
 ) -> x509.Certificate:
     """An issuing authority below the root, linted and signed: 10 years, path length 0."""
-    prepared = prepare(
+    return issue(
         csr,
         INTERMEDIATE,
         subject,
@@ -167,7 +195,6 @@ def build_intermediate(
         now=now,
         locations=locations,
     )
-    return prepared.sign()
 
 
 def pem_of(certificates: Sequence[x509.Certificate]) -> bytes:

@@ -23,6 +23,7 @@ from pki.authority import (
     Prepared,
     build_intermediate,
     build_root,
+    issue,
     make_request,
     new_serial,
     pem_of,
@@ -195,7 +196,7 @@ def initialise_authority(
     _write_certificate(folder, "root", root)
     _write_certificate(folder, "intermediate", intermediate)
     for service, profile in (("tsa", TSA), ("receipt", SERVICE_SEAL)):
-        certificate = prepare(
+        certificate = issue(
             make_request(keys.create(service), subjects[service]),
             profile,
             subjects[service],
@@ -204,7 +205,7 @@ def initialise_authority(
             serial=new_serial(),
             now=now,
             locations=Locations.below(base_url, "intermediate"),
-        ).sign()
+        )
         _write_certificate(folder, service, certificate)
     description = {"type": "mohr/authority/v1", "demo": demo, "base_url": base_url}
     _write(folder / _MARK, canonical_bytes(description))

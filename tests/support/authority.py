@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 
 from kernel.clock import Clock, FixedClock
 from pki.algorithms import PrivateKey, fingerprint_of
-from pki.authority import build_intermediate, build_root, issue, make_request, new_serial
+from pki.authority import build, build_intermediate, build_root, make_request, new_serial
 from pki.names import Subject
 from pki.profiles import (
     CRLS,
@@ -115,7 +115,7 @@ class MemoryAuthority:
     ) -> x509.Certificate:
         """A certificate for a given key, issued now."""
         subject = Subject(name, party, organization)
-        return issue(
+        return build(
             make_request(key, subject),
             profile,
             subject,
