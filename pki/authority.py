@@ -56,7 +56,7 @@ _REVOCATION = frozenset({ExtensionOID.CRL_DISTRIBUTION_POINTS, ExtensionOID.FRES
 class Prepared:
     """A certificate as it will be; ``tbs`` is what the issuer's key will sign.
 
-    ``findings``: what the linter says below the level of an error.
+    ``findings``: what the linter says and the profile accepts.
     """
 
     profile: Profile

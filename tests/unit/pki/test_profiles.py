@@ -112,7 +112,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         ('country = "IR"', 'country = "Iran"', "subject.country"),
         ('required = ["common_name"', 'required = ["title"', "subject.required"),
         ('rules = "etsi-natural-person"', 'rules = "none"', "lint.rules"),
-        ('accepted = ["etsi', 'accepted = ["*", "etsi', "lint.accepted"),
+        ("accepted = [", 'accepted = ["*", ', "lint.accepted"),
         ('allowed = ["email"]', 'allowed = ["email"]\nrequired = ["dns"]', "alternative_names.required"),
         ("from_outside = true", "from_outside = true\npath_length = 0", "path_length"),
         ("from_outside = true", "from_outside = true\nnever_checked = true", "never_checked"),
@@ -243,6 +243,26 @@ def test_what_is_signed_was_judged() -> None:
     prepared.sign().verify_directly_issued_by(authority.intermediate)
     with pytest.raises(MalformedInput):
         replace(prepared, tbs=other.tbs).sign()
+
+
+def test_an_inner_https_address_is_accepted() -> None:
+    """Where an installation stands inside a network or behind https alone, its certificates are issued all the same."""
+    authority, key = make_authority(), make_key()
+    prepared = prepare(
+        make_request(key, SUBJECT),
+        PERSON_SIGNING,
+        SUBJECT,
+        authority.intermediate_key,
+        authority.intermediate,
+        serial=new_serial(),
+        now=authority.now,
+        locations=Locations.below("https://127.0.0.1:8400", "intermediate"),
+    )
+    assert {each.code for each in prepared.findings if each.is_error} <= PERSON_SIGNING.lint.accepted
+    assert any(each.is_error for each in prepared.findings)
+    strict = replace(PERSON_SIGNING.lint, accepted=frozenset())
+    with pytest.raises(LintFailed):
+        linting.check(prepared.sign(), strict, addressed=True)
 
 
 def test_root_is_judged_with_a_throwaway_key() -> None:
