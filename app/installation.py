@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import inspect
 
+from app.authority_keys import open_token
 from app.bootstrap import LOG_KEY, build_container, database_url
 from app.container import Container
 from app.migrations.runner import migrate
@@ -43,6 +46,9 @@ from pki.keys import RANDOM_SECRET, Cost, KeyStore
 from pki.profiles import PERSON_SIGNING
 from pki.registry import EnterRequest, enter_request, issue_request, record_authority
 from transparency.notes import NoteSigner
+
+if TYPE_CHECKING:
+    from pki.tokens import TokenKeys
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,9 @@ class Plan:
     database_password_file: Path | None = None
     kafka: str | None = None
     kafka_topic_prefix: str | None = None
+    pkcs11_module: str | None = None
+    pkcs11_token: str | None = None
+    pkcs11_pin_file: Path | None = None
 
     @property
     def public_url(self) -> str:
@@ -84,7 +93,8 @@ class Installed:
 def initialise(plan: Plan) -> Installed:
     """Make everything; raises Conflict if folder or database are in use, NotFound or MalformedInput for the passphrase.
 
-    A PostgreSQL database must exist and be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise.
+    A PostgreSQL database must exist and be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise. So must a
+    token: TokenUnavailable, TokenPinRefused or Conflict.
     """
     if plan.folder.exists() and any(plan.folder.iterdir()):
         raise Conflict(
@@ -95,6 +105,11 @@ def initialise(plan: Plan) -> Installed:
     passphrase = _passphrase(plan)
     build_settings(plan.folder, {"events": _events_of(plan)})
     _check_database(plan)
+    with _token(plan) as token:
+        return _initialise(plan, passphrase, token)
+
+
+def _initialise(plan: Plan, passphrase: str, token: TokenKeys | None) -> Installed:
     folder = plan.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     values = _settings_of(plan)
@@ -105,7 +120,7 @@ def initialise(plan: Plan) -> Installed:
     cost = RANDOM_SECRET if plan.demo else None
     authority = initialise_authority(
         folder / "authority",
-        passphrase,
+        passphrase if token is None else token,
         name=plan.organisation,
         party=plan.organisation_party,
         demo=plan.demo,
@@ -113,6 +128,7 @@ def initialise(plan: Plan) -> Installed:
         base_url=plan.public_url,
         cost=cost,
     )
+    authority.add_rsa_timestamps(clock=clock)
     log_vkey = _make_log_key(folder, passphrase, cost, values["log"]["origin"])
     values["witness"]["vkey"] = initialise_witness(
         folder / "witness", _named(plan, "witness"), demo=plan.demo
@@ -155,6 +171,33 @@ def _check_database(plan: Plan) -> None:
             raise Conflict("the database is not empty; an installation starts in an empty one")
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _token(plan: Plan) -> Iterator[TokenKeys | None]:
+    """The token while the authority is made; raises Conflict if keys of another authority are in it."""
+    token = open_token(build_settings(plan.folder, {"pki": _pki_of(plan)}))
+    if token is None:
+        yield None
+        return
+    try:
+        if token.names():
+            raise Conflict(
+                "there are keys in the token; an installation starts with an empty one", token=token.token
+            )
+        yield token
+    finally:
+        token.close()
+
+
+def _pki_of(plan: Plan) -> dict[str, Any]:
+    """A clock that nobody synchronises is in doubt, except in a demo."""
+    values: dict[str, Any] = {"timestamps": {"require_synchronised_clock": not plan.demo}}
+    named = {"pkcs11_module": plan.pkcs11_module, "pkcs11_token": plan.pkcs11_token}
+    keys = {name: value for name, value in named.items() if value is not None}
+    if plan.pkcs11_pin_file is not None:
+        keys["pkcs11_pin_file"] = str(plan.pkcs11_pin_file.absolute())
+    return {**values, "keys": keys} if keys else values
 
 
 def _database_of(plan: Plan) -> dict[str, Any]:
@@ -211,6 +254,7 @@ def _settings_of(plan: Plan) -> dict[str, Any]:
     }
     if plan.kafka is not None:
         values["events"] = _events_of(plan)
+    values["pki"] = _pki_of(plan)
     values["publisher"] = {"party": plan.organisation_party, "name": plan.organisation}
     return values
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-COMMANDS: tuple[click.Command, ...] = ()
+from app.pki_commands.timestamps import rsa_timestamps
+
+COMMANDS: tuple[click.Command, ...] = (rsa_timestamps,)
 
 
 @click.group("pki")

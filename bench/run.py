@@ -12,6 +12,8 @@ from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
 from bench.pki_building import building_figures
+from bench.pki_timestamp import NAMES as TIMESTAMPS
+from bench.pki_timestamp import timestamp_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
 
@@ -25,6 +27,7 @@ NAMES = (
     "submission.commit.postgresql",
     "pki.build",
     "pki.build.linted",
+    *TIMESTAMPS,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -79,6 +82,13 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
     for figure in building_figures(_BATCHES):
         if figure.name in chosen:
             yield take(figure, quick=quick)
+    for name in TIMESTAMPS:
+        if name in chosen:
+            with (
+                tempfile.TemporaryDirectory(dir=folder) as place,
+                timestamp_figure(name, Path(place), _ROUNDS) as figure,
+            ):
+                yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

@@ -7,7 +7,6 @@ RFC 5035 §3 (signing-certificate-v2), RFC 4055 §3.1 (PSS parameters), RFC 6211
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, TypeVar
 
 from cryptography import x509
@@ -214,16 +213,6 @@ class DisclosurePlace:
 
 
 @asn1.sequence
-class _Several:
-    items: list[asn1.TLV]
-
-
-@asn1.sequence
-class _Single:
-    item: asn1.TLV
-
-
-@asn1.sequence
 class Signed:
     """The frame of certificates and revocation lists (RFC 5280 §4.1.1)."""
 
@@ -250,10 +239,14 @@ def encode(value: object) -> bytes:
     return asn1.encode_der(value)
 
 
-def encode_sequence(values: Sequence[object]) -> bytes:
-    """The DER of a SEQUENCE OF, whose elements ``encode`` takes."""
-    frame = asn1.encode_der(_Several(items=[tlv(encode(value)) for value in values]))
-    return asn1.encode_der(asn1.decode_der(_Single, frame).item)
+def wrap(tag: int, *parts: bytes) -> bytes:
+    """A tag of one octet and the length around parts that are DER already (X.690 §8.1.3, §10.1)."""
+    content = b"".join(parts)
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets + content
 
 
 def fills_its_octets(signed: bytes) -> bool:

@@ -69,6 +69,24 @@ class TimestampInvalid(DomainError):
 
 
 class KeyUnavailable(DomainError):
-    """The key store does not open with this passphrase, or holds no such key."""
+    """The key store does not open with this passphrase, or store or token hold no such key that may be used."""
 
     code = "key-unavailable"
+
+
+class TokenUnavailable(DomainError):
+    """The PKCS#11 module or token does not answer: absent, unplugged, busy, or lost again after one new try."""
+
+    code = "token-unavailable"
+
+
+class TokenPinRefused(DomainError):
+    """The token refused the PIN, or has one attempt left or none; this process does not try that PIN again."""
+
+    code = "token-pin-refused"
+
+
+class TokenMechanismMissing(DomainError):
+    """The token cannot make such a key or such a signature."""
+
+    code = "token-mechanism-missing"

@@ -1,7 +1,7 @@
-"""The authority of one installation: root, intermediate, time stamping and receipt keys in one folder.
+"""The authority of one installation: root, intermediate, time stamping and receipt keys in one folder or token.
 
-FOLDER/keys/ is the key store, FOLDER/certificates/*.pem what was certified at the beginning,
-FOLDER/authority.json is written last and marks a finished installation. A demo installation says so in the
+FOLDER/keys/ is the key store, unless keys are in a token; FOLDER/certificates/*.pem what was certified at the
+beginning, FOLDER/authority.json is written last and marks a finished installation. A demo installation says so in the
 name of both authorities.
 """
 
@@ -29,15 +29,16 @@ from pki.authority import (
     pem_of,
     prepare,
 )
+from pki.key_provider import KeyProvider
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations
-from pki.names import DEMO_PREFIX, Subject
+from pki.names import DEMO_PREFIX, Subject, name_of, party_of
 from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
 from pki.revocation_lists import Revoked, build_crl
 from pki.signed_data import Signer
 from pki.variation import PLAIN, Variation
 
-TSA_POLICY = "2.25.278621877218977492759295331449423114744"
+TSA_RSA = "tsa-rsa"
 _MARK = "authority.json"
 _MAX_COMMON_NAME = 64
 
@@ -63,8 +64,9 @@ class FirstCertificate:
 class Authority:
     """Issues and revokes with the keys of one installation; keeps no record, which is the registry's work."""
 
-    def __init__(self, folder: Path, keys: KeyStore, description: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, keys: KeyProvider, description: dict[str, Any]) -> None:
         self.folder = folder
+        self._keys = keys
         self.demo: bool = description["demo"]
         self.base_url: str | None = description["base_url"]
         self.root = Issuer("root", keys.load("root"), self._certificate("root"))
@@ -73,6 +75,7 @@ class Authority:
         )
         self.tsa = Signer(keys.load("tsa"), self._certificate("tsa"), self.chain)
         self.receipt = Signer(keys.load("receipt"), self._certificate("receipt"), self.chain)
+        self.tsa_rsa = self._signer(TSA_RSA) if self._certificate_file(TSA_RSA).exists() else None
 
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
@@ -90,6 +93,11 @@ class Authority:
             if issuer.name == name:
                 return issuer
         raise NotFound("no such authority", name=name[:64])
+
+    @property
+    def stampers(self) -> dict[str, Signer]:
+        """Who makes time stamps, by the kind of the key: ``ec`` and, where it was made, ``rsa``."""
+        return {"ec": self.tsa} if self.tsa_rsa is None else {"ec": self.tsa, "rsa": self.tsa_rsa}
 
     def prepare(
         self,
@@ -143,6 +151,27 @@ class Authority:
         _write_certificate(self.folder, f"service-{fingerprint_of(certificate)}", certificate)
         return certificate
 
+    def add_rsa_timestamps(self, *, clock: Clock) -> Signer:
+        """A second time-stamping key, for those who read RSA only; what is there already stays.
+
+        For new and for existing installations: ``registry.record_authority`` finds the certificate.
+        """
+        if self.tsa_rsa is None:
+            key = (
+                self._keys.load(TSA_RSA)
+                if TSA_RSA in self._keys.names()
+                else self._keys.create(TSA_RSA, "RSA")
+            )
+            first = self.tsa.certificate
+            subject = Subject(
+                f"{name_of(first)[: _MAX_COMMON_NAME - 4].rstrip()} RSA", f"{party_of(first)}-RSA"
+            )
+            csr = make_request(key, subject)
+            certificate = self.issue(csr, TSA, subject, serial=new_serial(), now=clock.now())
+            _write_certificate(self.folder, TSA_RSA, certificate)
+            self.tsa_rsa = self._signer(TSA_RSA)
+        return self.tsa_rsa
+
     def first_certificates(self) -> list[FirstCertificate]:
         """Everything that was certified outside the registry."""
         services = sorted((self.folder / "certificates").glob("service-*.pem"))
@@ -150,17 +179,24 @@ class Authority:
             FirstCertificate("root", "root", self.root.certificate),
             FirstCertificate("intermediate", "root", self.intermediate.certificate),
             FirstCertificate("tsa", "intermediate", self.tsa.certificate),
+            *(FirstCertificate("tsa", "intermediate", each.certificate) for each in [self.tsa_rsa] if each),
             FirstCertificate("service-seal", "intermediate", self.receipt.certificate),
             *(FirstCertificate("service-seal", "intermediate", _read(path)) for path in services),
         ]
 
+    def _signer(self, name: str) -> Signer:
+        return Signer(self._keys.load(name), self._certificate(name), self.chain)
+
     def _certificate(self, name: str) -> x509.Certificate:
-        return _read(self.folder / "certificates" / f"{name}.pem")
+        return _read(self._certificate_file(name))
+
+    def _certificate_file(self, name: str) -> Path:
+        return self.folder / "certificates" / f"{name}.pem"
 
 
 def initialise_authority(
     folder: Path,
-    passphrase: str,
+    keys: KeyProvider | str,
     *,
     name: str,
     party: str,
@@ -171,6 +207,7 @@ def initialise_authority(
 ) -> Authority:
     """Make root, intermediate, time-stamping and receipt certificates of the organisation ``name``.
 
+    ``keys`` is where keys are made: a token, or the passphrase of encrypted files in the folder (``cost`` is theirs).
     Raises Conflict if the folder holds anything already: an unfinished attempt is removed by hand, never
     continued.
     """
@@ -178,7 +215,7 @@ def initialise_authority(
     if folder.exists() and any(folder.iterdir()):
         raise Conflict("the folder of the authority is not empty")
     (folder / "certificates").mkdir(parents=True, exist_ok=True)
-    keys = KeyStore(folder / "keys", passphrase, cost=cost)
+    keys = _provider(folder, keys, cost)
     now = clock.now()
     subjects = _subjects(name, party, demo)
     root_key = keys.create("root", "P-384")
@@ -212,13 +249,17 @@ def initialise_authority(
     return Authority(folder, keys, description)
 
 
-def open_authority(folder: Path, passphrase: str) -> Authority:
-    """The authority made earlier in ``folder``; raises NotFound or KeyUnavailable."""
+def open_authority(folder: Path, keys: KeyProvider | str) -> Authority:
+    """The authority made earlier in ``folder`` with these ``keys``; raises NotFound or KeyUnavailable."""
     folder = Path(folder)
     mark = folder / _MARK
     if not mark.exists():
         raise NotFound("no authority was finished in this folder")
-    return Authority(folder, KeyStore(folder / "keys", passphrase), parse_canonical(mark.read_bytes()))
+    return Authority(folder, _provider(folder, keys), parse_canonical(mark.read_bytes()))
+
+
+def _provider(folder: Path, keys: KeyProvider | str, cost: Cost | None = None) -> KeyProvider:
+    return KeyStore(folder / "keys", keys, cost=cost) if isinstance(keys, str) else keys
 
 
 def _subjects(name: str, party: str, demo: bool) -> dict[str, Subject]:

@@ -11,6 +11,7 @@ from pki import asn1
 from pki.profiles.model import Qualified
 
 QC_STATEMENTS = ObjectIdentifier("1.3.6.1.5.5.7.1.3")
+_SEQUENCE = 0x30
 _ARC = "0.4.0.1862.1"
 _TYPES = {
     "esign": ObjectIdentifier(f"{_ARC}.6.1"),
@@ -35,7 +36,9 @@ def statements(qualified: Qualified) -> x509.UnrecognizedExtension:
         parts.append(asn1.QcStatementWithNumber(statement_id=_statement(3), info=years))
     if qualified.disclosure:
         parts.append(_listed(5, [_place(url, language) for url, language in qualified.disclosure]))
-    return x509.UnrecognizedExtension(QC_STATEMENTS, asn1.encode_sequence(parts))
+    return x509.UnrecognizedExtension(
+        QC_STATEMENTS, asn1.wrap(_SEQUENCE, *(asn1.encode(part) for part in parts))
+    )
 
 
 def _listed(number: int, values: Sequence[object]) -> asn1.QcStatementWithList:

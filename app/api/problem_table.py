@@ -60,6 +60,9 @@ _PKI_AND_SIGNING = {
     "certificate-lint-failed": ProblemKind(422, "Certificate would break a rule of its standard"),
     "timestamp-invalid": ProblemKind(422, "Time stamp not valid"),
     "key-unavailable": ProblemKind(503, "A key is not at hand"),
+    "token-unavailable": ProblemKind(503, "The token with the keys does not answer"),
+    "token-pin-refused": ProblemKind(503, "The token refuses the PIN"),
+    "token-mechanism-missing": ProblemKind(503, "The token cannot do this"),
     "signature-invalid": ProblemKind(422, "Signature not valid"),
     "wrong-signer": ProblemKind(422, "Signed by another party"),
 }
