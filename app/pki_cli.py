@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from app.pki_commands import lists, revocation
 from app.pki_commands.timestamps import rsa_timestamps
 
-COMMANDS: tuple[click.Command, ...] = (rsa_timestamps,)
+COMMANDS: tuple[click.Command, ...] = (*revocation.COMMANDS, *lists.COMMANDS, rsa_timestamps)
 
 
 @click.group("pki")

@@ -31,10 +31,9 @@ from pki.authority import (
 )
 from pki.key_provider import KeyProvider
 from pki.keys import Cost, KeyStore
-from pki.locations import Locations
+from pki.locations import Locations, check_shards
 from pki.names import DEMO_PREFIX, Subject, name_of, party_of
-from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
-from pki.revocation_lists import Revoked, build_crl
+from pki.profiles import SERVICE_SEAL, TSA, Profile
 from pki.signed_data import Signer
 from pki.variation import PLAIN, Variation
 
@@ -64,8 +63,11 @@ class FirstCertificate:
 class Authority:
     """Issues and revokes with the keys of one installation; keeps no record, which is the registry's work."""
 
-    def __init__(self, folder: Path, keys: KeyProvider, description: dict[str, Any]) -> None:
+    def __init__(
+        self, folder: Path, keys: KeyProvider, description: dict[str, Any], *, crl_shards: int = 1
+    ) -> None:
         self.folder = folder
+        self.crl_shards = check_shards(crl_shards)
         self._keys = keys
         self.demo: bool = description["demo"]
         self.base_url: str | None = description["base_url"]
@@ -76,6 +78,11 @@ class Authority:
         self.tsa = Signer(keys.load("tsa"), self._certificate("tsa"), self.chain)
         self.receipt = Signer(keys.load("receipt"), self._certificate("receipt"), self.chain)
         self.tsa_rsa = self._signer(TSA_RSA) if self._certificate_file(TSA_RSA).exists() else None
+
+    @property
+    def keys(self) -> KeyProvider:
+        """Where the keys of this installation are kept."""
+        return self._keys
 
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
@@ -118,7 +125,7 @@ class Authority:
             self.intermediate.certificate,
             serial=serial,
             now=now,
-            locations=Locations.below(self.base_url, "intermediate"),
+            locations=Locations.below(self.base_url, "intermediate", serial, self.crl_shards),
             variation=variation,
         )
 
@@ -134,11 +141,6 @@ class Authority:
     ) -> x509.Certificate:
         """As ``prepare``, and signed; the caller records it."""
         return self.prepare(csr, profile, subject, serial=serial, now=now, variation=variation).sign()
-
-    def crl(self, issuer: str, revoked: list[Revoked], number: int, now: datetime) -> bytes:
-        """A revocation list of that authority."""
-        one = self.issuer(issuer)
-        return build_crl(one.key, one.certificate, revoked, number, now, CRLS[issuer])
 
     def certify_service(self, csr: bytes, party: str, name: str, *, clock: Clock) -> x509.Certificate:
         """A service's signing certificate, such as the custodian's, for a key that never was here.
@@ -249,13 +251,17 @@ def initialise_authority(
     return Authority(folder, keys, description)
 
 
-def open_authority(folder: Path, keys: KeyProvider | str) -> Authority:
-    """The authority made earlier in ``folder`` with these ``keys``; raises NotFound or KeyUnavailable."""
+def open_authority(folder: Path, keys: KeyProvider | str, *, crl_shards: int = 1) -> Authority:
+    """The authority made earlier in ``folder`` with these ``keys``; raises NotFound, KeyUnavailable or MalformedInput.
+
+    ``crl_shards``: into how many lists the revocations of the certificates issued from now on are divided.
+    """
     folder = Path(folder)
     mark = folder / _MARK
     if not mark.exists():
         raise NotFound("no authority was finished in this folder")
-    return Authority(folder, _provider(folder, keys), parse_canonical(mark.read_bytes()))
+    description = parse_canonical(mark.read_bytes())
+    return Authority(folder, _provider(folder, keys), description, crl_shards=crl_shards)
 
 
 def _provider(folder: Path, keys: KeyProvider | str, cost: Cost | None = None) -> KeyProvider:

@@ -15,7 +15,7 @@ from pki.algorithms import der_of
 
 router = APIRouter(tags=["pki"])
 
-AuthorityName = Annotated[str, Path(pattern="^(root|intermediate)$", description="the authority")]
+AuthorityName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,15}$", description="the authority")]
 
 
 class TrustAnswer(BaseModel):

@@ -1,0 +1,1 @@
+"""The commands of ``mohr pki``, one module for each part of the authority."""
