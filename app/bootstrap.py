@@ -32,6 +32,7 @@ from pki.installation import Authority, open_authority
 from pki.keys import KeyStore
 from pki.machine_clock import MachineClock, kernel_synchronised
 from pki.ocsp import OcspResponder
+from pki.profiles import adopt_profiles
 from pki.timestamp import TSA_POLICY, TimeStampAuthority
 from pki.timestamp_serials import TimestampSerials
 from procurement.adapters.object_store import FileObjectStore
@@ -51,6 +52,8 @@ def build_container(settings: Settings) -> Container:
     """Open an installation. Raises NotFound, KeyUnavailable or MalformedInput when something of it is missing."""
     clock = build_clock(settings)
     passphrase = read_secret(settings, settings.passphrase_file, "passphrase_file")
+    if settings.pki.profiles_folder is not None:
+        adopt_profiles(settings.path(settings.pki.profiles_folder))
     keys = open_token(settings)
     authority = open_authority(
         settings.folder / "authority",

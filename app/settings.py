@@ -182,9 +182,11 @@ class TimestampSettings(Part):
 class PkiSettings(Part):
     """The certificate authority.
 
+    ``profiles_folder``: certificate profiles (``*.toml``) that replace or add to those of this version.
     ``crl_shards``: a power of two up to 256; the low bits of its serial say which shard a certificate names.
     """
 
+    profiles_folder: Path | None = None
     crl_shards: int = Field(1, ge=1, le=256)
     keys: KeySettings = KeySettings()
     timestamps: TimestampSettings = TimestampSettings()

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
+from bench.pki_building import building_figures
 from bench.pki_chain import chain_figure
 from bench.pki_crl import crl_figures
 from bench.pki_ocsp import NAMES as OCSP_NAMES
@@ -28,6 +29,8 @@ NAMES = (
     "envelope.open",
     "submission.commit.sqlite",
     "submission.commit.postgresql",
+    "pki.build",
+    "pki.build.linted",
     *TIMESTAMPS,
     "pki.crl_100k",
     "pki.crl_shard",
@@ -38,6 +41,7 @@ NAMES = (
     "demo.replay",
 )
 _ROUNDS = 200
+_BATCHES = 20
 _REPLAYS = 1
 _CHAIN_ROUNDS = 40
 
@@ -86,6 +90,9 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
                 commit_figure(backend, Path(place), scene, _ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
+    for figure in building_figures(_BATCHES):
+        if figure.name in chosen:
+            yield take(figure, quick=quick)
     for name in TIMESTAMPS:
         if name in chosen:
             with (

@@ -1,7 +1,9 @@
 """Accepted keys, digests and signature algorithms, and the two acts of signing and verifying with them.
 
 ECDSA on P-256 and P-384, RSA of 2048 bits and more (PKCS #1 v1.5; PSS when verifying) and Ed25519, with
-SHA-256, SHA-384 or SHA-512 (ETSI TS 119 312). The primitives are those of ``cryptography``.
+SHA-256, SHA-384 or SHA-512 (ETSI TS 119 312). ML-DSA-65 (FIPS 204, RFC 9881) signs and is certified in
+certificates, requests, revocation lists and OCSP answers where a profile takes it; CMS and time stamps do not
+know it yet. The primitives are those of ``cryptography``.
 """
 
 from __future__ import annotations
@@ -12,13 +14,16 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
 from cryptography.x509 import ObjectIdentifier
 
 from pki import asn1
 
-PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
+PrivateKey = (
+    ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey
+)
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey | mldsa.MLDSA65PublicKey
+KEY_KINDS = frozenset({"P-256", "P-384", "RSA", "Ed25519", "ML-DSA-65"})
 
 DIGEST_OIDS = {
     "sha256": ObjectIdentifier("2.16.840.1.101.3.4.2.1"),
@@ -34,6 +39,8 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
+# What is verified may be longer than what is certified here.
+MAX_ISSUED_RSA_BITS = 4096
 
 _ECDSA = {
     ObjectIdentifier("1.2.840.10045.4.3.2"): "sha256",
@@ -73,7 +80,7 @@ _ED25519_SUITE = Suite("sha512", asn1.SignatureAlgorithm(algorithm=_ED25519, par
 
 
 def key_kind(key: object) -> str:
-    """``P-256``, ``P-384``, ``RSA`` or ``Ed25519`` ; raises AlgorithmRefused for other keys."""
+    """``P-256``, ``P-384``, ``RSA``, ``Ed25519`` or ``ML-DSA-65``; raises AlgorithmRefused for other keys."""
     if isinstance(key, ec.EllipticCurvePublicKey | ec.EllipticCurvePrivateKey):
         if isinstance(key.curve, ec.SECP256R1):
             return "P-256"
@@ -84,12 +91,15 @@ def key_kind(key: object) -> str:
             return "RSA"
     elif isinstance(key, ed25519.Ed25519PublicKey | ed25519.Ed25519PrivateKey):
         return "Ed25519"
+    elif isinstance(key, mldsa.MLDSA65PublicKey | mldsa.MLDSA65PrivateKey):
+        return "ML-DSA-65"
     raise AlgorithmRefused("the kind or size of the key is not accepted")
 
 
 def suite_for(key: PrivateKey) -> Suite:
-    """SHA-256 with ECDSA or RSA PKCS #1 v1.5; SHA-512 with Ed25519."""
+    """SHA-256 with ECDSA or RSA PKCS #1 v1.5; SHA-512 with Ed25519. Raises AlgorithmRefused for ML-DSA-65."""
     kind = key_kind(key)
+    _expect(kind != "ML-DSA-65")
     return {"RSA": _RSA_SUITE, "Ed25519": _ED25519_SUITE}.get(kind, _EC_SUITE)
 
 
@@ -99,7 +109,9 @@ def sign(key: PrivateKey, data: bytes) -> bytes:
         return key.sign(data, ec.ECDSA(hashes.SHA256()))
     if isinstance(key, rsa.RSAPrivateKey):
         return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
-    return key.sign(data)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return key.sign(data)
+    raise AlgorithmRefused("CMS signatures with this kind of key are not made here")
 
 
 def verify(
@@ -112,6 +124,8 @@ def verify(
             key.verify(signature, data, ec.ECDSA(HASHES[digest]))
         elif isinstance(key, rsa.RSAPublicKey):
             key.verify(signature, data, _rsa_padding(algorithm, digest), HASHES[digest])
+        elif isinstance(key, mldsa.MLDSA65PublicKey):
+            raise AlgorithmRefused("CMS signatures with this kind of key are not read here")
         else:
             _expect(algorithm.algorithm == _ED25519 and algorithm.parameters is None)
             key.verify(signature, data)
@@ -129,7 +143,7 @@ def digest_of_signature(algorithm: asn1.SignatureAlgorithm) -> str:
 
 def certificate_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
     """The digest that this key signs certificates and lists with; None for keys that bring their own."""
-    if isinstance(key, ed25519.Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey | mldsa.MLDSA65PrivateKey):
         return None
     if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP384R1):
         return hashes.SHA384()

@@ -1,7 +1,8 @@
 """ASN.1 structures of CMS, CAdES and time-stamping, and the strict DER codec behind them.
 
 The one module of this room that knows ``cryptography.hazmat.asn1``. Shapes follow RFC 5652 §5 (SignedData),
-RFC 5035 §3 (signing-certificate-v2), RFC 4055 §3.1 (PSS parameters), RFC 6211 and RFC 3161 §2.4.
+RFC 5035 §3 (signing-certificate-v2), RFC 4055 §3.1 (PSS parameters), RFC 6211, RFC 3161 §2.4 and RFC 3739
+§3.2.6 (qualified certificate statements).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ UTCTime = asn1.UTCTime
 GeneralizedTime = asn1.GeneralizedTime
 BitString = asn1.BitString
 Null = asn1.Null
+PrintableString = asn1.PrintableString
+IA5String = asn1.IA5String
 
 
 class NotDer(ValueError):
@@ -180,6 +183,33 @@ class StatusInfo:
 class TimeStampResponse:
     status: StatusInfo
     token: ContentInfo | None
+
+
+@asn1.sequence
+class QcStatement:
+    """A statement that says everything by its identifier."""
+
+    statement_id: ObjectIdentifier
+
+
+@asn1.sequence
+class QcStatementWithList:
+    statement_id: ObjectIdentifier
+    info: list[asn1.TLV]
+
+
+@asn1.sequence
+class QcStatementWithNumber:
+    statement_id: ObjectIdentifier
+    info: int
+
+
+@asn1.sequence
+class DisclosurePlace:
+    """Where the disclosure statement stands in which language (EN 319 412-5 §4.3.4)."""
+
+    url: asn1.IA5String
+    language: asn1.PrintableString
 
 
 @asn1.sequence

@@ -35,6 +35,33 @@ class RequestInvalid(DomainError):
     code = "certificate-request-invalid"
 
 
+class SubjectForbidden(RequestInvalid):
+    """A subject that lacks what the profile demands, or holds what it forbids; ``fields`` name the attributes."""
+
+    code = "certificate-subject-forbidden"
+
+
+class ExtensionForbidden(RequestInvalid):
+    """An extension, usage, name or policy outside the bounds of the profile."""
+
+    code = "certificate-extension-forbidden"
+
+
+class KeyWeak(RequestInvalid):
+    """An RSA key of too few bits, with a bad exponent, or whose factors are found at once."""
+
+    code = "certificate-key-weak"
+
+
+class LintFailed(DomainError):
+    """The certificate, built as asked for, breaks a rule of its profile's standard; ``findings`` are the codes.
+
+    Nothing was signed with the key of the issuer.
+    """
+
+    code = "certificate-lint-failed"
+
+
 class TimestampInvalid(DomainError):
     """A time-stamp token that does not prove what it is said to prove (RFC 3161 §2.2)."""
 

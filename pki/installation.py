@@ -19,13 +19,23 @@ from kernel.canonical import canonical_bytes, parse_canonical
 from kernel.clock import Clock
 from kernel.errors import Conflict, NotFound
 from pki.algorithms import PrivateKey, fingerprint_of
-from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, pem_of
+from pki.authority import (
+    Prepared,
+    build_intermediate,
+    build_root,
+    issue,
+    make_request,
+    new_serial,
+    pem_of,
+    prepare,
+)
 from pki.key_provider import KeyProvider
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations, check_shards
 from pki.names import DEMO_PREFIX, Subject, name_of, party_of
 from pki.profiles import SERVICE_SEAL, TSA, Profile
 from pki.signed_data import Signer
+from pki.variation import PLAIN, Variation
 
 TSA_RSA = "tsa-rsa"
 _MARK = "authority.json"
@@ -96,11 +106,18 @@ class Authority:
         """Who makes time stamps, by the kind of the key: ``ec`` and, where it was made, ``rsa``."""
         return {"ec": self.tsa} if self.tsa_rsa is None else {"ec": self.tsa, "rsa": self.tsa_rsa}
 
-    def issue(
-        self, csr: bytes, profile: Profile, subject: Subject, *, serial: int, now: datetime
-    ) -> x509.Certificate:
-        """An end certificate of the intermediate; the caller keeps serial numbers unique and records it."""
-        return issue(
+    def prepare(
+        self,
+        csr: bytes | x509.CertificateSigningRequest,
+        profile: Profile,
+        subject: Subject,
+        *,
+        serial: int,
+        now: datetime,
+        variation: Variation = PLAIN,
+    ) -> Prepared:
+        """An end certificate of the intermediate, judged but not signed; the caller keeps serial numbers unique."""
+        return prepare(
             csr,
             profile,
             subject,
@@ -109,7 +126,21 @@ class Authority:
             serial=serial,
             now=now,
             locations=Locations.below(self.base_url, "intermediate", serial, self.crl_shards),
+            variation=variation,
         )
+
+    def issue(
+        self,
+        csr: bytes | x509.CertificateSigningRequest,
+        profile: Profile,
+        subject: Subject,
+        *,
+        serial: int,
+        now: datetime,
+        variation: Variation = PLAIN,
+    ) -> x509.Certificate:
+        """As ``prepare``, and signed; the caller records it."""
+        return self.prepare(csr, profile, subject, serial=serial, now=now, variation=variation).sign()
 
     def certify_service(self, csr: bytes, party: str, name: str, *, clock: Clock) -> x509.Certificate:
         """A service's signing certificate, such as the custodian's, for a key that never was here.

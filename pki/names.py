@@ -12,35 +12,67 @@ from kernel.errors import MalformedInput
 from pki.errors import CertificateUntrusted
 
 _PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _MAX_NAME = 64
+# In the order in which a name is written: from the country to the party.
+ATTRIBUTES = {
+    "country": NameOID.COUNTRY_NAME,
+    "organization": NameOID.ORGANIZATION_NAME,
+    "organization_identifier": NameOID.ORGANIZATION_IDENTIFIER,
+    "given_name": NameOID.GIVEN_NAME,
+    "surname": NameOID.SURNAME,
+    "common_name": NameOID.COMMON_NAME,
+    "serial_number": NameOID.SERIAL_NUMBER,
+}
 # Begins the common name of root and intermediate of a demonstration.
 DEMO_PREFIX = "DEMO "
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """``party`` is the national identifier of a person or organisation (X.520 §6.2.9 serialNumber)."""
+    """``party`` is the national identifier of a person or organisation (X.520 §6.2.9 serialNumber).
+
+    ``organization_identifier`` (EN 319 412-1 §5.1.4) names the organisation of a person or
+    seal; ``country`` has two capital letters. What a profile demands beyond this it adds or refuses itself.
+    """
 
     common_name: str
     party: str
     organization: str | None = None
+    organization_identifier: str | None = None
+    given_name: str | None = None
+    surname: str | None = None
+    country: str | None = None
 
     def __post_init__(self) -> None:
         if not is_party(self.party):
             raise MalformedInput(
                 "a party is 1 to 64 letters, digits, dots, dashes", party=str(self.party)[:80]
             )
-        for text in (self.common_name, self.organization):
+        if self.country is not None and _COUNTRY.fullmatch(self.country) is None:
+            raise MalformedInput("a country has two capital letters (ISO 3166-1)")
+        for text in (
+            self.common_name,
+            self.organization,
+            self.organization_identifier,
+            self.given_name,
+            self.surname,
+        ):
             if text is not None and not _is_name(text):
                 raise MalformedInput("a name has 1 to 64 printable characters (X.520 upper bound)")
 
+    @property
+    def attributes(self) -> frozenset[str]:
+        """The names (``ATTRIBUTES``) of what is there."""
+        return frozenset(name for name in ATTRIBUTES if self._value(name) is not None)
+
     def to_name(self) -> x509.Name:
-        attributes = []
-        if self.organization is not None:
-            attributes.append(x509.NameAttribute(NameOID.ORGANIZATION_NAME, self.organization))
-        attributes.append(x509.NameAttribute(NameOID.COMMON_NAME, self.common_name))
-        attributes.append(x509.NameAttribute(NameOID.SERIAL_NUMBER, self.party))
-        return x509.Name(attributes)
+        values = ((oid, self._value(name)) for name, oid in ATTRIBUTES.items())
+        return x509.Name([x509.NameAttribute(oid, value) for oid, value in values if value is not None])
+
+    def _value(self, name: str) -> str | None:
+        value: str | None = self.party if name == "serial_number" else getattr(self, name)
+        return value
 
 
 def is_party(text: object) -> bool:

@@ -293,7 +293,9 @@ def test_certificate_requests_that_are_none(stage: Stage, nobody: Caller) -> Non
             "\u0000",
         ):
             answer = nobody.post("/pki/requests", {"profile": "person-signing", "csr": text})
-            assert answer.json()["code"] in ("certificate-request-invalid", "malformed-input"), answer.text
+            unreadable = {"certificate-request-invalid", "malformed-input"}
+            codes = {"certificate-key-weak"} if text == weak else unreadable
+            assert answer.json()["code"] in codes, answer.text
             refused(answer, 422, answer.json()["code"])
         for profile in ("", "root", "intermediate", "tsa", "nobody", "\u0000", "x" * 33, 7):
             answer = nobody.post("/pki/requests", {"profile": profile, "csr": good})

@@ -13,11 +13,11 @@ import itertools
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 
 from kernel.clock import Clock, FixedClock
 from pki.algorithms import PrivateKey, fingerprint_of
-from pki.authority import build_intermediate, build_root, issue, make_request, new_serial
+from pki.authority import build, build_intermediate, build_root, make_request, new_serial
 from pki.names import Subject
 from pki.profiles import (
     CRLS,
@@ -33,6 +33,7 @@ from pki.signed_data import Signer
 from pki.timestamp import TimeStampAuthority, token_of_response
 from pki.timestamp import make_request as make_timestamp_request
 from pki.trust import TrustStore
+from pki.variation import PLAIN, Variation
 
 START = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 POLICY = "2.25.278621877218977492759295331449423114744"
@@ -96,10 +97,11 @@ class MemoryAuthority:
         *,
         kind: str = "P-256",
         organization: str | None = None,
+        variation: Variation = PLAIN,
     ) -> Signer:
         """A fresh key with a certificate of any profile."""
         key = make_key(kind)
-        certificate = self.certify(key, profile, party, name, organization)
+        certificate = self.certify(key, profile, party, name, organization, variation)
         return Signer(key, certificate, (self.intermediate,))
 
     def certify(
@@ -109,10 +111,11 @@ class MemoryAuthority:
         party: str,
         name: str,
         organization: str | None = None,
+        variation: Variation = PLAIN,
     ) -> x509.Certificate:
         """A certificate for a given key, issued now."""
         subject = Subject(name, party, organization)
-        return issue(
+        return build(
             make_request(key, subject),
             profile,
             subject,
@@ -120,6 +123,7 @@ class MemoryAuthority:
             self.intermediate,
             serial=new_serial(),
             now=self.now,
+            variation=variation,
         )
 
     def stamp(self, data: bytes) -> bytes:
@@ -161,11 +165,13 @@ def make_authority(
 
 
 def make_key(kind: str = "P-256") -> PrivateKey:
-    """A fresh private key: ``P-256``, ``P-384``, ``RSA`` or ``Ed25519``."""
+    """A fresh private key: ``P-256``, ``P-384``, ``RSA``, ``Ed25519`` or ``ML-DSA-65``."""
     if kind == "RSA":
         return rsa.generate_private_key(public_exponent=65537, key_size=2048)
     if kind == "Ed25519":
         return ed25519.Ed25519PrivateKey.generate()
+    if kind == "ML-DSA-65":
+        return mldsa.MLDSA65PrivateKey.generate()
     return ec.generate_private_key(ec.SECP384R1() if kind == "P-384" else ec.SECP256R1())
 
 

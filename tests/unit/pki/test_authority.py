@@ -15,9 +15,11 @@ from kernel.errors import LimitExceeded, MalformedInput
 from pki.authority import build_root, check_csr, issue, make_request, new_serial, pem_of
 from pki.errors import RequestInvalid
 from pki.locations import Locations
-from pki.names import Subject
+from pki.names import Subject, party_of
 from pki.profiles import MEMBER_ENCRYPTION, PERSON_SIGNING, PROFILES, TSA
 from pki.revocation_lists import Revoked, build_crl
+from pki.signed_data import Signer
+from pki.variation import PLAIN, Variation
 from tests.support.authority import START, MemoryAuthority, make_authority, make_key
 from tests.support.openssl import run_openssl, write_trust
 
@@ -35,7 +37,12 @@ def _certificate(authority: MemoryAuthority, name: str) -> x509.Certificate:
         return authority.root
     if name == "intermediate":
         return authority.intermediate
-    return authority.signer(PROFILES[name], "IR-1", "Person").certificate
+    return _signer(authority, name).certificate
+
+
+def _signer(authority: MemoryAuthority, name: str) -> Signer:
+    hosts = Variation(dns_names=("www.tehran.ir",)) if name == "tls-server" else PLAIN
+    return authority.signer(PROFILES[name], "IR-1", "Person", variation=hosts)
 
 
 @pytest.mark.parametrize("name", sorted(PROFILES))
@@ -73,7 +80,8 @@ def test_subject(authority: MemoryAuthority) -> None:
     key = make_key()
     wish = make_request(key, Subject("Somebody Important", "IRO-0"))
     certificate = _issue(authority, wish, SUBJECT)
-    assert certificate.subject == SUBJECT.to_name()
+    assert certificate.subject == PERSON_SIGNING.subject.complete(SUBJECT).to_name()
+    assert party_of(certificate) == SUBJECT.party
 
 
 def _issue(
@@ -210,7 +218,7 @@ def test_openssl_accepts_the_chain(tmp_path: Path) -> None:
     authority = make_authority(clock=SystemClock())
     write_trust(tmp_path, authority)
     for name in sorted(set(PROFILES) - {"root", "intermediate"}):
-        certificate = authority.signer(PROFILES[name], "IR-1", "Person").certificate
+        certificate = _signer(authority, name).certificate
         (tmp_path / "end.pem").write_bytes(pem_of([certificate]))
         agreed, said = run_openssl(tmp_path, *_verify())
         assert agreed, said

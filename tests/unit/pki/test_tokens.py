@@ -58,7 +58,7 @@ def _signs(key: PrivateKey) -> None:
     algorithms.verify(key.public_key(), algorithms.suite_for(key).identifier, "sha256", signature, DATA)
 
 
-@pytest.mark.parametrize("kind", ["P-256", "P-384", "RSA-2048", "RSA-4096"])
+@pytest.mark.parametrize("kind", ["P-256", "P-384", "RSA-3072", "RSA-4096"])
 def test_signs_wherever_a_key_may_stand(keys: TokenKeys, kind: str) -> None:
     """A token's key signs requests, certificates, lists, OCSP answers and CMS, which verify with its public half."""
     key = keys.create("root", kind)
