@@ -17,6 +17,7 @@ from app.container import Container
 from app.custodian_client import CustodianClient
 from app.directory import PartyDirectory
 from app.event_bus import build_bus
+from app.papers import SignedPapers
 from app.settings import Settings
 from app.trust import TrustKeeper
 from app.unit_of_work import SqlUnitOfWork
@@ -85,6 +86,7 @@ def build_container(settings: Settings) -> Container:
         authority=authority,
         token=keys,
         trust=trust,
+        papers=SignedPapers(trust.store, clock),
         stampers=_stampers(settings, authority, sessions, clock),
         receipt_signer=authority.receipt,
         sequencer=sequencer,

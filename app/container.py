@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.custodian_client import CustodianClient
+from app.papers import SignedPapers
 from app.settings import Settings
 from app.trust import TrustKeeper
 from app.unit_of_work import SqlUnitOfWork
@@ -40,6 +41,7 @@ class Container:
     authority: Authority
     token: TokenKeys | None
     trust: TrustKeeper
+    papers: SignedPapers
     stampers: Mapping[str, TimeStampAuthority]
     receipt_signer: Signer
     sequencer: Sequencer

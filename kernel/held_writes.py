@@ -8,7 +8,7 @@ together: rows of a table are written in the order in which they were handed ove
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -43,6 +43,14 @@ def write(session: Session, insertion: Insertion, values: Values) -> None:
         _held.setdefault(connection, []).append((insertion, values))
     else:
         connection.exec_driver_sql(_sqlite(insertion, insertion.names(values)), values)
+
+
+def write_many(session: Session, insertion: Insertion, rows: Sequence[Values]) -> None:
+    """Insert rows of ``columns`` in their order, at once and after what is held; their statement is prepared once."""
+    connection = session.connection()
+    shape = _sqlite if connection.dialect.name == "sqlite" else _one_postgresql
+    if rows:
+        connection.exec_driver_sql(shape(insertion, insertion.columns), list(rows))
 
 
 def hold_writes(engine: Engine) -> None:
@@ -86,6 +94,11 @@ def _different_tables(waiting: _Held) -> _Held:
 @lru_cache(maxsize=256)
 def _sqlite(insertion: Insertion, names: tuple[str, ...]) -> str:
     return _statement(insertion, names, "sqlite", lambda name: f":{name}")
+
+
+@lru_cache(maxsize=256)
+def _one_postgresql(insertion: Insertion, names: tuple[str, ...]) -> str:
+    return _statement(insertion, names, "postgresql", lambda name: f"%({name})s")
 
 
 @lru_cache(maxsize=256)

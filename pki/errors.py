@@ -63,3 +63,21 @@ class TokenMechanismMissing(DomainError):
     """The token cannot make such a key or such a signature."""
 
     code = "token-mechanism-missing"
+
+
+class KeyReused(DomainError):
+    """The key was certified for somebody else or for another use, or was given up as compromised."""
+
+    code = "key-reused"
+
+
+class RenewalRefused(DomainError):
+    """Too early, too late, or the key or the evidence of identity is too old to be taken over once more."""
+
+    code = "renewal-refused"
+
+
+class FourEyes(DomainError):
+    """Nobody approves what he entered."""
+
+    code = "four-eyes"

@@ -54,6 +54,8 @@ _PKI_AND_SIGNING = {
     "certificate-revoked": ProblemKind(422, "Certificate revoked"),
     "revocation-unknown": ProblemKind(503, "Revocation cannot be judged now"),
     "certificate-request-invalid": ProblemKind(422, "Certificate request not acceptable"),
+    "key-reused": ProblemKind(409, "Key was certified before"),
+    "renewal-refused": ProblemKind(409, "No renewal of this certificate"),
     "timestamp-invalid": ProblemKind(422, "Time stamp not valid"),
     "key-unavailable": ProblemKind(503, "A key is not at hand"),
     "token-unavailable": ProblemKind(503, "The token with the keys does not answer"),

@@ -12,10 +12,9 @@ from cryptography import x509
 from kernel.database import read_only
 from kernel.errors import Forbidden, MalformedInput, NotFound, WrongState
 from pki.algorithms import fingerprint_of
-from pki.authority import make_request
 from pki.errors import CertificateRevoked, RevocationUnknown
-from pki.names import Subject
-from pki.registry import EnterRequest, enter_request, find_certificate, issue_request, record_authority
+from pki.issuance import record_authority
+from pki.registry import find_certificate
 from pki.revocation import (
     KNOWN_WITHIN,
     crls_are_due,
@@ -26,7 +25,7 @@ from pki.revocation import (
 )
 from pki.timestamp_serials import TimestampSerials
 from pki.trust import TrustStore
-from tests.support.authority import START, make_key
+from tests.support.authority import START
 from tests.support.databases import Databases
 from tests.support.registry import OPERATOR, REGISTRAR, STRANGER, Office, Person, make_office
 
@@ -45,21 +44,7 @@ def _refresh(office: Office) -> list[bytes]:
 
 
 def _person(office: Office, party: str = "IR-1") -> x509.Certificate:
-    csr = make_request(make_key(), Subject("Wish", party))
-    request = enter_request(
-        EnterRequest("person-signing", csr), unit_of_work=office.unit_of_work, clock=office.clock
-    )
-    issued = issue_request(
-        request.id,
-        party,
-        "Person",
-        None,
-        actor=REGISTRAR,
-        unit_of_work=office.unit_of_work,
-        clock=office.clock,
-        authority=office.authority,
-    )
-    return issued.certificate
+    return office.certify(party).certificate
 
 
 def _revoke(
