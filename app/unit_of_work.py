@@ -64,6 +64,8 @@ class SqlUnitOfWork:
         Raises as ``emit``; then nothing of them is recorded.
         """
         self._require_open()
+        if len(facts) == 1:
+            return [self.emit(type_, *facts[0])]
         domains = [check_event(type_, data, confidential=False) for _subject, data in facts]
         numbers = next_numbers(self.session, _PUBLIC_SCOPE, [subject for subject, _data in facts])
         rows = [

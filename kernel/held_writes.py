@@ -1,6 +1,6 @@
-"""INSERTs whose rows nobody reads before the commit: plain SQL, and on PostgreSQL all of them in one round trip.
+"""Writes that nobody reads before the commit: plain SQL, and on PostgreSQL all of them in one round trip.
 
-``write`` runs an insertion at once on SQLite, which is in this process. On PostgreSQL it holds it until the next
+``write`` runs an insertion or a change at once on SQLite, which is in this process. On PostgreSQL it holds it until the next
 statement of the transaction, whatever that is, or its commit; what was held goes first, as one statement with a WITH
 clause for each insertion. Parts of one statement have no order among themselves, so two into one table are never
 together: rows of a table are written in the order in which they were handed over.
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
 Values = dict[str, Any]
+Placed = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +32,38 @@ class Insertion:
     def names(self, values: Values) -> tuple[str, ...]:
         return tuple(values) if self.source else self.columns
 
+    def statement(self, names: tuple[str, ...], dialect: str, placed: Placed) -> str:
+        columns = ", ".join(self.columns)
+        if self.source:
+            source = dict(self.source)[dialect].format(**{name: placed(name) for name in names})
+        else:
+            source = f"VALUES ({', '.join(placed(name) for name in names)})"
+        return f"INSERT INTO {self.table} ({columns}) {source}"
 
-_Held = list[tuple[Insertion, Values]]
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values for ``columns`` of the row whose ``key`` is that; a row that is not there is passed over."""
+
+    table: str
+    key: str
+    columns: tuple[str, ...]
+
+    def names(self, values: Values) -> tuple[str, ...]:
+        return (self.key, *self.columns)
+
+    def statement(self, names: tuple[str, ...], dialect: str, placed: Placed) -> str:
+        new = ", ".join(f"{name} = {placed(name)}" for name in self.columns)
+        return f"UPDATE {self.table} SET {new} WHERE {self.key} = {placed(self.key)}"
+
+
+Write = Insertion | Change
+_Held = list[tuple[Write, Values]]
 _held: WeakKeyDictionary[Connection, _Held] = WeakKeyDictionary()
 
 
-def write(session: Session, insertion: Insertion, values: Values) -> None:
-    """Insert in the session's transaction. A violated constraint may be told as late as at its end."""
+def write(session: Session, insertion: Write, values: Values) -> None:
+    """Write in the session's transaction. A violated constraint may be told as late as at its end."""
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         _held.setdefault(connection, []).append((insertion, values))
@@ -45,12 +71,15 @@ def write(session: Session, insertion: Insertion, values: Values) -> None:
         connection.exec_driver_sql(_sqlite(insertion, insertion.names(values)), values)
 
 
-def write_many(session: Session, insertion: Insertion, rows: Sequence[Values]) -> None:
-    """Insert rows of ``columns`` in their order, at once and after what is held; their statement is prepared once."""
+def write_many(session: Session, insertion: Write, rows: Sequence[Values]) -> None:
+    """Write rows of the same columns in their order, after what is held; one row alone is held as by ``write``."""
+    if len(rows) <= 1:
+        for row in rows:
+            write(session, insertion, row)
+        return
     connection = session.connection()
     shape = _sqlite if connection.dialect.name == "sqlite" else _one_postgresql
-    if rows:
-        connection.exec_driver_sql(shape(insertion, insertion.columns), list(rows))
+    connection.exec_driver_sql(shape(insertion, insertion.names(rows[0])), list(rows))
 
 
 def hold_writes(engine: Engine) -> None:
@@ -92,31 +121,20 @@ def _different_tables(waiting: _Held) -> _Held:
 
 
 @lru_cache(maxsize=256)
-def _sqlite(insertion: Insertion, names: tuple[str, ...]) -> str:
-    return _statement(insertion, names, "sqlite", lambda name: f":{name}")
+def _sqlite(insertion: Write, names: tuple[str, ...]) -> str:
+    return insertion.statement(names, "sqlite", lambda name: f":{name}")
 
 
 @lru_cache(maxsize=256)
-def _one_postgresql(insertion: Insertion, names: tuple[str, ...]) -> str:
-    return _statement(insertion, names, "postgresql", lambda name: f"%({name})s")
+def _one_postgresql(insertion: Write, names: tuple[str, ...]) -> str:
+    return insertion.statement(names, "postgresql", lambda name: f"%({name})s")
 
 
 @lru_cache(maxsize=256)
-def _postgresql(shape: tuple[tuple[Insertion, tuple[str, ...]], ...]) -> str:
+def _postgresql(shape: tuple[tuple[Write, tuple[str, ...]], ...]) -> str:
     def numbered(number: int) -> Callable[[str], str]:
         return lambda name: f"%(p{number}_{name})s"
 
-    parts = [_statement(each, names, "postgresql", numbered(n)) for n, (each, names) in enumerate(shape)]
+    parts = [each.statement(names, "postgresql", numbered(n)) for n, (each, names) in enumerate(shape)]
     held = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts[:-1]))
     return f"WITH {held} {parts[-1]}" if held else parts[-1]
-
-
-def _statement(
-    insertion: Insertion, names: tuple[str, ...], dialect: str, placed: Callable[[str], str]
-) -> str:
-    columns = ", ".join(insertion.columns)
-    if insertion.source:
-        source = dict(insertion.source)[dialect].format(**{name: placed(name) for name in names})
-    else:
-        source = f"VALUES ({', '.join(placed(name) for name in names)})"
-    return f"INSERT INTO {insertion.table} ({columns}) {source}"

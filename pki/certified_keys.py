@@ -8,48 +8,80 @@ no certificate came of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from kernel.database import lock_scope
 from pki.errors import KeyReused
-from pki.orm import CertificateRequestRow, CertificateRow
+from pki.orm import CertificateRow
 
-_KEYS = "pki.keys"
+KEYS = "pki.keys"
 _COMPROMISED = frozenset({"keyCompromise", "cACompromise", "aACompromise"})
 
 
-def check_keys(session: Session, wanted: Sequence[tuple[CertificateRequestRow, str]]) -> None:
-    """Raises KeyReused unless each request's key may be certified for the party beside it.
+@dataclass(frozen=True, slots=True)
+class WantedKey:
+    """A request's key (SHA-256 of its SubjectPublicKeyInfo), and who shall have it certified for what."""
+
+    request: str
+    spki: str
+    party: str
+    profile: str
+    is_renewal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeldKey:
+    """What the record has of a key."""
+
+    spki: str | None
+    party: str
+    profile: str
+    request: str | None
+    state: str
+    reason: str | None
+
+
+HELD = (
+    CertificateRow.spki,
+    CertificateRow.party,
+    CertificateRow.profile,
+    CertificateRow.request,
+    CertificateRow.state,
+    CertificateRow.reason,
+)
+
+
+def check_keys(session: Session, wanted: Sequence[WantedKey]) -> None:
+    """Raises KeyReused unless each key may be certified.
 
     One writer after the other looks, so what was found stays true until this transaction ends.
     """
-    lock_scope(session, _KEYS)
-    keys = {request.spki for request, _party in wanted}
-    if len(keys) != len(wanted):
+    lock_scope(session, KEYS)
+    query = select(*HELD).where(CertificateRow.spki.in_([each.spki for each in wanted]))
+    judge_keys(wanted, [HeldKey(*row) for row in session.execute(query)])
+
+
+def judge_keys(wanted: Sequence[WantedKey], held: Iterable[HeldKey]) -> None:
+    """As ``check_keys``, by what was found."""
+    by_key = {each.spki: each for each in wanted}
+    if len(by_key) != len(wanted):
         raise KeyReused("two requests are for one key")
-    query = select(
-        CertificateRow.spki,
-        CertificateRow.party,
-        CertificateRow.profile,
-        CertificateRow.request,
-        CertificateRow.reason,
-    ).where(CertificateRow.spki.in_(keys), CertificateRow.state != "abandoned")
-    held = list(session.execute(query))
-    for request, party in wanted:
-        for spki, holder, profile, for_request, reason in held:
-            if spki == request.spki and for_request != request.id:
-                _judge(request, party, (holder, profile), reason)
+    for found in held:
+        asked = by_key.get(found.spki or "")
+        if asked is not None and found.request != asked.request and found.state != "abandoned":
+            _judge(asked, found)
 
 
-def _judge(request: CertificateRequestRow, party: str, held: tuple[str, str], reason: str | None) -> None:
-    if reason in _COMPROMISED:
-        raise KeyReused("the key was given up as compromised", request=request.id)
-    if held != (party, request.profile):
-        raise KeyReused("the key is certified for somebody else or for another use", request=request.id)
-    if request.renews is None:
+def _judge(asked: WantedKey, found: HeldKey) -> None:
+    if found.reason in _COMPROMISED:
+        raise KeyReused("the key was given up as compromised", request=asked.request)
+    if (found.party, found.profile) != (asked.party, asked.profile):
+        raise KeyReused("the key is certified for somebody else or for another use", request=asked.request)
+    if not asked.is_renewal:
         raise KeyReused(
-            "the key is certified already: ask for a renewal, or make another", request=request.id
+            "the key is certified already: ask for a renewal, or make another", request=asked.request
         )

@@ -10,26 +10,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
 from cryptography import x509
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from kernel.clock import Clock, format_utc
-from kernel.database import locked
-from kernel.errors import LimitExceeded, MalformedInput, WrongState
+from kernel.database import lock_scope, locked
+from kernel.errors import LimitExceeded, MalformedInput, NotFound, WrongState
 from kernel.failpoints import reach
-from kernel.held_writes import Insertion, write_many
+from kernel.held_writes import Change, Insertion, write_many
 from kernel.unit_of_work import UnitOfWork
 from pki.algorithms import der_of, fingerprint_of, spki_of
 from pki.authority import new_serial
-from pki.certified_keys import check_keys
+from pki.certified_keys import HELD, KEYS, HeldKey, WantedKey, judge_keys
 from pki.installation import Authority, FirstCertificate
 from pki.names import Subject, name_of, party_of
 from pki.orm import CertificateRequestRow, CertificateRow
 from pki.profiles import profile_named
-from pki.registration import take_requests
 from pki.registry import INSTALLER, Actor, RecordedCertificate, recorded, require_registrar, serial_text
 
 CERTIFICATE_ISSUED = "ir.tehran.pki.certificate-issued.v1"
@@ -50,28 +49,42 @@ _INTEND = Insertion(
         "intended_by",
     ),
 )
-_CERTIFICATES = cast(Table, CertificateRow.__table__)
-_REQUESTS = cast(Table, CertificateRequestRow.__table__)
-_RECORD = (
-    update(_CERTIFICATES)
-    .where(_CERTIFICATES.c.serial == bindparam("of_serial"))
-    .values({name: bindparam(f"new_{name}") for name in ("state", "der", "fingerprint", "not_after")})
+_RECORD = Change("pki_certificates", "serial", ("state", "der", "fingerprint", "not_after"))
+_SETTLE = Change("pki_requests", "id", ("state", "fingerprint"))
+_APPROVED = (
+    CertificateRequestRow.id,
+    CertificateRequestRow.state,
+    CertificateRequestRow.profile,
+    CertificateRequestRow.csr,
+    CertificateRequestRow.spki,
+    CertificateRequestRow.party,
+    CertificateRequestRow.name,
+    CertificateRequestRow.organization,
+    CertificateRequestRow.renews,
 )
-_SETTLE = (
-    update(_REQUESTS)
-    .where(_REQUESTS.c.id == bindparam("of_request"))
-    .values(state="issued", fingerprint=bindparam("new_fingerprint"))
-)
+
+
+@dataclass(frozen=True, slots=True)
+class _Approved:
+    """A request that may be issued."""
+
+    id: str
+    state: str
+    profile: str
+    csr: bytes
+    spki: str
+    party: str
+    name: str
+    organization: str | None
+    renews: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Intent:
     """A serial number that is spent for a request."""
 
-    request: str
+    request: _Approved
     serial: int
-    profile: str
-    csr: bytes
     subject: Subject
     issuer: str
     by: str
@@ -146,10 +159,13 @@ def abandon_intents(*, unit_of_work: Callable[[], UnitOfWork]) -> int:
     No certificate of such an intent was handed out, because that comes after it is recorded.
     """
     with unit_of_work() as uow:
-        query = select(CertificateRow).where(CertificateRow.state == "intended")
-        count = _abandon(uow, uow.session.scalars(locked(uow.session, query)).all())
+        query = select(CertificateRow.serial, CertificateRow.request).where(
+            CertificateRow.state == "intended"
+        )
+        intents = [(serial, request) for serial, request in uow.session.execute(locked(uow.session, query))]
+        _abandon(uow, intents)
         uow.commit()
-    return count
+    return len(intents)
 
 
 def record_authority(
@@ -165,97 +181,113 @@ def record_authority(
         rows = [_first(first, format_utc(clock.now())) for first in new]
         uow.session.add_all(rows)
         uow.session.flush()
-        facts = [_issued_fact(row.issuer, row.profile, None, INSTALLER, recorded(row)) for row in rows]
-        uow.emit_many(CERTIFICATE_ISSUED, facts)
         kept = [recorded(row) for row in rows]
+        uow.emit_many(CERTIFICATE_ISSUED, [_issued_fact(each, None, INSTALLER) for each in kept])
         uow.commit()
     return kept
 
 
 def _signed(authority: Authority, intent: _Intent, now: datetime) -> x509.Certificate:
     """The one place where certificates of requests are signed."""
-    return authority.issue(
-        intent.csr, profile_named(intent.profile), intent.subject, serial=intent.serial, now=now
-    )
+    profile = profile_named(intent.request.profile)
+    return authority.issue(intent.request.csr, profile, intent.subject, serial=intent.serial, now=now)
 
 
 def _intend(uow: UnitOfWork, ids: Sequence[str], by: str, issuer: str, at: str) -> list[_Intent]:
-    requests = take_requests(uow.session, ids, "approved")
-    check_keys(uow.session, [(each, each.party or "") for each in requests])
-    query = select(CertificateRow).where(CertificateRow.request.in_(ids), CertificateRow.state == "intended")
-    _abandon(uow, uow.session.scalars(query).all())
-    serials = _new_serials(uow.session, len(requests))
+    requests = _take_approved(uow.session, ids)
+    serials = _spend_serials(uow, requests)
     intents = [
-        _Intent(each.id, serial, each.profile, each.csr, _subject(each), issuer, by)
+        _Intent(each, serial, Subject(each.name, each.party, each.organization), issuer, by)
         for each, serial in zip(requests, serials, strict=True)
     ]
-    write_many(
-        uow.session,
-        _INTEND,
-        [
-            {
-                "serial": serial_text(intent.serial),
-                "request": intent.request,
-                "issuer": issuer,
-                "profile": intent.profile,
-                "party": intent.subject.party,
-                "name": intent.subject.common_name,
-                "spki": request.spki,
-                "state": "intended",
-                "intended_at": at,
-                "intended_by": by,
-            }
-            for intent, request in zip(intents, requests, strict=True)
-        ],
-    )
+    write_many(uow.session, _INTEND, [_intended_row(intent, at) for intent in intents])
     return intents
 
 
-def _subject(request: CertificateRequestRow) -> Subject:
-    if request.party is None or request.name is None:
-        raise WrongState("the request names no subject", request=request.id)
-    return Subject(request.name, request.party, request.organization)
+def _take_approved(session: Session, ids: Sequence[str]) -> list[_Approved]:
+    query = select(*_APPROVED).where(CertificateRequestRow.id.in_(ids)).order_by(CertificateRequestRow.id)
+    found = {row.id: _Approved(*row) for row in session.execute(locked(session, query))}
+    for each in ids:
+        if each not in found:
+            raise NotFound("no such certificate request", request=each[:36])
+        if found[each].state != "approved":
+            raise WrongState("the request is not approved", request=each, state=found[each].state)
+    return [found[each] for each in ids]
 
 
-def _new_serials(session: Session, count: int) -> list[int]:
-    """Numbers that no certificate and no intent ever had."""
-    found: list[int] = []
-    while len(found) < count:
-        proposed = {new_serial() for _ in range(count - len(found))} - set(found)
-        query = select(CertificateRow.serial).where(
-            CertificateRow.serial.in_([serial_text(each) for each in proposed])
+def _spend_serials(uow: UnitOfWork, requests: Sequence[_Approved]) -> list[int]:
+    """A serial number for each that no certificate and no intent ever had, once their keys may be certified.
+
+    What the record has of keys, earlier intents and proposed numbers is asked for in one statement.
+    """
+    lock_scope(uow.session, KEYS)
+    wanted = [
+        WantedKey(each.id, each.spki, each.party, each.profile, each.renews is not None) for each in requests
+    ]
+    ids = {each.id for each in requests}
+    serials: list[int] = []
+    while len(serials) < len(requests):
+        proposed = {new_serial() for _ in range(len(requests) - len(serials))} - set(serials)
+        rows = uow.session.execute(_held(wanted, ids, proposed)).all()
+        if not serials:
+            judge_keys(wanted, [HeldKey(*row[1:]) for row in rows])
+            _abandon(
+                uow,
+                [(row.serial, row.request) for row in rows if row.state == "intended" and row.request in ids],
+            )
+        spent = {row.serial for row in rows}
+        serials += [each for each in proposed if serial_text(each) not in spent]
+    return serials
+
+
+def _held(wanted: Sequence[WantedKey], ids: set[str], serials: set[int]) -> Select[Any]:
+    return select(CertificateRow.serial, *HELD).where(
+        or_(
+            CertificateRow.spki.in_([each.spki for each in wanted]),
+            and_(CertificateRow.request.in_(ids), CertificateRow.state == "intended"),
+            CertificateRow.serial.in_([serial_text(each) for each in serials]),
         )
-        spent = set(session.scalars(query))
-        found += [each for each in proposed if serial_text(each) not in spent]
-    return found
+    )
 
 
-def _abandon(uow: UnitOfWork, rows: Sequence[CertificateRow]) -> int:
-    for row in rows:
-        row.state = "abandoned"
-    if rows:
-        uow.session.flush()
+def _intended_row(intent: _Intent, at: str) -> dict[str, Any]:
+    request = intent.request
+    return {
+        "serial": serial_text(intent.serial),
+        "request": request.id,
+        "issuer": intent.issuer,
+        "profile": request.profile,
+        "party": request.party,
+        "name": request.name,
+        "spki": request.spki,
+        "state": "intended",
+        "intended_at": at,
+        "intended_by": intent.by,
+    }
+
+
+def _abandon(uow: UnitOfWork, intents: Sequence[tuple[str, str | None]]) -> None:
+    """Serials with their requests; what was announced is the serial that stays spent."""
+    if intents:
+        abandoned = update(CertificateRow).where(CertificateRow.serial.in_([serial for serial, _ in intents]))
+        uow.session.execute(abandoned.values(state="abandoned"))
         uow.emit_many(
             INTENT_ABANDONED,
-            [
-                (
-                    row.request or row.serial,
-                    {"request": row.request, "serial": row.serial, "issuer": row.issuer},
-                )
-                for row in rows
-            ],
+            [(request or serial, {"request": request, "serial": serial}) for serial, request in intents],
         )
-    return len(rows)
 
 
 def _check_still_ours(session: Session, intents: Sequence[_Intent]) -> None:
     """Neither was a request issued by somebody else, nor an intent abandoned, while we signed."""
-    take_requests(session, [intent.request for intent in intents], "approved")
     serials = [serial_text(intent.serial) for intent in intents]
-    query = select(CertificateRow.serial).where(
-        CertificateRow.serial.in_(serials), CertificateRow.state == "intended"
+    query = (
+        select(CertificateRow.serial)
+        .join(CertificateRequestRow, CertificateRequestRow.id == CertificateRow.request)
+        .where(CertificateRow.serial.in_(serials), CertificateRow.state == "intended")
+        .where(CertificateRequestRow.state == "approved")
+        .order_by(CertificateRow.request)
     )
-    lost = set(serials) - set(session.scalars(query))
+    lost = set(serials) - set(session.scalars(locked(session, query)))
     if lost:
         raise WrongState("a request was taken up by somebody else", serials=sorted(lost)[:10])
 
@@ -264,33 +296,30 @@ def _record(
     uow: UnitOfWork, intents: Sequence[_Intent], certificates: Sequence[x509.Certificate]
 ) -> list[RecordedCertificate]:
     done = [_recorded(intent, certificate) for intent, certificate in zip(intents, certificates, strict=True)]
-    connection = uow.session.connection()
-    connection.execute(
-        _RECORD,
-        [
-            {
-                "of_serial": serial_text(each.serial),
-                "new_state": "issued",
-                "new_der": der_of(each.certificate),
-                "new_fingerprint": each.fingerprint,
-                "new_not_after": format_utc(each.certificate.not_valid_after_utc),
-            }
-            for each in done
-        ],
-    )
-    connection.execute(
+    facts = [
+        _issued_fact(each, intent.request.id, intent.by) for intent, each in zip(intents, done, strict=True)
+    ]
+    write_many(uow.session, _RECORD, [_recorded_row(each) for each in done])
+    write_many(
+        uow.session,
         _SETTLE,
         [
-            {"of_request": intent.request, "new_fingerprint": each.fingerprint}
+            {"id": intent.request.id, "state": "issued", "fingerprint": each.fingerprint}
             for intent, each in zip(intents, done, strict=True)
         ],
     )
-    facts = [
-        _issued_fact(each.issuer, each.profile, intent.request, intent.by, each)
-        for intent, each in zip(intents, done, strict=True)
-    ]
     uow.emit_many(CERTIFICATE_ISSUED, facts)
     return done
+
+
+def _recorded_row(issued: RecordedCertificate) -> dict[str, Any]:
+    return {
+        "serial": serial_text(issued.serial),
+        "state": "issued",
+        "der": der_of(issued.certificate),
+        "fingerprint": issued.fingerprint,
+        "not_after": format_utc(issued.certificate.not_valid_after_utc),
+    }
 
 
 def _recorded(intent: _Intent, certificate: x509.Certificate) -> RecordedCertificate:
@@ -298,7 +327,7 @@ def _recorded(intent: _Intent, certificate: x509.Certificate) -> RecordedCertifi
         fingerprint=fingerprint_of(certificate),
         serial=intent.serial,
         issuer=intent.issuer,
-        profile=intent.profile,
+        profile=intent.request.profile,
         party=intent.subject.party,
         name=intent.subject.common_name,
         state="issued",
@@ -308,15 +337,13 @@ def _recorded(intent: _Intent, certificate: x509.Certificate) -> RecordedCertifi
     )
 
 
-def _issued_fact(
-    issuer: str, profile: str, request: str | None, by: str, issued: RecordedCertificate
-) -> tuple[str, dict[str, Any]]:
+def _issued_fact(issued: RecordedCertificate, request: str | None, by: str) -> tuple[str, dict[str, Any]]:
     certificate = issued.certificate
     return issued.fingerprint, {
         "fingerprint": issued.fingerprint,
         "serial": serial_text(issued.serial),
-        "issuer": issuer,
-        "profile": profile,
+        "issuer": issued.issuer,
+        "profile": issued.profile,
         "party": issued.party,
         "not_before": format_utc(certificate.not_valid_before_utc),
         "not_after": format_utc(certificate.not_valid_after_utc),

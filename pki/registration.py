@@ -23,7 +23,7 @@ from kernel.ids import new_id
 from kernel.unit_of_work import UnitOfWork
 from pki.algorithms import spki_of
 from pki.authority import check_csr
-from pki.certified_keys import check_keys
+from pki.certified_keys import WantedKey, check_keys
 from pki.errors import FourEyes
 from pki.names import Subject
 from pki.orm import ApplicationRow, CertificateRequestRow
@@ -118,7 +118,7 @@ def apply_for(
         for request in requests:
             if request.digest != application.requests[request.id]:
                 raise MalformedInput("the application names another certificate request", request=request.id)
-        check_keys(uow.session, [(each, application.subject.party) for each in requests])
+        check_keys(uow.session, [wanted_key(each, application.subject.party) for each in requests])
         at = format_utc(clock.now())
         row = _applied(read, paper, application.subject.party, actor.party, at)
         uow.session.add(row)
@@ -177,7 +177,7 @@ def admit_at_installation(
     """
     with unit_of_work() as uow:
         (request,) = take_requests(uow.session, [request_id], "entered")
-        check_keys(uow.session, [(request, subject.party)])
+        check_keys(uow.session, [wanted_key(request, subject.party)])
         _name_subject(request, subject)
         request.state = "approved"
         data = {"request": request.id, "csr": request.digest, "party": subject.party, "by": INSTALLER}
@@ -254,6 +254,11 @@ def take_requests(session: Session, ids: Sequence[str], state: str) -> list[Cert
                 f"the request is not {state}", request=each, state=found[each].state, needed=state
             )
     return [found[each] for each in ids]
+
+
+def wanted_key(request: CertificateRequestRow, party: str) -> WantedKey:
+    """The key of a request, to be certified for a party."""
+    return WantedKey(request.id, request.spki, party, request.profile, request.renews is not None)
 
 
 def known_request(

@@ -31,7 +31,7 @@ from pki.names import Subject
 from pki.orm import ApplicationRow, CertificateRequestRow, CertificateRow
 from pki.papers import RENEWAL, Paper, Papers, ReadPaper, Renewal
 from pki.profiles import Profile, profile_named
-from pki.registration import REQUESTS, known_request, new_request
+from pki.registration import REQUESTS, known_request, new_request, wanted_key
 from pki.registry import Actor, RecordedCertificate, recorded
 
 RENEWAL_ASKED = "ir.tehran.pki.certificate-renewal-asked.v1"
@@ -193,7 +193,7 @@ def _ask(
         renewal=paper.document,
         renewal_signature=paper.signature,
     )
-    check_keys(uow.session, [(row, subject.party)])
+    check_keys(uow.session, [wanted_key(row, subject.party)])
     uow.emit(
         RENEWAL_ASKED,
         row.id,
