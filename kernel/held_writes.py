@@ -1,8 +1,8 @@
 """Writes that nobody reads before the commit: plain SQL, and on PostgreSQL all of them in one round trip.
 
-``write`` runs an insertion or a change at once on SQLite, which is in this process. On PostgreSQL it holds it until the next
-statement of the transaction, whatever that is, or its commit; what was held goes first, as one statement with a WITH
-clause for each insertion. Parts of one statement have no order among themselves, so two into one table are never
+``write`` runs an insertion or a change at once on SQLite, which is in this process. On PostgreSQL it holds it until
+the next statement of the transaction, whatever that is, or its commit; what was held goes first, as one statement with
+a WITH clause for each part. Parts of one statement have no order among themselves, so two into one table are never
 together: rows of a table are written in the order in which they were handed over.
 """
 

@@ -45,23 +45,20 @@ class HeldKey:
     reason: str | None
 
 
-HELD = (
-    CertificateRow.spki,
-    CertificateRow.party,
-    CertificateRow.profile,
-    CertificateRow.request,
-    CertificateRow.state,
-    CertificateRow.reason,
-)
-
-
 def check_keys(session: Session, wanted: Sequence[WantedKey]) -> None:
     """Raises KeyReused unless each key may be certified.
 
     One writer after the other looks, so what was found stays true until this transaction ends.
     """
     lock_scope(session, KEYS)
-    query = select(*HELD).where(CertificateRow.spki.in_([each.spki for each in wanted]))
+    query = select(
+        CertificateRow.spki,
+        CertificateRow.party,
+        CertificateRow.profile,
+        CertificateRow.request,
+        CertificateRow.state,
+        CertificateRow.reason,
+    ).where(CertificateRow.spki.in_([each.spki for each in wanted]))
     judge_keys(wanted, [HeldKey(*row) for row in session.execute(query)])
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from cryptography import x509
-from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy import Table, and_, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from kernel.clock import Clock, format_utc
@@ -24,7 +24,7 @@ from kernel.held_writes import Change, Insertion, write_many
 from kernel.unit_of_work import UnitOfWork
 from pki.algorithms import der_of, fingerprint_of, spki_of
 from pki.authority import new_serial
-from pki.certified_keys import HELD, KEYS, HeldKey, WantedKey, judge_keys
+from pki.certified_keys import KEYS, HeldKey, WantedKey, judge_keys
 from pki.installation import Authority, FirstCertificate
 from pki.names import Subject, name_of, party_of
 from pki.orm import CertificateRequestRow, CertificateRow
@@ -51,16 +51,49 @@ _INTEND = Insertion(
 )
 _RECORD = Change("pki_certificates", "serial", ("state", "der", "fingerprint", "not_after"))
 _SETTLE = Change("pki_requests", "id", ("state", "fingerprint"))
-_APPROVED = (
-    CertificateRequestRow.id,
-    CertificateRequestRow.state,
-    CertificateRequestRow.profile,
-    CertificateRequestRow.csr,
-    CertificateRequestRow.spki,
-    CertificateRequestRow.party,
-    CertificateRequestRow.name,
-    CertificateRequestRow.organization,
-    CertificateRequestRow.renews,
+# Statements are made once: building one takes longer than running it.
+_certificate, _request = (
+    cast(Table, CertificateRow.__table__).c,
+    cast(Table, CertificateRequestRow.__table__).c,
+)
+_TAKE_REQUESTS = (
+    select(
+        _request.id,
+        _request.state,
+        _request.profile,
+        _request.csr,
+        _request.spki,
+        _request.party,
+        _request.name,
+        _request.organization,
+        _request.renews,
+    )
+    .where(_request.id.in_(bindparam("ids", expanding=True)))
+    .order_by(_request.id)
+    .with_for_update()
+)
+_HELD = select(
+    _certificate.serial,
+    _certificate.spki,
+    _certificate.party,
+    _certificate.profile,
+    _certificate.request,
+    _certificate.state,
+    _certificate.reason,
+).where(
+    or_(
+        _certificate.spki.in_(bindparam("keys", expanding=True)),
+        and_(_certificate.request.in_(bindparam("ids", expanding=True)), _certificate.state == "intended"),
+        _certificate.serial.in_(bindparam("serials", expanding=True)),
+    )
+)
+_STILL_OURS = (
+    select(_certificate.serial)
+    .join(CertificateRequestRow.__table__, _request.id == _certificate.request)
+    .where(_certificate.serial.in_(bindparam("serials", expanding=True)), _certificate.state == "intended")
+    .where(_request.state == "approved")
+    .order_by(_certificate.request)
+    .with_for_update()
 )
 
 
@@ -205,8 +238,8 @@ def _intend(uow: UnitOfWork, ids: Sequence[str], by: str, issuer: str, at: str) 
 
 
 def _take_approved(session: Session, ids: Sequence[str]) -> list[_Approved]:
-    query = select(*_APPROVED).where(CertificateRequestRow.id.in_(ids)).order_by(CertificateRequestRow.id)
-    found = {row.id: _Approved(*row) for row in session.execute(locked(session, query))}
+    rows = session.connection().execute(_TAKE_REQUESTS, {"ids": list(ids)})
+    found = {row.id: _Approved(*row) for row in rows}
     for each in ids:
         if each not in found:
             raise NotFound("no such certificate request", request=each[:36])
@@ -224,11 +257,13 @@ def _spend_serials(uow: UnitOfWork, requests: Sequence[_Approved]) -> list[int]:
     wanted = [
         WantedKey(each.id, each.spki, each.party, each.profile, each.renews is not None) for each in requests
     ]
-    ids = {each.id for each in requests}
+    ids = [each.id for each in requests]
+    asked = {"keys": [each.spki for each in wanted], "ids": ids}
     serials: list[int] = []
     while len(serials) < len(requests):
         proposed = {new_serial() for _ in range(len(requests) - len(serials))} - set(serials)
-        rows = uow.session.execute(_held(wanted, ids, proposed)).all()
+        numbers = [serial_text(each) for each in proposed]
+        rows = uow.session.connection().execute(_HELD, {**asked, "serials": numbers}).all()
         if not serials:
             judge_keys(wanted, [HeldKey(*row[1:]) for row in rows])
             _abandon(
@@ -238,16 +273,6 @@ def _spend_serials(uow: UnitOfWork, requests: Sequence[_Approved]) -> list[int]:
         spent = {row.serial for row in rows}
         serials += [each for each in proposed if serial_text(each) not in spent]
     return serials
-
-
-def _held(wanted: Sequence[WantedKey], ids: set[str], serials: set[int]) -> Select[Any]:
-    return select(CertificateRow.serial, *HELD).where(
-        or_(
-            CertificateRow.spki.in_([each.spki for each in wanted]),
-            and_(CertificateRow.request.in_(ids), CertificateRow.state == "intended"),
-            CertificateRow.serial.in_([serial_text(each) for each in serials]),
-        )
-    )
 
 
 def _intended_row(intent: _Intent, at: str) -> dict[str, Any]:
@@ -280,14 +305,8 @@ def _abandon(uow: UnitOfWork, intents: Sequence[tuple[str, str | None]]) -> None
 def _check_still_ours(session: Session, intents: Sequence[_Intent]) -> None:
     """Neither was a request issued by somebody else, nor an intent abandoned, while we signed."""
     serials = [serial_text(intent.serial) for intent in intents]
-    query = (
-        select(CertificateRow.serial)
-        .join(CertificateRequestRow, CertificateRequestRow.id == CertificateRow.request)
-        .where(CertificateRow.serial.in_(serials), CertificateRow.state == "intended")
-        .where(CertificateRequestRow.state == "approved")
-        .order_by(CertificateRow.request)
-    )
-    lost = set(serials) - set(session.scalars(locked(session, query)))
+    rows = session.connection().execute(_STILL_OURS, {"serials": serials})
+    lost = set(serials) - set(rows.scalars())
     if lost:
         raise WrongState("a request was taken up by somebody else", serials=sorted(lost)[:10])
 
