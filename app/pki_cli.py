@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import click
 
+from app.pki_commands import enrolment, office, record
 from app.pki_commands.timestamps import rsa_timestamps
 
-COMMANDS: tuple[click.Command, ...] = (rsa_timestamps,)
+COMMANDS: tuple[click.Command, ...] = (
+    enrolment.request,
+    enrolment.rekey,
+    office.apply,
+    office.approve,
+    office.issue,
+    office.hand_over,
+    record.show,
+    record.list_,
+    record.search,
+    rsa_timestamps,
+)
 
 
 @click.group("pki")
