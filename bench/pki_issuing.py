@@ -19,6 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import AuthorityInformationAccessOID
 from sqlalchemy import Engine, insert
 
 from app.unit_of_work import SqlUnitOfWork
@@ -161,9 +162,7 @@ def build_bare(csr: bytes, issuer: Issuer) -> x509.Certificate:
     }
     uri = x509.UniformResourceIdentifier
     point = x509.DistributionPoint([uri(locations.crl_url)], None, None, None)
-    access = x509.AccessDescription(
-        x509.AuthorityInformationAccessOID.CA_ISSUERS, uri(locations.certificate_url)
-    )
+    access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, uri(locations.certificate_url))
     assert profile.extended_key_usage is not None
     issuer_key = issuer.key.public_key()
     builder = (
