@@ -46,13 +46,27 @@ PUBLIC = {
     "showPublicationPolicy",
     "showPublicDocument",
 }
-EVERYBODY_SIGNED_IN = {"showMe", "signOut"}
+# A party sees and renews its own certificates, and says that it has them.
+EVERYBODY_SIGNED_IN = {
+    "showMe",
+    "signOut",
+    "searchCertificates",
+    "showCertificate",
+    "renewCertificate",
+    "handOverCertificate",
+}
 ALLOWED: dict[str, set[str]] = {
     "registerParty": {"registrar"},
     "showParty": {"registrar", "buyer", "approver", "auditor"},
     "grantRole": {"registrar"},
     "withdrawRole": {"registrar"},
+    "listCertificateRequests": {"registrar"},
+    "enterApplication": {"registrar"},
+    "listApplications": {"registrar"},
+    "showApplication": {"registrar"},
+    "decideApplication": {"registrar"},
     "issueCertificate": {"registrar"},
+    "issueCertificates": {"registrar"},
     "revokeCertificate": {"registrar"},
     "draftTender": {"buyer"},
     "showDraft": {"buyer", "approver", "auditor", "member"},
@@ -100,7 +114,7 @@ _WIRE = {"document": "", "signature": ""}
 BODIES: dict[str, Any] = {
     "registerParty": {"party": "IR-00000000779", "name": "x", "kind": "person", "roles": ["bidder"]},
     "grantRole": {"role": "bidder"},
-    "issueCertificate": {"party": "IR-00000000779", "name": "x"},
+    "issueCertificates": {"requests": [UNKNOWN]},
     "revokeCertificate": {"reason": "keyCompromise"},
     "draftTender": {"title": "x"},
     "returnToDraft": {"reason": "a reason"},
@@ -113,6 +127,9 @@ BODIES: dict[str, Any] = {
     "submitEnvelope": {"manifest": "", "seal": "", "headers": {}},
     **dict.fromkeys(
         (
+            "enterApplication",
+            "decideApplication",
+            "renewCertificate",
             "publishNotice",
             "withdrawSubmission",
             "recordAttendance",
@@ -129,6 +146,7 @@ NAMES = {
     "submission_id": UNKNOWN,
     "request_id": UNKNOWN,
     "fingerprint": "0" * 64,
+    "digest": "0" * 64,
     "party": "IR-00000000779",
     "role": "bidder",
     "stage": "A",
