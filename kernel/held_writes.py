@@ -58,6 +58,7 @@ class Change:
 
 
 Write = Insertion | Change
+_ROWS_AT_ONCE = 100
 _Held = list[tuple[Write, Values]]
 _held: WeakKeyDictionary[Connection, _Held] = WeakKeyDictionary()
 
@@ -72,14 +73,23 @@ def write(session: Session, insertion: Write, values: Values) -> None:
 
 
 def write_many(session: Session, insertion: Write, rows: Sequence[Values]) -> None:
-    """Write rows of the same columns in their order, after what is held; one row alone is held as by ``write``."""
+    """Write rows of ``columns`` in their order, after what is held; one row alone is held as by ``write``."""
     if len(rows) <= 1:
         for row in rows:
             write(session, insertion, row)
         return
-    connection = session.connection()
-    shape = _sqlite if connection.dialect.name == "sqlite" else _one_postgresql
-    connection.exec_driver_sql(shape(insertion, insertion.names(rows[0])), list(rows))
+    connection, names = session.connection(), insertion.names(rows[0])
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_sqlite(insertion, names), list(rows))
+        return
+    # Rows of one INSERT are numbered as they stand; changes are sent one after the other, but not waited for.
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        if isinstance(insertion, Change):
+            connection.exec_driver_sql(_one_postgresql(insertion, names), list(some))
+        else:
+            values = {f"{name}{place}": row[name] for place, row in enumerate(some) for name in names}
+            connection.exec_driver_sql(_rows_postgresql(insertion, len(some)), values)
 
 
 def hold_writes(engine: Engine) -> None:
@@ -123,6 +133,12 @@ def _different_tables(waiting: _Held) -> _Held:
 @lru_cache(maxsize=256)
 def _sqlite(insertion: Write, names: tuple[str, ...]) -> str:
     return insertion.statement(names, "sqlite", lambda name: f":{name}")
+
+
+@lru_cache(maxsize=256)
+def _rows_postgresql(insertion: Insertion, count: int) -> str:
+    rows = (f"({', '.join(f'%({name}{place})s' for name in insertion.columns)})" for place in range(count))
+    return f"INSERT INTO {insertion.table} ({', '.join(insertion.columns)}) VALUES {', '.join(rows)}"
 
 
 @lru_cache(maxsize=256)

@@ -224,7 +224,7 @@ def _signed(authority: Authority, intent: _Intent, now: datetime) -> x509.Certif
     """The one place where certificates of requests are signed."""
     profile = profile_named(intent.request.profile)
     certificate = authority.issue(intent.request.csr, profile, intent.subject, serial=intent.serial, now=now)
-    if certificate.issuer != authority.issuer(intent.issuer).certificate.subject:
+    if authority.intermediate.name != intent.issuer:
         raise WrongState("another authority issues by now: issue it again", issuer=intent.issuer)
     return certificate
 

@@ -311,6 +311,7 @@ def test_issuing_and_revoking_wrongly(stage: Stage, registrar: Caller, cast: Cas
     """Unknown and unapproved requests, unreadable papers and reasons, and own approvals are refused."""
     csr = pem(make_key())
     entered = nobody.post("/pki/requests", {"profile": "person-signing", "csr": csr}).json()
+    own = fingerprint_of(cast.person(BUYER, "buyer").signer.certificate)
     evidence = [cast.registrar.seen("passport", "P-7", b"scan")]
     subject = Subject("x", "IR-00000000777")
     application = cast.registrar.apply({entered["id"]: entered["csr"]}, subject, evidence)
@@ -330,7 +331,6 @@ def test_issuing_and_revoking_wrongly(stage: Stage, registrar: Caller, cast: Cas
             404,
             "not-found",
         )
-        own = fingerprint_of(cast.person(BUYER, "buyer").signer.certificate)
         for reason in ("", "because", "removeFromCRL", "\u0000", 7):
             answer = registrar.post(f"/pki/certificates/{own}/revoke", {"reason": reason})
             refused(answer, 422, "malformed-input")
