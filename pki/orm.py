@@ -41,7 +41,7 @@ class CertificateRequestRow(Base):
     profile: Mapped[str] = mapped_column(String(32))
     digest: Mapped[str] = mapped_column(String(64))
     csr: Mapped[bytes] = mapped_column(LargeBinary)
-    spki: Mapped[str] = mapped_column(String(64))
+    spki: Mapped[str] = mapped_column(String(64), server_default="")
     state: Mapped[str] = mapped_column(String(16), index=True)
     entered_at: Mapped[str] = mapped_column(String(27))
     party: Mapped[str | None] = mapped_column(String(64))

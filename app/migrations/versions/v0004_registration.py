@@ -19,7 +19,6 @@ _REQUEST_COLUMNS: dict[str, sa.types.TypeEngine[Any]] = {
     "party": sa.String(length=64),
     "name": sa.String(length=64),
     "organization": sa.String(length=64),
-    "application": sa.String(length=64),
     "renews": sa.String(length=64),
     "renewal": sa.LargeBinary(),
     "renewal_signature": sa.LargeBinary(),
@@ -46,25 +45,21 @@ def upgrade() -> None:
     )
     op.create_index("ix_pki_applications_party", "pki_applications", ["party"])
     op.create_index("ix_pki_applications_state", "pki_applications", ["state"])
-    with op.batch_alter_table("pki_requests") as batch_op:
-        batch_op.add_column(sa.Column("spki", sa.String(length=64), nullable=True))
-        for name, kind in _REQUEST_COLUMNS.items():
-            batch_op.add_column(sa.Column(name, kind, nullable=True))
-    with op.batch_alter_table("pki_certificates") as batch_op:
-        batch_op.add_column(sa.Column("spki", sa.String(length=64), nullable=True))
-        batch_op.add_column(sa.Column("not_after", sa.String(length=27), nullable=True))
-        batch_op.add_column(sa.Column("reminded", sa.Integer(), nullable=True))
+    # Columns are added only: SQLite would write a table anew for more, and other tables refer to these rows.
+    op.add_column("pki_requests", sa.Column("spki", sa.String(length=64), nullable=False, server_default=""))
+    for name, kind in _REQUEST_COLUMNS.items():
+        op.add_column("pki_requests", sa.Column(name, kind, nullable=True))
+    op.execute(
+        "ALTER TABLE pki_requests ADD COLUMN application VARCHAR(64) REFERENCES pki_applications (digest)"
+    )
+    op.add_column("pki_certificates", sa.Column("spki", sa.String(length=64), nullable=True))
+    op.add_column("pki_certificates", sa.Column("not_after", sa.String(length=27), nullable=True))
+    op.add_column("pki_certificates", sa.Column("reminded", sa.Integer(), nullable=True))
     _fill(op.get_bind())
-    with op.batch_alter_table("pki_requests") as batch_op:
-        batch_op.alter_column("spki", existing_type=sa.String(length=64), nullable=False)
-        batch_op.create_foreign_key(
-            "fk_pki_requests_application", "pki_applications", ["application"], ["digest"]
-        )
-        batch_op.create_index("ix_pki_requests_application", ["application"])
-        batch_op.create_index("ix_pki_requests_renews", ["renews"])
-    with op.batch_alter_table("pki_certificates") as batch_op:
-        batch_op.create_index("ix_pki_certificates_spki", ["spki"])
-        batch_op.create_index("ix_pki_certificates_ending", ["state", "not_after"])
+    op.create_index("ix_pki_requests_application", "pki_requests", ["application"])
+    op.create_index("ix_pki_requests_renews", "pki_requests", ["renews"])
+    op.create_index("ix_pki_certificates_spki", "pki_certificates", ["spki"])
+    op.create_index("ix_pki_certificates_ending", "pki_certificates", ["state", "not_after"])
 
 
 def _fill(connection: sa.Connection) -> None:
@@ -101,8 +96,7 @@ def downgrade() -> None:
     with op.batch_alter_table("pki_requests") as batch_op:
         batch_op.drop_index("ix_pki_requests_renews")
         batch_op.drop_index("ix_pki_requests_application")
-        batch_op.drop_constraint("fk_pki_requests_application", type_="foreignkey")
-        for name in (*reversed(_REQUEST_COLUMNS), "spki"):
+        for name in (*reversed(_REQUEST_COLUMNS), "application", "spki"):
             batch_op.drop_column(name)
     op.drop_index("ix_pki_applications_state", "pki_applications")
     op.drop_index("ix_pki_applications_party", "pki_applications")

@@ -199,6 +199,31 @@ class Registry(WorldServer):
         self._certificates[request] = {"state": "issued", "certificate": pem, "chain": chain}
 
 
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+def test_a_staged_key_takes_its_place(
+    tmp_path: Path, anchors: dict[str, Any], world: TenderWorld, passphrase: str | None
+) -> None:
+    """The next key is made beside the present one, which stays under another name once that is replaced."""
+    folder = made(tmp_path / "p", anchors, passphrase)
+    folder.make_key("signing")
+    present = folder.key("signing")
+    authority = world.authority
+    certificate = authority.certify(present, PERSON_SIGNING, folder.party, folder.name)
+    chain = [authority.intermediate.public_bytes(Encoding.PEM)]
+    folder.install("signing", certificate.public_bytes(Encoding.PEM), chain)
+    folder.make_key("signing", staged=True)
+    following = folder.key("signing", staged=True)
+    assert folder.key("signing").private_numbers() == present.private_numbers() != following.private_numbers()
+
+    folder.take_staged_key("signing")
+    folder.take_staged_key("signing")
+
+    assert folder.key("signing").private_numbers() == following.private_numbers()
+    with pytest.raises((FolderInvalid, KeyUnavailable)):
+        folder.key("signing", staged=True)
+    assert len(list(folder.path.rglob("signing.until-*"))) == 1
+
+
 def test_a_login_for_another_origin_is_not_signed(
     tmp_path: Path, anchors: dict[str, Any], world: TenderWorld
 ) -> None:
