@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from kernel.database import make_engine, make_sessions, read_only
 from kernel.errors import Forbidden, LimitExceeded, MalformedInput, NotFound, WrongState
 from pki import issuance
 from pki.algorithms import fingerprint_of
+from pki.errors import KeyReused
 from pki.installation import Authority
 from pki.issuance import abandon_intents, issue_batch, record_authority
 from pki.orm import CertificateRow
@@ -29,6 +32,7 @@ from pki.registry import (
     search_certificates,
     serial_text,
 )
+from tests.support.authority import make_key
 from tests.support.databases import Databases
 from tests.support.registry import REGISTRAR, STRANGER, Office, make_office
 
@@ -176,6 +180,24 @@ def test_taken_up_meanwhile(office: Office, monkeypatch: pytest.MonkeyPatch) -> 
     assert sorted(_states(office).values()) == ["abandoned", "issued"]
     with read_only(office.sessions) as session:
         assert certificates_of(session, "IR-1") == winners
+
+
+def test_two_at_once_certify_a_key_once(office: Office) -> None:
+    """Eight requests for one key, each approved for another party, are issued at the same moment: one gets through."""
+    key = make_key()
+    requests = [office.approved(f"IR-{number}", key=key) for number in range(20, 28)]
+    start = threading.Barrier(len(requests))
+
+    def attempt(request: str) -> bool:
+        start.wait(30)
+        try:
+            office.issue(request)
+        except KeyReused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(requests)) as pool:
+        assert list(pool.map(attempt, requests)).count(True) == 1
 
 
 def test_serials_are_checked(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
