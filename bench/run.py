@@ -11,9 +11,9 @@ from pathlib import Path
 from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
+from bench.pki_issuing import issuing_figure
 from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
-from bench.pki_issuing import issuing_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
 
