@@ -75,9 +75,3 @@ class RenewalRefused(DomainError):
     """Too early, too late, or the key or the evidence of identity is too old to be taken over once more."""
 
     code = "renewal-refused"
-
-
-class FourEyes(DomainError):
-    """Nobody approves what he entered."""
-
-    code = "four-eyes"

@@ -18,13 +18,12 @@ from sqlalchemy.orm import Session
 from kernel.canonical import parse_canonical, sha256_hex
 from kernel.clock import Clock, format_utc
 from kernel.database import lock_scope, locked
-from kernel.errors import Forbidden, LimitExceeded, MalformedInput, NotFound, WrongState
+from kernel.errors import Forbidden, FourEyes, LimitExceeded, MalformedInput, NotFound, WrongState
 from kernel.ids import new_id
 from kernel.unit_of_work import UnitOfWork
 from pki.algorithms import spki_of
 from pki.authority import check_csr
 from pki.certified_keys import WantedKey, check_keys
-from pki.errors import FourEyes
 from pki.names import Subject
 from pki.orm import ApplicationRow, CertificateRequestRow
 from pki.papers import APPLICATION, DECISION, Application, Decision, Paper, Papers, ReadPaper

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from kernel.canonical import parse_canonical
 from kernel.database import read_only
-from kernel.errors import Forbidden, LimitExceeded, MalformedInput, NotFound, WrongState
+from kernel.errors import Forbidden, FourEyes, LimitExceeded, MalformedInput, NotFound, WrongState
 from pki import registration
 from pki.authority import make_request
-from pki.errors import FourEyes, KeyReused, RequestInvalid
+from pki.errors import KeyReused, RequestInvalid
 from pki.names import Subject
 from pki.papers import APPLICATION, DECISION
 from pki.registration import (
