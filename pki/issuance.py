@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from cryptography import x509
-from sqlalchemy import Table, and_, bindparam, or_, select, update
+from sqlalchemy import Table, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from kernel.clock import Clock, format_utc
@@ -29,9 +29,16 @@ from pki.installation import Authority, FirstCertificate
 from pki.names import Subject, name_of, party_of
 from pki.orm import CertificateRequestRow, CertificateRow
 from pki.profiles import profile_named
-from pki.registry import INSTALLER, Actor, RecordedCertificate, recorded, require_registrar, serial_text
+from pki.registry import (
+    CERTIFICATE_ISSUED,
+    INSTALLER,
+    Actor,
+    RecordedCertificate,
+    recorded,
+    require_registrar,
+    serial_text,
+)
 
-CERTIFICATE_ISSUED = "ir.tehran.pki.certificate-issued.v1"
 INTENT_ABANDONED = "ir.tehran.pki.certificate-abandoned.v1"
 MAX_BATCH = 500
 _INTEND = Insertion(
@@ -50,6 +57,7 @@ _INTEND = Insertion(
     ),
 )
 _RECORD = Change("pki_certificates", "serial", ("state", "der", "fingerprint", "not_after"))
+_GIVE_UP = Change("pki_certificates", "serial", ("state",))
 _SETTLE = Change("pki_requests", "id", ("state", "fingerprint"))
 # Statements are made once: building one takes longer than running it.
 _certificate, _request = (
@@ -297,8 +305,8 @@ def _intended_row(intent: _Intent, at: str) -> dict[str, Any]:
 def _abandon(uow: UnitOfWork, intents: Sequence[tuple[str, str | None]]) -> None:
     """Serials with their requests; what was announced is the serial that stays spent."""
     if intents:
-        abandoned = update(CertificateRow).where(CertificateRow.serial.in_([serial for serial, _ in intents]))
-        uow.session.execute(abandoned.values(state="abandoned"))
+        rows = [{"serial": serial, "state": "abandoned"} for serial, _request in intents]
+        write_many(uow.session, _GIVE_UP, rows)
         uow.emit_many(
             INTENT_ABANDONED,
             [(request or serial, {"request": request, "serial": serial}) for serial, request in intents],

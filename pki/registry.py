@@ -14,6 +14,7 @@ from kernel.clock import format_utc
 from kernel.errors import Forbidden, MalformedInput
 from pki.orm import CertificateRow
 
+CERTIFICATE_ISSUED = "ir.tehran.pki.certificate-issued.v1"
 INSTALLER = "installation"
 MAX_FOUND = 1_000
 _STATES = frozenset({"issued", "suspended", "revoked"})
