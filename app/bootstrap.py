@@ -17,6 +17,7 @@ from app.container import Container
 from app.custodian_client import CustodianClient
 from app.directory import PartyDirectory
 from app.event_bus import build_bus
+from app.papers import SignedPapers
 from app.responders import ResponderKeeper
 from app.settings import Settings
 from app.trust import TrustKeeper
@@ -94,6 +95,7 @@ def build_container(settings: Settings) -> Container:
         authority=authority,
         token=keys,
         trust=trust,
+        papers=SignedPapers(trust.store, clock),
         stampers=_stampers(settings, authority, sessions, clock),
         ocsp=OcspResponder(
             authority,

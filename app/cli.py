@@ -108,6 +108,18 @@ def main() -> None:
 )
 @click.option("--registrar-name", default="First Registrar", show_default=True)
 @click.option(
+    "--second-registrar-folder",
+    type=click.Path(path_type=Path),
+    help="Where the second registrar's key is made; the first one's folder with -2 otherwise.",
+)
+@click.option(
+    "--second-registrar-party",
+    default="IR-0000000002",
+    show_default=True,
+    help="Identifier of the second registrar: nobody approves what he entered.",
+)
+@click.option("--second-registrar-name", default="Second Registrar", show_default=True)
+@click.option(
     "--database-url", help="An empty PostgreSQL database, postgresql://...; SQLite in the folder otherwise."
 )
 @click.option(
@@ -138,10 +150,11 @@ def init(
     demo: bool,
     folder: Path,
     registrar_folder: Path | None,
+    second_registrar_folder: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Make an installation: keys, certificates, database, witness, custodian, first registrar."""
+    """Make an installation: keys, certificates, database, witness, custodian, two registrars."""
     from app.installation import Plan, initialise
 
     folder = folder.absolute()
@@ -149,13 +162,15 @@ def init(
         folder=folder,
         demo=demo,
         registrar_folder=(registrar_folder or folder / "registrar").absolute(),
+        second_registrar_folder=second_registrar_folder and second_registrar_folder.absolute(),
         **options,
     )
     made = initialise(plan)
     answer = {
         "folder": str(folder),
         "base_url": made.settings.api.base_url,
-        "registrar_folder": str(made.registrar_folder),
+        "registrar_folder": str(made.registrar_folders[0]),
+        "second_registrar_folder": str(made.registrar_folders[1]),
         "anchors": str(folder / "anchors.json"),
         "demo": demo,
     }

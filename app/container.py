@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.custodian_client import CustodianClient
+from app.papers import SignedPapers
 from app.responders import ResponderKeeper
 from app.settings import Settings
 from app.trust import TrustKeeper
@@ -42,6 +43,7 @@ class Container:
     authority: Authority
     token: TokenKeys | None
     trust: TrustKeeper
+    papers: SignedPapers
     stampers: Mapping[str, TimeStampAuthority]
     ocsp: OcspResponder
     responders: ResponderKeeper

@@ -1,4 +1,4 @@
-"""``mohr init``: a new installation, from the root key to the first registrar. ``mohr.toml`` is written last.
+"""``mohr init``: a new installation, from the root key to the first two registrars. ``mohr.toml`` is written last.
 
 ```
 mohr.toml                    settings; only a finished installation has it
@@ -8,7 +8,7 @@ mohr.sqlite3, objects/       database (unless it is PostgreSQL), blobs
 witness/, custodian/         each a folder of its own, with its own keys; move them to other machines
 demo-clock                   demo only: seconds ahead of the machine's clock
 anchors.json                 mohr/anchors/v1, for the folders of all parties
-registrar/                   the first registrar's folder, unless it is put elsewhere
+registrar/, registrar-2/     the folders of the first two registrars, unless they are put elsewhere
 ```
 """
 
@@ -34,7 +34,6 @@ from app.settings import SETTINGS_FILE, KafkaSettings, Settings, build_settings,
 from app.witness_setup import initialise_witness, serve_log, write_secret
 from client.folder import PartyFolder
 from custodian.setup import access_token, custodian_vkey, initialise_custodian, install_certificate
-from identity.party import Actor
 from identity.use_cases.register_party import INSTALLER, register_first_registrar
 from kernel.clock import Clock, DemoClock, SystemClock, write_demo_clock
 from kernel.database import make_engine
@@ -42,9 +41,11 @@ from kernel.errors import Conflict, MalformedInput, NotFound
 from kernel.postgresql import require_suitable
 from pki.authority import pem_of
 from pki.installation import Authority, initialise_authority
+from pki.issuance import issue_approved, record_authority
 from pki.keys import RANDOM_SECRET, Cost, KeyStore
+from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
-from pki.registry import EnterRequest, enter_request, issue_request, record_authority
+from pki.registration import EnterRequest, admit_at_installation, enter_request
 from transparency.notes import NoteSigner
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class Plan:
     registrar_party: str
     registrar_name: str
     registrar_folder: Path
+    second_registrar_party: str = "IR-0000000002"
+    second_registrar_name: str = "Second Registrar"
+    second_registrar_folder: Path | None = None
     organisation: str = "Mohr"
     organisation_party: str = "IRO-00000000000"
     host: str = "127.0.0.1"
@@ -77,6 +81,16 @@ class Plan:
     pkcs11_pin_file: Path | None = None
 
     @property
+    def registrars(self) -> tuple[tuple[str, str, Path], ...]:
+        """Party, name and folder of the two: nobody approves what he entered, so one alone could enrol nobody."""
+        folder = self.registrar_folder
+        second = self.second_registrar_folder or folder.with_name(f"{folder.name}-2")
+        return (
+            (self.registrar_party, self.registrar_name, folder),
+            (self.second_registrar_party, self.second_registrar_name, second),
+        )
+
+    @property
     def public_url(self) -> str:
         return (self.base_url or f"http://{self.host}:{self.port}").rstrip("/")
 
@@ -86,7 +100,7 @@ class Installed:
     """What was made."""
 
     settings: Settings
-    registrar_folder: Path
+    registrar_folders: tuple[Path, ...]
     anchors: dict[str, Any]
 
 
@@ -100,8 +114,11 @@ def initialise(plan: Plan) -> Installed:
         raise Conflict(
             "the folder is not empty; an installation starts in an empty one", path=str(plan.folder)
         )
-    if (plan.registrar_folder / "party.json").exists():
-        raise Conflict("the registrar's folder is in use", path=str(plan.registrar_folder))
+    if plan.registrar_party == plan.second_registrar_party:
+        raise MalformedInput("the two registrars are two people", party=plan.registrar_party)
+    for _party, _name, registrar in plan.registrars:
+        if (registrar / "party.json").exists():
+            raise Conflict("the registrar's folder is in use", path=str(registrar))
     passphrase = _passphrase(plan)
     build_settings(plan.folder, {"events": _events_of(plan)})
     _check_database(plan)
@@ -141,7 +158,7 @@ def _initialise(plan: Plan, passphrase: str, token: TokenKeys | None) -> Install
     _fill_database(plan, settings, anchors)
     _write_anchors(folder, anchors)
     write_settings(folder / SETTINGS_FILE, values)
-    return Installed(settings, plan.registrar_folder, anchors)
+    return Installed(settings, tuple(folder for _party, _name, folder in plan.registrars), anchors)
 
 
 def _passphrase(plan: Plan) -> str:
@@ -307,20 +324,19 @@ def _fill_database(plan: Plan, settings: Settings, anchors: dict[str, Any]) -> N
         record_authority(container.authority, unit_of_work=container.unit_of_work, clock=container.clock)
         container.responders.refresh()
         container.trust.refresh()
-        register_first_registrar(plan.registrar_party, plan.registrar_name, office=container.office)
-        _equip_registrar(plan, container, anchors)
+        for party, name, folder in plan.registrars:
+            register_first_registrar(party, name, office=container.office)
+            _equip_registrar(party, name, folder, container, anchors)
     finally:
         container.close()
 
 
-def _equip_registrar(plan: Plan, container: Container, anchors: dict[str, Any]) -> None:
-    """The registrar's key is made in his own folder; he is certified now, because nobody else could do it."""
+def _equip_registrar(
+    party: str, name: str, place: Path, container: Container, anchors: dict[str, Any]
+) -> None:
+    """A registrar's key is made in his own folder; he is certified now, because nobody else could do it."""
     folder = PartyFolder.create(
-        plan.registrar_folder,
-        party=plan.registrar_party,
-        name=plan.registrar_name,
-        base_url=plan.public_url,
-        anchors=anchors,
+        place, party=party, name=name, base_url=container.settings.api.base_url, anchors=anchors
     )
     folder.make_key("signing")
     request = enter_request(
@@ -328,12 +344,12 @@ def _equip_registrar(plan: Plan, container: Container, anchors: dict[str, Any]) 
         unit_of_work=container.unit_of_work,
         clock=container.clock,
     )
-    issued = issue_request(
-        request.id,
-        plan.registrar_party,
-        plan.registrar_name,
-        None,
-        actor=Actor(INSTALLER, frozenset({"registrar"}), ""),
+    admit_at_installation(
+        request.id, Subject(name, party), unit_of_work=container.unit_of_work, clock=container.clock
+    )
+    (issued,) = issue_approved(
+        [request.id],
+        by=INSTALLER,
         unit_of_work=container.unit_of_work,
         clock=container.clock,
         authority=container.authority,

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import click
 
-from app.pki_commands import lists, revocation
+from app.pki_commands import enrolment, lists, office, record, revocation
 from app.pki_commands.audit import audit
 from app.pki_commands.timestamps import rsa_timestamps
 
-COMMANDS: tuple[click.Command, ...] = (*revocation.COMMANDS, *lists.COMMANDS, rsa_timestamps, audit)
+COMMANDS: tuple[click.Command, ...] = (
+    enrolment.request,
+    enrolment.rekey,
+    office.apply,
+    office.approve,
+    office.issue,
+    office.hand_over,
+    record.show,
+    record.list_,
+    record.search,
+    *revocation.COMMANDS,
+    *lists.COMMANDS,
+    rsa_timestamps,
+    audit,
+)
 
 
 @click.group("pki")

@@ -29,6 +29,7 @@ from app.workers import Workers
 from kernel import failpoints
 from kernel.errors import MalformedInput
 from kernel.postgresql import require_suitable
+from pki.issuance import abandon_intents
 
 _HEALTHY_WITHIN_SECONDS = 30.0
 # Longer than the API gives the requests that are under way.
@@ -60,6 +61,8 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
             stack.callback(child.stop, settings.workers.stop_timeout_seconds)
         for child in children:
             child.wait_until_healthy(_HEALTHY_WITHIN_SECONDS)
+        # Nobody issues yet, so whatever was intended before is over.
+        abandon_intents(unit_of_work=container.unit_of_work)
         container.trust.refresh()
         container.responders.refresh()
         workers = Workers(container)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kernel.errors import MalformedInput, NotFound
+from pki.renewal import RenewalRules
 from transparency.ocds_package import PUBLIC_DOMAIN
 
 SETTINGS_FILE = "mohr.toml"
@@ -216,6 +218,24 @@ class MetricsSettings(Part):
     token_file: Path | None = None
 
 
+class RenewalSettings(Part):
+    """When a holder gets his next certificate without being seen again (days); decision 0056."""
+
+    window_days: int = Field(90, ge=1, le=3_650)
+    key_life_days: int = Field(1_460, ge=1, le=36_500)
+    evidence_life_days: int = Field(2_190, ge=1, le=36_500)
+    rekey_with_same_key: bool = False
+
+    def rules(self) -> RenewalRules:
+        """As the use case takes them."""
+        return RenewalRules(
+            timedelta(days=self.window_days),
+            timedelta(days=self.key_life_days),
+            timedelta(days=self.evidence_life_days),
+            self.rekey_with_same_key,
+        )
+
+
 class Settings(BaseSettings):
     """All settings; built by ``load_settings`` and handed to ``app.bootstrap`` only."""
 
@@ -241,6 +261,7 @@ class Settings(BaseSettings):
     witness: WitnessSettings = WitnessSettings()
     custodian: CustodianSettings = CustodianSettings()
     publisher: PublisherSettings = PublisherSettings()
+    renewals: RenewalSettings = RenewalSettings()
     events: EventsSettings = EventsSettings()
     pki: PkiSettings = PkiSettings()
     metrics: MetricsSettings = MetricsSettings()

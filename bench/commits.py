@@ -30,19 +30,19 @@ Given = tuple[SubmitEnvelope, SealReport, Sealed]
 @contextmanager
 def commit_figure(backend: str, folder: Path, scene: Scene, rounds: int) -> Iterator[Figure]:
     """submission.commit.sqlite or submission.commit.postgresql, while its database is there."""
-    with _engine(backend, folder) as engine:
+    with bench_engine(backend, folder) as engine:
         office = Office(engine, scene)
-        _check_durable(engine, backend)
+        check_durable(engine, backend)
         before = _stored_bytes(office)
         _commit(_verified(scene, office), office)
         written = bytes(_stored_bytes(office) - before)
-        with _bare_connection(engine, backend) as connection:
+        with bare_connection(engine, backend) as connection:
             yield Figure(
                 f"submission.commit.{backend}",
                 f"one bare durable INSERT of {len(written)} bytes by the driver, {_SAID[backend]}",
                 prepare=lambda number: _verified(scene, office),
                 measured=lambda given: _commit(given, office),
-                bare=lambda given: _insert(connection, backend, written),
+                bare=lambda given: insert_bare(connection, backend, written),
                 rounds=rounds,
             )
 
@@ -66,13 +66,13 @@ def _commit(given: Given, office: Office) -> None:
     assert received.missing
 
 
-def _insert(connection: Any, backend: str, written: bytes) -> None:
+def insert_bare(connection: Any, backend: str, written: bytes) -> None:
     mark = "?" if backend == "sqlite" else "%s"
     connection.execute(f"INSERT INTO bench_bare (body) VALUES ({mark})", (written,))
 
 
 @contextmanager
-def _engine(backend: str, folder: Path) -> Iterator[Engine]:
+def bench_engine(backend: str, folder: Path) -> Iterator[Engine]:
     cluster = Cluster.create() if backend == "postgresql" else None
     url = cluster.new_database() if cluster else f"sqlite:///{folder / 'bench.sqlite3'}"
     engine = make_engine(url)
@@ -85,7 +85,7 @@ def _engine(backend: str, folder: Path) -> Iterator[Engine]:
 
 
 @contextmanager
-def _bare_connection(engine: Engine, backend: str) -> Iterator[Any]:
+def bare_connection(engine: Engine, backend: str) -> Iterator[Any]:
     """The driver's own connection, configured as the server's are, each statement a transaction."""
     pooled = engine.raw_connection()
     try:
@@ -101,7 +101,7 @@ def _bare_connection(engine: Engine, backend: str) -> Iterator[Any]:
         pooled.invalidate()
 
 
-def _check_durable(engine: Engine, backend: str) -> None:
+def check_durable(engine: Engine, backend: str) -> None:
     """Both keep what they have said is committed, whatever fails afterwards."""
     with engine.connect() as connection:
 

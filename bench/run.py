@@ -14,6 +14,7 @@ from bench.figure import Result, take
 from bench.pki_building import building_figures
 from bench.pki_chain import chain_figure
 from bench.pki_crl import crl_figures
+from bench.pki_issuing import issuing_figure
 from bench.pki_ocsp import NAMES as OCSP_NAMES
 from bench.pki_ocsp import ocsp_figures
 from bench.pki_timestamp import NAMES as TIMESTAMPS
@@ -22,6 +23,11 @@ from bench.replay import replay_figure
 from bench.scene import Scene
 
 ROOT = Path(__file__).resolve().parents[1]
+ISSUING = {
+    f"pki.issue_p256{kind}.{backend}": (backend, kind != "")
+    for backend in ("sqlite", "postgresql")
+    for kind in ("", "_batch100")
+}
 NAMES = (
     "envelope.seal",
     "envelope.receive",
@@ -38,6 +44,7 @@ NAMES = (
     *OCSP_NAMES,
     "pki.chain.sqlite",
     "pki.chain.postgresql",
+    *ISSUING,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -55,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     options.out.parent.mkdir(parents=True, exist_ok=True)
     results = []
-    for result in _results(chosen, options.quick, options.out.parent):
+    for result in _results(chosen, options.quick, options.out.parent, options.certificates):
         results.append(result)
         print(f"{result.figure.name}: done", flush=True)
     options.out.write_text(json.dumps([each.to_json() for each in results], indent=1) + "\n", "utf-8")
@@ -66,19 +73,21 @@ def main(arguments: list[str] | None = None) -> int:
 
 def table(results: list[Result]) -> str:
     """One line for each figure, and below it what its baseline is."""
-    lines = [f"{'figure':<30}{'median':>12}{'10%..90%':>24}{'baseline':>12}{'ratio':>8}{'n':>6}"]
+    lines = [f"{'figure':<40}{'median':>12}{'10%..90%':>24}{'baseline':>12}{'ratio':>8}{'n':>6}"]
     for result in results:
         told = result.to_json()
         low, high = result.spread
         lines.append(
-            f"{told['name']:<30}{_time(told['median']):>12}{_time(low) + ' .. ' + _time(high):>24}"
+            f"{told['name']:<40}{_time(told['median']):>12}{_time(low) + ' .. ' + _time(high):>24}"
             f"{_time(told['baseline_median']):>12}{told['ratio']:>8.2f}{len(result.measured):>6}"
         )
         lines.append(f"    {told['baseline']}")
     return "\n".join(lines)
 
 
-def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
+def _results(
+    chosen: list[str], quick: bool, folder: Path, fillings: list[int] | None = None
+) -> Iterator[Result]:
     scene = Scene()
     for figure in envelope_figures(scene, _ROUNDS):
         if figure.name in chosen:
@@ -114,6 +123,16 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
                 chain_figure(backend, Path(place), _CHAIN_ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
+    for name, (backend, batch) in ISSUING.items():
+        if name in chosen:
+            for filled in fillings or (0,):
+                with (
+                    tempfile.TemporaryDirectory(dir=folder) as place,
+                    issuing_figure(
+                        backend, Path(place), 20 if batch else _ROUNDS, batch=batch, filled=filled
+                    ) as figure,
+                ):
+                    yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 
@@ -129,6 +148,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--quick", action="store_true", help="two rounds and our own tenders: only to see that it runs"
+    )
+    parser.add_argument(
+        "--certificates",
+        action="append",
+        type=int,
+        metavar="COUNT",
+        help="how many certificates are there before issuing is measured; repeatable",
     )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
     return parser

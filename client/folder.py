@@ -6,7 +6,8 @@ signing.key.pem       P-256, mode 0600; signing.cert.pem, chain.pem (intermediat
 encryption.key.pem    members only; encryption.cert.pem
 keys/                 instead of the two key files when the folder has a passphrase: a pki.keys.KeyStore
 anchors.json          mohr/anchors/v1
-requests.json         identifiers of certificate requests that wait for the registrar
+requests.json         identifiers of certificate requests that wait for the registrars; *.csr.pem what was sent
+*.next.*              key and request of a rekey that is under way
 receipts/, bids/      a bidder's receipts with their proofs, and sealed bids by manifest digest
 ```
 """
@@ -39,6 +40,7 @@ from pki.trust import TrustStore
 from signing.cms import Signer
 
 Use = Literal["signing", "encryption"]
+_NEXT = ".next"
 
 
 class PartyFolder:
@@ -86,27 +88,43 @@ class PartyFolder:
         """The pinned anchors, read anew; raises FolderInvalid."""
         return Anchors.read(self.path / "anchors.json")
 
-    def make_key(self, use: Use) -> None:
-        """Make a P-256 key unless there is one; an existing key is never overwritten."""
-        path = self.path / f"{use}.key.pem"
+    def make_key(self, use: Use, *, staged: bool = False) -> None:
+        """Make a P-256 key unless there is one; an existing key is never overwritten. ``staged``: the one after it."""
+        name = _key_name(use, staged)
+        path = self.path / f"{name}.key.pem"
         if path.exists():
             return
         if self._keys is not None:
-            if not self._keys.exists(use):
-                self._keys.create(use)
+            if not self._keys.exists(name):
+                self._keys.create(name)
             return
-        key = ec.generate_private_key(ec.SECP256R1())
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        self.write(path.name, pem, mode=0o600)
+        self._keep(name, ec.generate_private_key(ec.SECP256R1()))
 
-    def key(self, use: Use) -> ec.EllipticCurvePrivateKey:
+    def key(self, use: Use, *, staged: bool = False) -> ec.EllipticCurvePrivateKey:
         """The private key; raises FolderInvalid when it is missing or not P-256, KeyUnavailable when it is closed."""
-        key = self._load_key(use)
+        key = self._load_key(_key_name(use, staged))
         if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
             raise FolderInvalid("the key is not a P-256 key", use=use)
         return key
 
-    def certificate_request(self, use: Use) -> bytes:
+    def take_staged_key(self, use: Use) -> None:
+        """Let the staged key take the place of the present one, which stays as ``<use>.until-<fingerprint>``.
+
+        What was encrypted to the present certificate can be opened with that one only. Safe to repeat.
+        """
+        staged = _key_name(use, True)
+        if not self._holds(staged):
+            return
+        if self._holds(use):
+            old = f"{use}.until-{self.certificate(use).fingerprint(hashes.SHA256()).hex()[:16]}"
+            if not self._holds(old):
+                self._keep(old, self.key(use))
+        key = self.key(use, staged=True)
+        self._drop(use)
+        self._keep(use, key)
+        self._drop(staged)
+
+    def certificate_request(self, use: Use, *, staged: bool = False) -> bytes:
         """A PKCS #10 request (PEM) that proves possession of the key; the registrar sets the real subject."""
         subject = x509.Name(
             [
@@ -115,7 +133,7 @@ class PartyFolder:
             ]
         )
         request = x509.CertificateSigningRequestBuilder().subject_name(subject)
-        return request.sign(self.key(use), hashes.SHA256()).public_bytes(Encoding.PEM)
+        return request.sign(self.key(use, staged=staged), hashes.SHA256()).public_bytes(Encoding.PEM)
 
     def install(self, use: Use, certificate: bytes, chain: Sequence[bytes]) -> None:
         """Keep an issued certificate (PEM) after checking that it is for our own key."""
@@ -182,19 +200,44 @@ class PartyFolder:
             self._party = value
         return self._party
 
-    def _load_key(self, use: Use) -> object:
+    def _load_key(self, name: str) -> object:
         if self._keys is not None:
-            return self._keys.load(use)
+            return self._keys.load(name)
         try:
-            return load_pem_private_key(self._read(f"{use}.key.pem"), None)
+            return load_pem_private_key(self._read(f"{name}.key.pem"), None)
         except (ValueError, TypeError) as error:
-            raise FolderInvalid("the key file does not open without a passphrase", use=use) from error
+            raise FolderInvalid("the key file does not open without a passphrase", key=name) from error
+
+    def _holds(self, name: str) -> bool:
+        return self._keys.exists(name) if self._keys is not None else (self.path / f"{name}.key.pem").exists()
+
+    def _keep(self, name: str, key: ec.EllipticCurvePrivateKey) -> None:
+        if self._keys is not None:
+            self._keys.add(name, key)
+            return
+        self.write(
+            f"{name}.key.pem",
+            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+            mode=0o600,
+        )
+
+    def _drop(self, name: str) -> None:
+        if not self._holds(name):
+            return
+        if self._keys is not None:
+            self._keys.delete(name)
+        elif name.endswith(_NEXT):  # a file is replaced in one step and need not go first
+            (self.path / f"{name}.key.pem").unlink()
 
     def _read(self, name: str) -> bytes:
         try:
             return (self.path / name).read_bytes()
         except OSError as error:
             raise FolderInvalid(f"the folder holds no {name}") from error
+
+
+def _key_name(use: Use, staged: bool) -> str:
+    return f"{use}{_NEXT}" if staged else use
 
 
 def _certificates(pems: Sequence[bytes]) -> list[x509.Certificate]:

@@ -6,14 +6,17 @@ Columns are named as Debezium's outbox event router expects them (``id``, ``aggr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import itertools
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Boolean, LargeBinary, String, func, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, BigNumber
-from kernel.held_writes import Insertion, write
+from kernel.held_writes import Insertion, write, write_many
 
 
 class OutboxRow(Base):
@@ -60,6 +63,12 @@ _NEXT_NUMBER = text(
     "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
     "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
 )
+# One statement for many names; SQLite takes up to 999 values in one, also where it is old.
+_NEXT_NUMBERS = (
+    "INSERT INTO event_sequences (scope, name, last) VALUES {rows} ON CONFLICT (scope, name) "
+    "DO UPDATE SET last = event_sequences.last + excluded.last RETURNING name, last"
+)
+_NUMBERS_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +124,33 @@ def next_number(session: Session, scope: str, name: str) -> int:
     return int(session.connection().execute(_NEXT_NUMBER, {"scope": scope, "name": name}).scalar_one())
 
 
+def next_numbers(session: Session, scope: str, names: Sequence[str]) -> list[int]:
+    """As ``next_number`` for each of ``names`` in turn; a name may be there more than once.
+
+    Rows are taken in the order of their names, so that two who take the same ones wait for each other only.
+    """
+    wanted = Counter(names)
+    ordered, upto = sorted(wanted), {}
+    for start in range(0, len(ordered), _NUMBERS_AT_ONCE):
+        some = ordered[start : start + _NUMBERS_AT_ONCE]
+        rows = ", ".join(f"(:scope, :name{place}, :count{place})" for place in range(len(some)))
+        values: dict[str, Any] = {"scope": scope}
+        for place, name in enumerate(some):
+            values[f"name{place}"], values[f"count{place}"] = name, wanted[name]
+        found = session.connection().execute(text(_NEXT_NUMBERS.format(rows=rows)), values)
+        upto.update({name: int(last) for name, last in found})
+    following = {name: itertools.count(upto[name] - count + 1) for name, count in wanted.items()}
+    return [next(following[name]) for name in names]
+
+
 def append(session: Session, event: OutboxEvent) -> None:
     """Write an event in the caller's transaction."""
-    write(session, _APPEND, {name: getattr(event, name) for name in _APPEND.columns})
+    write(session, _APPEND, _values(event))
+
+
+def append_many(session: Session, events: Sequence[OutboxEvent]) -> None:
+    """Write events in their order."""
+    write_many(session, _APPEND, [_values(event) for event in events])
 
 
 def unpublished(session: Session, *, limit: int, without: Collection[str] = ()) -> list[Recorded]:
@@ -180,3 +213,7 @@ def public_events(session: Session, subject: str) -> list[bytes]:
         .order_by(OutboxRow.seq)
     )
     return list(session.scalars(query))
+
+
+def _values(event: OutboxEvent) -> dict[str, Any]:
+    return {name: getattr(event, name) for name in _APPEND.columns}

@@ -51,6 +51,12 @@ class Forbidden(DomainError):
     code = "forbidden"
 
 
+class FourEyes(DomainError):
+    """Nobody approves what he entered."""
+
+    code = "four-eyes"
+
+
 class WrongState(DomainError):
     """The thing exists, but this step does not belong to its present state."""
 

@@ -1,14 +1,14 @@
-"""INSERTs whose rows nobody reads before the commit: plain SQL, and on PostgreSQL all of them in one round trip.
+"""Writes that nobody reads before the commit: plain SQL, and on PostgreSQL all of them in one round trip.
 
-``write`` runs an insertion at once on SQLite, which is in this process. On PostgreSQL it holds it until the next
-statement of the transaction, whatever that is, or its commit; what was held goes first, as one statement with a WITH
-clause for each insertion. Parts of one statement have no order among themselves, so two into one table are never
+``write`` runs an insertion or a change at once on SQLite, which is in this process. On PostgreSQL it holds it until
+the next statement of the transaction, whatever that is, or its commit; what was held goes first, as one statement with
+a WITH clause for each part. Parts of one statement have no order among themselves, so two into one table are never
 together: rows of a table are written in the order in which they were handed over.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session
 
 Values = dict[str, Any]
+Placed = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,64 @@ class Insertion:
     def names(self, values: Values) -> tuple[str, ...]:
         return tuple(values) if self.source else self.columns
 
+    def statement(self, names: tuple[str, ...], dialect: str, placed: Placed) -> str:
+        columns = ", ".join(self.columns)
+        if self.source:
+            source = dict(self.source)[dialect].format(**{name: placed(name) for name in names})
+        else:
+            source = f"VALUES ({', '.join(placed(name) for name in names)})"
+        return f"INSERT INTO {self.table} ({columns}) {source}"
 
-_Held = list[tuple[Insertion, Values]]
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """New values for ``columns`` of the row whose ``key`` is that; a row that is not there is passed over."""
+
+    table: str
+    key: str
+    columns: tuple[str, ...]
+
+    def names(self, values: Values) -> tuple[str, ...]:
+        return (self.key, *self.columns)
+
+    def statement(self, names: tuple[str, ...], dialect: str, placed: Placed) -> str:
+        new = ", ".join(f"{name} = {placed(name)}" for name in self.columns)
+        return f"UPDATE {self.table} SET {new} WHERE {self.key} = {placed(self.key)}"
+
+
+Write = Insertion | Change
+_ROWS_AT_ONCE = 100
+_Held = list[tuple[Write, Values]]
 _held: WeakKeyDictionary[Connection, _Held] = WeakKeyDictionary()
 
 
-def write(session: Session, insertion: Insertion, values: Values) -> None:
-    """Insert in the session's transaction. A violated constraint may be told as late as at its end."""
+def write(session: Session, insertion: Write, values: Values) -> None:
+    """Write in the session's transaction. A violated constraint may be told as late as at its end."""
     connection = session.connection()
     if connection.dialect.name == "postgresql":
         _held.setdefault(connection, []).append((insertion, values))
     else:
         connection.exec_driver_sql(_sqlite(insertion, insertion.names(values)), values)
+
+
+def write_many(session: Session, insertion: Write, rows: Sequence[Values]) -> None:
+    """Write rows of ``columns`` in their order, after what is held; one row alone is held as by ``write``."""
+    if len(rows) <= 1:
+        for row in rows:
+            write(session, insertion, row)
+        return
+    connection, names = session.connection(), insertion.names(rows[0])
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql(_sqlite(insertion, names), list(rows))
+        return
+    # Rows of one INSERT are numbered as they stand; changes are sent one after the other, but not waited for.
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        some = rows[start : start + _ROWS_AT_ONCE]
+        if isinstance(insertion, Change):
+            connection.exec_driver_sql(_one_postgresql(insertion, names), list(some))
+        else:
+            values = {f"{name}{place}": row[name] for place, row in enumerate(some) for name in names}
+            connection.exec_driver_sql(_rows_postgresql(insertion, len(some)), values)
 
 
 def hold_writes(engine: Engine) -> None:
@@ -84,26 +131,26 @@ def _different_tables(waiting: _Held) -> _Held:
 
 
 @lru_cache(maxsize=256)
-def _sqlite(insertion: Insertion, names: tuple[str, ...]) -> str:
-    return _statement(insertion, names, "sqlite", lambda name: f":{name}")
+def _sqlite(insertion: Write, names: tuple[str, ...]) -> str:
+    return insertion.statement(names, "sqlite", lambda name: f":{name}")
 
 
 @lru_cache(maxsize=256)
-def _postgresql(shape: tuple[tuple[Insertion, tuple[str, ...]], ...]) -> str:
+def _rows_postgresql(insertion: Insertion, count: int) -> str:
+    rows = (f"({', '.join(f'%({name}{place})s' for name in insertion.columns)})" for place in range(count))
+    return f"INSERT INTO {insertion.table} ({', '.join(insertion.columns)}) VALUES {', '.join(rows)}"
+
+
+@lru_cache(maxsize=256)
+def _one_postgresql(insertion: Write, names: tuple[str, ...]) -> str:
+    return insertion.statement(names, "postgresql", lambda name: f"%({name})s")
+
+
+@lru_cache(maxsize=256)
+def _postgresql(shape: tuple[tuple[Write, tuple[str, ...]], ...]) -> str:
     def numbered(number: int) -> Callable[[str], str]:
         return lambda name: f"%(p{number}_{name})s"
 
-    parts = [_statement(each, names, "postgresql", numbered(n)) for n, (each, names) in enumerate(shape)]
+    parts = [each.statement(names, "postgresql", numbered(n)) for n, (each, names) in enumerate(shape)]
     held = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts[:-1]))
     return f"WITH {held} {parts[-1]}" if held else parts[-1]
-
-
-def _statement(
-    insertion: Insertion, names: tuple[str, ...], dialect: str, placed: Callable[[str], str]
-) -> str:
-    columns = ", ".join(insertion.columns)
-    if insertion.source:
-        source = dict(insertion.source)[dialect].format(**{name: placed(name) for name in names})
-    else:
-        source = f"VALUES ({', '.join(placed(name) for name in names)})"
-    return f"INSERT INTO {insertion.table} ({columns}) {source}"

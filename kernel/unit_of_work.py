@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -42,6 +43,10 @@ class UnitOfWork(Protocol):
 
     def emit(self, type_: str, subject: str, data: dict[str, Any]) -> Emitted:
         """Record a public event: its bytes go to the outbox and, the same bytes, into the log."""
+        ...
+
+    def emit_many(self, type_: str, facts: Sequence[tuple[str, dict[str, Any]]]) -> list[Emitted]:
+        """Record a public event for each (subject, data), in that order, exactly as ``emit`` would one by one."""
         ...
 
     def emit_confidential(

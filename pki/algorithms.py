@@ -8,6 +8,7 @@ know it yet. The primitives are those of ``cryptography``.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -177,6 +178,15 @@ def der_of(certificate: x509.Certificate) -> bytes:
 def fingerprint_of(certificate: x509.Certificate) -> str:
     """SHA-256 of the certificate, 64 lower-case hexadecimal digits."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def spki_of(key: object) -> str:
+    """SHA-256 (hex) of a public key as SubjectPublicKeyInfo, by which the record knows it; raises AlgorithmRefused."""
+    key_kind(key)
+    if not isinstance(key, PublicKey):
+        raise AlgorithmRefused("a public key was expected")
+    encoded = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(encoded).hexdigest()
 
 
 def _rsa_padding(algorithm: asn1.SignatureAlgorithm, digest: str) -> padding.AsymmetricPadding:

@@ -102,3 +102,15 @@ class OwnProposal(DomainError):
     """Nobody confirms the revocation that he proposed himself."""
 
     code = "own-proposal"
+
+
+class KeyReused(DomainError):
+    """The key was certified for somebody else or for another use, or was given up as compromised."""
+
+    code = "key-reused"
+
+
+class RenewalRefused(DomainError):
+    """Too early, too late, or the key or the evidence of identity is too old to be taken over once more."""
+
+    code = "renewal-refused"

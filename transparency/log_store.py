@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import LargeBinary, Select, String, Text, or_, select
@@ -9,7 +10,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, BigNumber
 from kernel.errors import LimitExceeded, MalformedInput
-from kernel.held_writes import Insertion, write
+from kernel.held_writes import Insertion, write, write_many
 from transparency.commitment import is_commitment
 from transparency.tree import leaf_hash
 
@@ -59,11 +60,16 @@ def append_entry(session: Session, entry: bytes) -> str:
 
     It has no index yet, and none at all unless the transaction commits. Raises LimitExceeded.
     """
-    if len(entry) > MAX_ENTRY_BYTES:
-        raise LimitExceeded("a log entry is below 65,535 bytes", length_bytes=len(entry))
-    leaf = leaf_hash(entry).hex()
-    write(session, _APPEND, {"leaf_hash": leaf, "entry": entry})
-    return leaf
+    row = _staged(entry)
+    write(session, _APPEND, row)
+    return str(row["leaf_hash"])
+
+
+def append_entries(session: Session, entries: Sequence[bytes]) -> list[str]:
+    """Stage entries in their order, as ``append_entry`` does one; returns their leaf hashes (hex)."""
+    rows = [_staged(entry) for entry in entries]
+    write_many(session, _APPEND, rows)
+    return [str(row["leaf_hash"]) for row in rows]
 
 
 def entries(session: Session, start: int, end: int) -> list[bytes]:
@@ -118,6 +124,12 @@ def pending_count(session: Session) -> int:
 _CHECKPOINTS = select(
     LogCheckpointRow.size, LogCheckpointRow.root, LogCheckpointRow.note, LogCheckpointRow.cosigned_note
 ).order_by(LogCheckpointRow.size.desc())
+
+
+def _staged(entry: bytes) -> dict[str, object]:
+    if len(entry) > MAX_ENTRY_BYTES:
+        raise LimitExceeded("a log entry is below 65,535 bytes", length_bytes=len(entry))
+    return {"leaf_hash": leaf_hash(entry).hex(), "entry": entry}
 
 
 def _first(session: Session, query: Select[int, str, str, str | None]) -> SignedTree | None:

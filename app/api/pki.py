@@ -1,12 +1,12 @@
-"""Certificates: requests and issuing."""
+"""Certificate requests: entered by anybody, issued once they are approved, handed over."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from app.api.bodies import Strict
@@ -14,13 +14,21 @@ from app.api.desk import CurrentActor, CurrentContainer
 from app.api.problems import documented
 from app.container import Container
 from kernel.database import read_only
-from pki.registry import CertificateRequest, EnterRequest, enter_request, find_request, issue_request
+from pki.issuance import MAX_BATCH, issue_batch
+from pki.registration import (
+    CertificateRequest,
+    EnterRequest,
+    enter_request,
+    find_request,
+    hand_over,
+    requests_in,
+)
+from pki.registry import RecordedCertificate, require_registrar
 
 router = APIRouter(tags=["pki"])
 
 RequestId = Annotated[str, Path(max_length=36, description="identifier of the certificate request")]
-QUERY_TYPE = "application/timestamp-query"
-REPLY_TYPE = "application/timestamp-reply"
+RequestStateName = Literal["entered", "applied", "approved", "rejected", "issued", "handed-over"]
 
 
 class RequestBody(Strict):
@@ -31,29 +39,55 @@ class RequestBody(Strict):
 
 
 class RequestAnswer(BaseModel):
+    """``csr``: SHA-256 of the request (DER), by which an application names it."""
+
     id: str
     state: str
+    csr: str
 
 
 class RequestState(RequestAnswer):
-    """With the certificate and the chain above it (PEM, without the root) once it was issued."""
+    """With the certificate and the chain above it (PEM, without the root) once it was issued; ``reason``: why not."""
 
+    reason: str | None
     certificate: str | None
     chain: list[str]
 
 
-class IssueBody(Strict):
-    """The subject as the registrar established it."""
+class WaitingRequest(RequestAnswer):
+    """What registrars see of a request; ``application``: its digest, once one was entered."""
 
-    party: Annotated[str, Field(min_length=1, max_length=64)]
-    name: Annotated[str, Field(min_length=1, max_length=64)]
-    organization: Annotated[str | None, Field(max_length=64)] = None
+    profile: str
+    party: str | None
+    application: str | None
+
+
+class WaitingRequests(BaseModel):
+    requests: list[WaitingRequest]
 
 
 class IssueAnswer(BaseModel):
     certificate: str
     chain: list[str]
     fingerprint: str
+
+
+class BatchBody(Strict):
+    """Approved requests; all of them are issued, or none."""
+
+    requests: Annotated[list[Annotated[str, Field(max_length=36)]], Field(min_length=1, max_length=MAX_BATCH)]
+
+
+class IssuedCertificate(BaseModel):
+    fingerprint: str
+    certificate: str
+
+
+class BatchAnswer(BaseModel):
+    """In the order of the requests; the chain is above each of them."""
+
+    issued: list[IssuedCertificate]
+    chain: list[str]
 
 
 @router.post(
@@ -63,10 +97,23 @@ class IssueAnswer(BaseModel):
     responses=documented(403, 413, 422, 503),
 )
 def post_request(body: RequestBody, container: CurrentContainer) -> RequestAnswer:
-    """Hand in a request with proof of possession; a registrar sees to it."""
+    """Hand in a request with proof of possession; registrars see to it."""
     command = EnterRequest(body.profile, body.csr.encode("utf-8"))
     entered = enter_request(command, unit_of_work=container.unit_of_work, clock=container.clock)
-    return RequestAnswer(id=entered.id, state=entered.state)
+    return RequestAnswer(id=entered.id, state=entered.state, csr=entered.digest)
+
+
+@router.get("/pki/requests", operation_id="listCertificateRequests", responses=documented(401, 403, 422, 503))
+def get_requests(
+    actor: CurrentActor,
+    container: CurrentContainer,
+    state: Annotated[RequestStateName, Query(description="the state they are in")] = "entered",
+) -> WaitingRequests:
+    """The oldest hundred requests in a state (registrar)."""
+    require_registrar(actor)
+    with read_only(container.sessions) as session:
+        found = requests_in(session, state)
+    return WaitingRequests(requests=[_waiting(each) for each in found])
 
 
 @router.get(
@@ -83,34 +130,50 @@ def get_request(request_id: RequestId, container: CurrentContainer) -> RequestSt
 @router.post(
     "/pki/requests/{request_id}/issue",
     operation_id="issueCertificate",
-    responses=documented(401, 403, 404, 409, 413, 422, 503),
+    responses=documented(401, 403, 404, 409, 422, 503),
 )
-def post_issue(
-    request_id: RequestId, body: IssueBody, actor: CurrentActor, container: CurrentContainer
-) -> IssueAnswer:
-    """Certify the requested key for the subject named here (registrar)."""
-    issued = issue_request(
-        request_id,
-        body.party,
-        body.name,
-        body.organization,
-        actor=actor,
-        unit_of_work=container.unit_of_work,
-        clock=container.clock,
-        authority=container.authority,
-    )
+def post_issue(request_id: RequestId, actor: CurrentActor, container: CurrentContainer) -> IssueAnswer:
+    """Certify the key of an approved request for the subject that was approved (registrar)."""
+    (issued,) = issue_all([request_id], actor, container)
     return IssueAnswer(
         certificate=pem_text(issued.certificate), chain=chain_of(container), fingerprint=issued.fingerprint
     )
 
 
-def _state(request: CertificateRequest, container: Container) -> RequestState:
-    issued = request.certificate is not None
-    return RequestState(
-        id=request.id,
-        state=request.state,
-        certificate=pem_text(request.certificate) if request.certificate is not None else None,
-        chain=chain_of(container) if issued else [],
+@router.post(
+    "/pki/issue", operation_id="issueCertificates", responses=documented(401, 403, 404, 409, 413, 422, 503)
+)
+def post_batch(body: BatchBody, actor: CurrentActor, container: CurrentContainer) -> BatchAnswer:
+    """Certify the keys of many approved requests at once, all or none (registrar)."""
+    issued = issue_all(body.requests, actor, container)
+    return BatchAnswer(
+        issued=[
+            IssuedCertificate(fingerprint=each.fingerprint, certificate=pem_text(each.certificate))
+            for each in issued
+        ],
+        chain=chain_of(container),
+    )
+
+
+@router.post(
+    "/pki/requests/{request_id}/hand-over",
+    status_code=204,
+    operation_id="handOverCertificate",
+    responses=documented(401, 403, 404, 409, 422, 503),
+)
+def post_hand_over(request_id: RequestId, actor: CurrentActor, container: CurrentContainer) -> None:
+    """Record that the holder has his certificate (registrar, or the holder himself)."""
+    hand_over(request_id, actor=actor, unit_of_work=container.unit_of_work, clock=container.clock)
+
+
+def issue_all(request_ids: list[str], actor: CurrentActor, container: Container) -> list[RecordedCertificate]:
+    """The use case with what the container has."""
+    return issue_batch(
+        request_ids,
+        actor=actor,
+        unit_of_work=container.unit_of_work,
+        clock=container.clock,
+        authority=container.authority,
     )
 
 
@@ -122,3 +185,26 @@ def chain_of(container: Container) -> list[str]:
 def pem_text(certificate: x509.Certificate) -> str:
     """In PEM."""
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
+
+
+def _state(request: CertificateRequest, container: Container) -> RequestState:
+    issued = request.certificate is not None
+    return RequestState(
+        id=request.id,
+        state=request.state,
+        csr=request.digest,
+        reason=request.reason,
+        certificate=pem_text(request.certificate) if request.certificate is not None else None,
+        chain=chain_of(container) if issued else [],
+    )
+
+
+def _waiting(request: CertificateRequest) -> WaitingRequest:
+    return WaitingRequest(
+        id=request.id,
+        state=request.state,
+        csr=request.digest,
+        profile=request.profile,
+        party=request.party,
+        application=request.application,
+    )

@@ -60,6 +60,8 @@ _PKI_AND_SIGNING = {
     "certificate-extension-forbidden": ProblemKind(422, "Extension not allowed by the profile"),
     "certificate-key-weak": ProblemKind(422, "Key too weak"),
     "certificate-lint-failed": ProblemKind(422, "Certificate would break a rule of its standard"),
+    "key-reused": ProblemKind(409, "Key was certified before"),
+    "renewal-refused": ProblemKind(409, "No renewal of this certificate"),
     "timestamp-invalid": ProblemKind(422, "Time stamp not valid"),
     "key-unavailable": ProblemKind(503, "A key is not at hand"),
     "token-unavailable": ProblemKind(503, "The token with the keys does not answer"),

@@ -9,15 +9,16 @@ from typing import Any
 from app.demo.scripts import party_of_name
 from client.bidder import Bidder
 from client.buyer import Approver, Buyer
-from client.enrolment import collect_certificates, request_certificates
+from client.enrolment import collect_certificates, request_certificates, request_digests
 from client.folder import PartyFolder
 from client.http import ApiClient
 from client.login import open_api
 from client.member import Member
-from client.registrar import Registrar
+from client.registrar import Registrar, RegistrationOffice
 from client.session import PartySession
 from kernel.canonical import parse_json
 from kernel.clock import Clock
+from pki.names import Subject
 
 SEATS = (
     ("head", "حسین رستگار"),
@@ -43,22 +44,41 @@ class Cast:
     anchors: dict[str, Any]
     registrar: Registrar
     registrar_api: ApiClient
+    second_registrar: Registrar
+    second_api: ApiClient
     sessions: dict[str, PartySession] = field(default_factory=dict)
     enrolled: int = 0
 
     @classmethod
     def open(cls, folder: Path, registrar_folder: Path, clock: Clock) -> Cast:
-        """``registrar_folder`` is the one that ``mohr init`` made; everybody else is enrolled by it."""
-        registrar = PartyFolder(registrar_folder)
+        """``registrar_folder`` is the first of the two that ``mohr init`` made; they enrol everybody else."""
+        first = PartyFolder(registrar_folder)
+        second = PartyFolder(registrar_folder.with_name(f"{registrar_folder.name}-2"))
         anchors = parse_json((registrar_folder / "anchors.json").read_bytes())
-        api = open_api(registrar, clock)
-        return cls(folder, registrar.base_url, clock, anchors, Registrar(api), api)
+        api, other_api = open_api(first, clock), open_api(second, clock)
+        return cls(
+            folder,
+            first.base_url,
+            clock,
+            anchors,
+            Registrar(api, first.signer(), clock),
+            api,
+            Registrar(other_api, second.signer(), clock),
+            other_api,
+        )
 
     def close(self) -> None:
         """Give every connection back."""
         self.registrar_api.close()
+        self.second_api.close()
         for session in self.sessions.values():
             session.api.close()
+
+    def certify(self, folder: PartyFolder, name: str, organization: str | None) -> None:
+        """Two registrars see to what was requested from a folder: the one enters it, the other approves."""
+        office = RegistrationOffice(self.registrar, self.second_registrar)
+        evidence = [self.registrar.seen("identity-card", folder.party, folder.party.encode())]
+        office.certify(request_digests(folder), Subject(name, folder.party, organization), evidence)
 
     @property
     def commission(self) -> list[dict[str, str]]:
@@ -109,10 +129,8 @@ class Cast:
         )
         api = open_api(folder, self.clock)
         self.registrar.register_party(party, name, kind=kind, roles=list(roles))  # type: ignore[arg-type]
-        requests = request_certificates(folder, api, uses)  # type: ignore[arg-type]
-        for request in requests.values():
-            organisation = name if kind == "organisation" else ORGANISATION["name"]
-            self.registrar.issue(request, party, name, organization=organisation)
+        request_certificates(folder, api, uses)  # type: ignore[arg-type]
+        self.certify(folder, name, name if kind == "organisation" else ORGANISATION["name"])
         waiting = collect_certificates(folder, api)
         assert not waiting
         self.sessions[party] = PartySession(folder, api, self.clock)

@@ -27,6 +27,7 @@ _STOP_SECONDS = 30.0
 _PUBLICATION_SECONDS = 60.0
 MOHR = (sys.executable, "-m", "app.cli")
 REGISTRAR = ("IR-00000000001", "پریسا دانش")
+SECOND_REGISTRAR = ("IR-00000000002", "رامین سپهری")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
         "--registrar-party": REGISTRAR[0],
         "--registrar-name": REGISTRAR[1],
         "--registrar-folder": registrar_folder,
+        "--second-registrar-party": SECOND_REGISTRAR[0],
+        "--second-registrar-name": SECOND_REGISTRAR[1],
         "--organisation": "Tehran",
         "--port": port,
         "--witness-port": witness_port,

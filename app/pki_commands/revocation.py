@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from app.cli import json_option
-from app.pki_commands.registrar import registrar_at, registrar_options
+from app.pki_commands.party import acting, party_option
 
 
 @click.command("revoke")
 @click.argument("fingerprint", required=False)
-@click.option("--party", help="Instead of a fingerprint: every certificate of that party.")
+@click.option("--all-of", metavar="PARTY", help="Instead of a fingerprint: every certificate of that party.")
 @click.option("--reason", required=True, help="RFC 5280 §5.3.1, such as keyCompromise or superseded.")
 @click.option(
     "--invalid-since",
@@ -22,11 +22,11 @@ from app.pki_commands.registrar import registrar_at, registrar_options
     help="For a compromise: since when the key may have been in other hands (UTC).",
 )
 @click.option("--propose", is_flag=True, help="Of an authority or service: propose it to another registrar.")
-@registrar_options
+@party_option
 @json_option
 def revoke(
     fingerprint: str | None,
-    party: str | None,
+    all_of: str | None,
     reason: str,
     invalid_since: datetime | None,
     propose: bool,
@@ -34,48 +34,48 @@ def revoke(
     **connection: Any,
 ) -> None:
     """Revoke a certificate for good, by the SHA-256 of its DER."""
-    if (fingerprint is None) == (party is None) or (propose and party is not None):
-        raise click.UsageError("name one fingerprint, or with --party one party")
+    if (fingerprint is None) == (all_of is None) or (propose and all_of is not None):
+        raise click.UsageError("name one fingerprint, or with --all-of one party")
     since = None if invalid_since is None else f"{invalid_since.isoformat()}Z"
-    with registrar_at(**connection) as registrar:
-        if party is not None:
-            answer = registrar.revoke_party(party, reason, invalid_since=since)
+    with acting(**connection) as at:
+        if fingerprint is None:
+            answer = at.registrar.revoke_party(all_of or "", reason, invalid_since=since)
         elif propose:
-            answer = registrar.propose_revocation(fingerprint, reason, invalid_since=since)
+            answer = at.registrar.propose_revocation(fingerprint, reason, invalid_since=since)
         else:
-            answer = registrar.revoke(fingerprint, reason, invalid_since=since)
+            answer = at.registrar.revoke(fingerprint, reason, invalid_since=since)
     _say(answer, as_json)
 
 
 @click.command("suspend")
 @click.argument("fingerprint")
-@registrar_options
+@party_option
 @json_option
 def suspend(fingerprint: str, as_json: bool, **connection: Any) -> None:
     """Put a certificate on hold until it is resumed or revoked."""
-    with registrar_at(**connection) as registrar:
-        answer = registrar.suspend(fingerprint)
+    with acting(**connection) as at:
+        answer = at.registrar.suspend(fingerprint)
     _say(answer, as_json)
 
 
 @click.command("resume")
 @click.argument("fingerprint")
-@registrar_options
+@party_option
 @json_option
 def resume(fingerprint: str, as_json: bool, **connection: Any) -> None:
     """Lift the hold of a certificate."""
-    with registrar_at(**connection) as registrar:
-        answer = registrar.resume(fingerprint)
+    with acting(**connection) as at:
+        answer = at.registrar.resume(fingerprint)
     _say(answer, as_json)
 
 
 @click.command("proposals")
-@registrar_options
+@party_option
 @json_option
 def proposals(as_json: bool, **connection: Any) -> None:
     """Show the revocations that wait for a second registrar."""
-    with registrar_at(**connection) as registrar:
-        answer = registrar.revocation_proposals()
+    with acting(**connection) as at:
+        answer = at.registrar.revocation_proposals()
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
@@ -86,12 +86,12 @@ def proposals(as_json: bool, **connection: Any) -> None:
 @click.command("confirm")
 @click.argument("proposal")
 @click.option("--withdraw", is_flag=True, help="Take the proposal back instead.")
-@registrar_options
+@party_option
 @json_option
 def confirm(proposal: str, withdraw: bool, as_json: bool, **connection: Any) -> None:
     """Confirm a revocation that another registrar proposed."""
-    with registrar_at(**connection) as registrar:
-        act = registrar.withdraw_revocation if withdraw else registrar.confirm_revocation
+    with acting(**connection) as at:
+        act = at.registrar.withdraw_revocation if withdraw else at.registrar.confirm_revocation
         answer = act(proposal)
     _say(answer, as_json)
 

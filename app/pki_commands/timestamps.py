@@ -16,7 +16,7 @@ def rsa_timestamps(folder: Path | None) -> None:
     from app.bootstrap import build_container
     from app.settings import load_settings
     from pki.algorithms import fingerprint_of
-    from pki.registry import record_authority
+    from pki.issuance import record_authority
 
     container = build_container(load_settings(folder))
     try:

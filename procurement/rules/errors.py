@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kernel.errors import DomainError
+from kernel.errors import FourEyes as FourEyes
 
 
 class RuleBroken(DomainError):
@@ -69,12 +70,6 @@ class NoticeMismatch(RuleBroken):
 
 
 # Preparing and publishing.
-
-
-class FourEyes(RuleBroken):
-    """Nobody approves what he entered."""
-
-    code = "four-eyes"
 
 
 class KeySetUnfit(RuleBroken):

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta, timezone
 from typing import Any, TypeVar
 
-from procurement.rules.errors import RegimeUnknown, RuleBroken
+from kernel.errors import DomainError
+from procurement.rules.errors import RegimeUnknown
 
-Refusal = TypeVar("Refusal", bound=RuleBroken)
+Refusal = TypeVar("Refusal", bound=DomainError)
 
 # Iran keeps one time all year since 1401; days of the law are counted there.
 TEHRAN = timezone(timedelta(hours=3, minutes=30), "Asia/Tehran")

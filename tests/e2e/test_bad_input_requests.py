@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from app.demo.cast import BUYER, Cast
 from app.demo.stage import Stage
+from client.errors import ApiRefusal
 from client.session import PartySession
 from kernel.canonical import to_base64
 from pki.algorithms import PrivateKey, fingerprint_of
@@ -309,28 +310,29 @@ def test_certificate_requests_that_are_none(stage: Stage, nobody: Caller) -> Non
 
 
 def test_issuing_and_revoking_wrongly(stage: Stage, registrar: Caller, cast: Cast, nobody: Caller) -> None:
-    """Unknown requests and certificates, unreadable subjects and reasons, and a second issue are refused."""
+    """Unknown and unapproved requests, unreadable papers and reasons, and own approvals are refused."""
     csr = pem(make_key())
-    entered = nobody.post("/pki/requests", {"profile": "person-signing", "csr": csr}).json()["id"]
+    entered = nobody.post("/pki/requests", {"profile": "person-signing", "csr": csr}).json()
+    own = fingerprint_of(cast.person(BUYER, "buyer").signer.certificate)
+    evidence = [cast.registrar.seen("passport", "P-7", b"scan")]
+    subject = Subject("x", "IR-00000000777")
+    application = cast.registrar.apply({entered["id"]: entered["csr"]}, subject, evidence)
     with unchanged(stage.folder):
-        subject = {"party": "IR-00000000777", "name": "x", "organization": None}
-        refused(registrar.post("/pki/requests/none/issue", subject), 404, "not-found")
-        for wrong in (
-            {"party": ""},
-            {"party": "x" * 65},
-            {"party": "a\u0000b"},
-            {"name": "a\u0000b"},
-            {"name": ""},
-            {"organization": "x" * 65},
-        ):
-            answer = registrar.post(f"/pki/requests/{entered}/issue", {**subject, **wrong})
-            refused(answer, 422, answer.json()["code"])
+        refused(registrar.post("/pki/requests/none/issue"), 404, "not-found")
+        refused(registrar.post(f"/pki/requests/{entered['id']}/issue"), 409, "wrong-state")
+        refused(registrar.post("/pki/issue", {"requests": []}), 422, "malformed-input")
+        for path in ("/pki/applications", "/pki/decisions", "/pki/renewals"):
+            for document in ("", "x", to_base64(b"{}"), to_base64(b"x" * 70_000)):
+                answer = registrar.post(path, {"document": document, "signature": to_base64(b"x")})
+                refused(answer, answer.status_code, answer.json()["code"])
+                assert answer.status_code in (413, 422)
+        with pytest.raises(ApiRefusal, match="four-eyes"):
+            cast.registrar.decide(application, issue=True)
         refused(
             registrar.post(f"/pki/certificates/{'0' * 64}/revoke", {"reason": "keyCompromise"}),
             404,
             "not-found",
         )
-        own = fingerprint_of(cast.person(BUYER, "buyer").signer.certificate)
         for reason in ("", "because", "removeFromCRL", "\u0000", 7):
             answer = registrar.post(f"/pki/certificates/{own}/revoke", {"reason": reason})
             refused(answer, 422, "malformed-input")

@@ -448,8 +448,8 @@ def second_certificate(cast: Cast, session: PartySession) -> PartySession:
         path, party=session.party, name="x", base_url=cast.base_url, anchors=cast.anchors
     )
     api = open_api(folder, cast.clock)
-    requests = request_certificates(folder, api, {"signing": "organisation-seal"})
-    cast.registrar.issue(requests["signing"], session.party, "ابطال‌شده آزمون", organization="x")
+    request_certificates(folder, api, {"signing": "organisation-seal"})
+    cast.certify(folder, "ابطال‌شده آزمون", "x")
     assert not collect_certificates(folder, api)
     return PartySession(folder, api, cast.clock)
 

@@ -50,13 +50,27 @@ PUBLIC = {
     "showPublicationPolicy",
     "showPublicDocument",
 }
-EVERYBODY_SIGNED_IN = {"showMe", "signOut"}
+# A party sees and renews its own certificates, and says that it has them.
+EVERYBODY_SIGNED_IN = {
+    "showMe",
+    "signOut",
+    "searchCertificates",
+    "showCertificate",
+    "renewCertificate",
+    "handOverCertificate",
+}
 ALLOWED: dict[str, set[str]] = {
     "registerParty": {"registrar"},
     "showParty": {"registrar", "buyer", "approver", "auditor"},
     "grantRole": {"registrar"},
     "withdrawRole": {"registrar"},
+    "listCertificateRequests": {"registrar"},
+    "enterApplication": {"registrar"},
+    "listApplications": {"registrar"},
+    "showApplication": {"registrar"},
+    "decideApplication": {"registrar"},
     "issueCertificate": {"registrar"},
+    "issueCertificates": {"registrar"},
     "revokeCertificate": {"registrar"},
     "suspendCertificate": {"registrar"},
     "resumeCertificate": {"registrar"},
@@ -111,7 +125,7 @@ _WIRE = {"document": "", "signature": ""}
 BODIES: dict[str, Any] = {
     "registerParty": {"party": "IR-00000000779", "name": "x", "kind": "person", "roles": ["bidder"]},
     "grantRole": {"role": "bidder"},
-    "issueCertificate": {"party": "IR-00000000779", "name": "x"},
+    "issueCertificates": {"requests": [UNKNOWN]},
     "revokeCertificate": {"reason": "keyCompromise"},
     "revokeParty": {"reason": "keyCompromise"},
     "proposeRevocation": {"reason": "keyCompromise"},
@@ -126,6 +140,9 @@ BODIES: dict[str, Any] = {
     "submitEnvelope": {"manifest": "", "seal": "", "headers": {}},
     **dict.fromkeys(
         (
+            "enterApplication",
+            "decideApplication",
+            "renewCertificate",
             "publishNotice",
             "withdrawSubmission",
             "recordAttendance",
@@ -143,6 +160,7 @@ NAMES = {
     "request_id": UNKNOWN,
     "proposal": UNKNOWN,
     "fingerprint": "0" * 64,
+    "digest": "0" * 64,
     "party": "IR-00000000779",
     "role": "bidder",
     "stage": "A",

@@ -25,6 +25,8 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
         "submission",
         "--only",
         "pki.timestamp",
+        "--only",
+        "pki.issue",
         "--out",
         str(written),
     )
@@ -39,6 +41,10 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
         "submission.commit.postgresql",
         "pki.timestamp_p256",
         "pki.timestamp_rsa",
+        "pki.issue_p256.sqlite",
+        "pki.issue_p256_batch100.sqlite",
+        "pki.issue_p256.postgresql",
+        "pki.issue_p256_batch100.postgresql",
     ]
     for each in figures:
         assert set(each) == FORM

@@ -9,12 +9,13 @@ from datetime import timedelta
 
 import httpx
 
-from client.enrolment import collect_certificates, request_certificates
+from client.enrolment import collect_certificates, request_certificates, request_digests
 from client.folder import PartyFolder
 from client.login import open_api
-from client.registrar import Registrar
+from client.registrar import Registrar, RegistrationOffice
 from kernel.canonical import from_base64, parse_json
 from kernel.clock import DemoClock
+from pki.names import Subject
 from tests.integration.conftest import Server, answers, end, is_alive, mohr, until
 from transparency.notes import Checkpoint, NoteVerifier, open_note, split_note
 from transparency.proof import verify_proof
@@ -55,7 +56,9 @@ def test_what_is_done_is_in_the_cosigned_log(serve: Start) -> None:
     folder = PartyFolder(server.folder / "registrar")
     clock = DemoClock(server.folder / "demo-clock")
     with open_api(folder, clock) as api:
-        Registrar(api).register_party("IR-2", "Two", kind="person", roles=["buyer"])
+        Registrar(api, folder.signer(), DemoClock(server.folder / "demo-clock")).register_party(
+            "IR-2", "Two", kind="person", roles=["buyer"]
+        )
         assert api.get("/auth/me")["roles"] == ["registrar"]
     log, witnesses = folder.anchors.log, folder.anchors.witnesses
 
@@ -93,14 +96,20 @@ def test_a_party_enrols_and_signs_in(serve: Start) -> None:
         base_url=server.url,
         anchors=registrar.anchors.to_json(),
     )
-    with open_api(registrar, clock) as office, open_api(member, clock) as api:
-        Registrar(office).register_party("IR-3", "Three", kind="person", roles=["member"])
-        requests = request_certificates(
-            member, api, {"signing": "person-signing", "encryption": "member-encryption"}
-        )
+    second = PartyFolder(server.folder / "registrar-2")
+    with (
+        open_api(registrar, clock) as one_api,
+        open_api(second, clock) as other_api,
+        open_api(member, clock) as api,
+    ):
+        one = Registrar(one_api, registrar.signer(), clock)
+        other = Registrar(other_api, second.signer(), clock)
+        one.register_party("IR-3", "Three", kind="person", roles=["member"])
+        request_certificates(member, api, {"signing": "person-signing", "encryption": "member-encryption"})
         assert sorted(collect_certificates(member, api)) == ["encryption", "signing"]
-        for request in requests.values():
-            Registrar(office).issue(request, "IR-3", "Three")
+        RegistrationOffice(one, other).certify(
+            request_digests(member), Subject("Three", "IR-3"), [one.seen("passport", "P-3", b"scan")]
+        )
         assert collect_certificates(member, api) == []
         assert api.get("/auth/me")["party"] == "IR-3"
 
@@ -120,8 +129,9 @@ def test_a_child_that_dies_is_started_again(serve: Start) -> None:
     until(lambda: not is_alive(witness), "the witness to be gone")
     until(lambda: server.children().get("witness", witness) != witness, "another witness")
     clock = DemoClock(server.folder / "demo-clock")
-    with open_api(PartyFolder(server.folder / "registrar"), clock) as api:
-        Registrar(api).register_party("IR-4", "Four", kind="person", roles=[])
+    registrar = PartyFolder(server.folder / "registrar")
+    with open_api(registrar, clock) as api:
+        Registrar(api, registrar.signer(), clock).register_party("IR-4", "Four", kind="person", roles=[])
 
     def has_grown() -> bool:
         return Checkpoint.parse(split_note(get(server, "/log/checkpoint").text)[0]).size > before

@@ -11,12 +11,12 @@ from cryptography import x509
 from kernel.clock import Clock
 from pki import asn1
 from pki.algorithms import fingerprint_of
+from pki.issuance import record_authority
 from pki.ocsp import LOOK_SECONDS, OcspResponder
 from pki.ocsp_asn1 import ID_NONCE, Extension, OcspRequest, SingleRequest, TbsRequest
 from pki.ocsp_request import cert_id, make_question
 from pki.ocsp_responders import renew_responders
 from pki.ocsp_verification import CertificateStatus, verify_answer
-from pki.registry import record_authority
 from pki.revocation import revoke_certificate
 from tests.support.registry import OPERATOR, Office, make_office
 

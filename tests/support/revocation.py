@@ -11,18 +11,13 @@ from cryptography import x509
 
 from kernel.database import read_only
 from pki.algorithms import fingerprint_of
-from pki.authority import make_request
 from pki.installation import open_authority
+from pki.issuance import record_authority
 from pki.list_issuing import refresh_crls, renew_publication
-from pki.names import Subject
 from pki.published_lists import current_crl, current_crls
-from pki.registry import EnterRequest, enter_request, issue_request, record_authority
 from pki.revocation import Change, resume_certificate, revoke_certificate, suspend_certificate
 from pki.trust import TrustStore
-from tests.support.authority import make_key
-from tests.support.registry import PASSPHRASE, REGISTRAR, Office, Person, make_office
-
-SECOND = Person("IR-SECOND", frozenset({"registrar"}))
+from tests.support.registry import PASSPHRASE, REGISTRAR, Office, make_office
 
 
 @contextmanager
@@ -53,21 +48,7 @@ def refresh_rest(office: Office) -> list[bytes]:
 
 def person(office: Office, party: str = "IR-1") -> x509.Certificate:
     """A person's signing certificate, issued through the registry."""
-    csr = make_request(make_key(), Subject("Wish", party))
-    request = enter_request(
-        EnterRequest("person-signing", csr), unit_of_work=office.unit_of_work, clock=office.clock
-    )
-    issued = issue_request(
-        request.id,
-        party,
-        "Person",
-        None,
-        actor=REGISTRAR,
-        unit_of_work=office.unit_of_work,
-        clock=office.clock,
-        authority=office.authority,
-    )
-    return issued.certificate
+    return office.certify(party).certificate
 
 
 def revoke(

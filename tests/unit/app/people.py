@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fastapi.testclient import TestClient
+from httpx import Response
 
 from app.container import Container
 from client.folder import PartyFolder
 from kernel.canonical import parse_json, to_base64
+from pki.names import Subject
+from pki.papers import Application, Decision, Evidence
 from signing.cms import Signer
+from signing.documents import sign_document, to_wire
 from signing.login import prove_login
 
 
@@ -45,10 +50,10 @@ class Visitor:
         return {"Authorization": f"Bearer {answer.json()['token']}"}
 
 
-def registrar_of(container: Container, client: TestClient) -> Visitor:
-    """The first registrar, from the folder that the installation made."""
-    folder = PartyFolder(container.settings.folder / "registrar")
-    return Visitor(folder.party, folder.signer(), client, container)
+def registrar_of(container: Container, client: TestClient, folder: str = "registrar") -> Visitor:
+    """One of the first two registrars, from the folder that the installation made."""
+    own = PartyFolder(container.settings.folder / folder)
+    return Visitor(own.party, own.signer(), client, container)
 
 
 def enrol(registrar: Visitor, folder: Path, party: str, *roles: str, kind: str = "person") -> Visitor:
@@ -66,8 +71,38 @@ def enrol(registrar: Visitor, folder: Path, party: str, *roles: str, kind: str =
     body = {"party": party, "name": own.name, "kind": kind, "roles": list(roles)}
     assert client.post("/identity/parties", json=body, headers=session).status_code == 201
     csr = {"profile": "person-signing", "csr": own.certificate_request("signing").decode()}
-    request = client.post("/pki/requests", json=csr).json()["id"]
-    subject = {"party": party, "name": own.name, "organization": None}
-    issued = client.post(f"/pki/requests/{request}/issue", json=subject, headers=session).json()
-    own.install("signing", issued["certificate"].encode(), [each.encode() for each in issued["chain"]])
+    entered = client.post("/pki/requests", json=csr).json()
+    issued = certify(registrar, {entered["id"]: entered["csr"]}, Subject(own.name, party))
+    chain = [each.encode() for each in issued["chain"]]
+    own.install("signing", issued["requests"][0]["certificate"].encode(), chain)
     return Visitor(party, own.signer(), client, registrar.container)
+
+
+def certify(registrar: Visitor, requests: dict[str, str], subject: Subject) -> dict[str, Any]:
+    """The registrar enters, the second one approves and has it issued; the answer to the decision."""
+    second = registrar_of(registrar.container, registrar.client, "registrar-2")
+    application = apply(registrar, requests, subject).json()["application"]
+    answer: dict[str, Any] = decide(second, Decision(application, True, None), issue=True).json()
+    return answer
+
+
+def apply(registrar: Visitor, requests: dict[str, str], subject: Subject, **evidence: Any) -> Response:
+    """Send an application with one piece of evidence."""
+    seen = Evidence(**{**_EVIDENCE, "seen_at": registrar.container.clock.now(), **evidence})
+    application = Application(subject, requests, [seen], "5a" * 32)
+    return send(registrar, "/pki/applications", application.to_document())
+
+
+def decide(registrar: Visitor, decision: Decision, **more: Any) -> Response:
+    """Send a decision."""
+    return send(registrar, "/pki/decisions", decision.to_document(), **more)
+
+
+def send(visitor: Visitor, path: str, document: dict[str, Any], **more: Any) -> Response:
+    """Send a document that the visitor signs."""
+    signed = sign_document(document, visitor.signer, visitor.container.clock.now())
+    answer: Response = visitor.client.post(path, json={**to_wire(signed), **more}, headers=visitor.sign_in())
+    return answer
+
+
+_EVIDENCE = {"kind": "passport", "description": "P-1", "digest": "ab" * 32}

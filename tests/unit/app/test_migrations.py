@@ -7,10 +7,16 @@ import pkgutil
 from collections.abc import Iterator
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, text
 
 from app.migrations import runner
+from kernel.clock import format_utc
 from kernel.database import Base
+from pki.algorithms import der_of, spki_of
+from pki.authority import make_request
+from pki.names import Subject
+from tests.support.authority import make_authority
 from tests.support.databases import Databases, tables_of
 
 SERVER_ROOMS = ("kernel", "pki", "events", "signing", "transparency", "identity", "procurement")
@@ -79,3 +85,31 @@ def test_the_history_has_one_end() -> None:
         assert "def upgrade() -> None:" in source
         assert "def downgrade() -> None:" in source
     assert runner.newest_version() == f"{len(versions):04d}"
+
+
+def test_certificates_of_before_are_known_by_their_keys(engine: Engine) -> None:
+    """What was issued under an earlier version has its key and its end afterwards, so no key is certified again."""
+    authority = make_authority()
+    signer = authority.person("IR-1")
+    csr = make_request(signer.key, Subject("Wish", "IR-1"))
+    with engine.begin() as connection:
+        command.upgrade(runner._config(connection), "0003")
+        values = {"csr": csr, "der": der_of(signer.certificate)}
+        for statement in (
+            "INSERT INTO pki_requests (id, profile, digest, csr, state, entered_at)"
+            " VALUES ('r', 'person-signing', 'd', :csr, 'issued', 'now')",
+            "INSERT INTO pki_certificates (serial, request, issuer, profile, party, name, state, intended_at,"
+            " intended_by, fingerprint, der) VALUES"
+            " ('7', 'r', 'intermediate', 'person-signing', 'IR-1', 'x', 'issued', 'now', 'by', 'f', :der)",
+        ):
+            connection.execute(text(statement), values)
+
+    runner.migrate(engine)
+
+    assert runner.differences(engine) == []
+    with engine.connect() as connection:
+        (request,) = connection.execute(text("SELECT spki, state FROM pki_requests")).all()
+        (row,) = connection.execute(text("SELECT spki, not_after, request FROM pki_certificates")).all()
+    key = spki_of(signer.certificate.public_key())
+    assert (request.spki, request.state, row.spki, row.request) == (key, "issued", key, "r")
+    assert row.not_after == format_utc(signer.certificate.not_valid_after_utc)

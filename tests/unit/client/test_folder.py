@@ -12,16 +12,24 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from client.anchors import Anchors
-from client.enrolment import collect_certificates, request_certificates
+from client.enrolment import (
+    collect_certificates,
+    digest_of_request,
+    request_certificates,
+    request_digests,
+)
 from client.errors import FolderInvalid, NotVerified
 from client.folder import PartyFolder, Use
 from client.http import ApiClient
 from client.login import log_in, origin_of
 from client.registrar import Registrar
+from kernel.canonical import from_base64, parse_canonical, sha256_hex
 from kernel.errors import NotFound
+from kernel.ids import new_id
 from pki.authority import issue, new_serial
 from pki.errors import KeyUnavailable
 from pki.names import Subject, party_of
+from pki.papers import Application, Decision
 from pki.profiles import PERSON_SIGNING, profile_named
 from tests.support.tenders import TenderWorld
 from tests.unit.client.world_server import WorldServer, folder_for
@@ -143,25 +151,44 @@ class Registry(WorldServer):
         if path == "/auth/sessions":
             self.signed.append(sent)
             return {"token": "t"}
-        if path.endswith("/issue"):
-            return self._issue(path.split("/")[3], sent)
+        if path == "/pki/applications":
+            return self._apply(sent)
+        if path == "/pki/decisions":
+            return self._decide(sent)
         if path.startswith("/pki/requests/"):
             return self._certificates.get(path.split("/")[3], {"state": "entered", "certificate": None})
-        self._requests.append(sent)
-        return {"id": str(len(self._requests) - 1)}
+        request = new_id()
+        self._requests[request] = sent
+        return {"id": request}
 
     def __init__(self, world: TenderWorld) -> None:
         super().__init__(world)
-        self._requests: list[dict[str, Any]] = []
+        self._requests: dict[str, dict[str, Any]] = {}
+        self._applications: dict[str, dict[str, Any]] = {}
         self._certificates: dict[str, dict[str, Any]] = {}
 
-    def _issue(self, request: str, sent: dict[str, Any]) -> dict[str, Any]:
-        entered = self._requests[int(request)]
+    def _apply(self, sent: dict[str, Any]) -> dict[str, Any]:
+        document = from_base64(sent["document"])
+        self._applications[sha256_hex(document)] = parse_canonical(document)
+        return {"application": sha256_hex(document)}
+
+    def _decide(self, sent: dict[str, Any]) -> dict[str, Any]:
+        decision = Decision.from_document(parse_canonical(from_base64(sent["document"])))
+        application = Application.from_document(
+            self._applications[decision.application], self.world.authority.now
+        )
+        for request, digest in application.requests.items():
+            self._issue(request, digest, application.subject)
+        return {}
+
+    def _issue(self, request: str, digest: str, subject: Subject) -> None:
+        entered = self._requests[request]
+        assert digest_of_request(entered["csr"].encode()) == digest
         authority = self.world.authority
         certificate = issue(
             entered["csr"].encode(),
             profile_named(entered["profile"]),
-            Subject(sent["name"], sent["party"], sent["organization"]),
+            subject,
             authority.intermediate_key,
             authority.intermediate,
             serial=new_serial(),
@@ -170,7 +197,31 @@ class Registry(WorldServer):
         chain = [authority.intermediate.public_bytes(Encoding.PEM).decode()]
         pem = certificate.public_bytes(Encoding.PEM).decode()
         self._certificates[request] = {"state": "issued", "certificate": pem, "chain": chain}
-        return {"certificate": pem, "chain": chain}
+
+
+@pytest.mark.parametrize("passphrase", [None, "correct horse"])
+def test_a_staged_key_takes_its_place(
+    tmp_path: Path, anchors: dict[str, Any], world: TenderWorld, passphrase: str | None
+) -> None:
+    """The next key is made beside the present one, which stays under another name once that is replaced."""
+    folder = made(tmp_path / "p", anchors, passphrase)
+    folder.make_key("signing")
+    present = folder.key("signing")
+    authority = world.authority
+    certificate = authority.certify(present, PERSON_SIGNING, folder.party, folder.name)
+    chain = [authority.intermediate.public_bytes(Encoding.PEM)]
+    folder.install("signing", certificate.public_bytes(Encoding.PEM), chain)
+    folder.make_key("signing", staged=True)
+    following = folder.key("signing", staged=True)
+    assert folder.key("signing").private_numbers() == present.private_numbers() != following.private_numbers()
+
+    folder.take_staged_key("signing")
+    folder.take_staged_key("signing")
+
+    assert folder.key("signing").private_numbers() == following.private_numbers()
+    with pytest.raises((FolderInvalid, KeyUnavailable)):
+        folder.key("signing", staged=True)
+    assert len(list(folder.path.rglob("signing.until-*"))) == 1
 
 
 def test_a_login_for_another_origin_is_not_signed(
@@ -215,11 +266,14 @@ def test_enrolment_goes_on_after_an_interruption(
         requests = request_certificates(folder, api, profiles)
         assert request_certificates(folder, api, profiles) == requests
         assert collect_certificates(folder, api) == ["signing", "encryption"]
-        registrar = Registrar(api)
-        registrar.issue(requests["signing"], folder.party, folder.name)
-        assert collect_certificates(folder, api) == ["encryption"]
-        registrar.issue(requests["encryption"], folder.party, folder.name)
-        assert collect_certificates(folder, api) == []
+        registrar = Registrar(api, world.officer, world.clock)
+        digests, subject = request_digests(folder), Subject(folder.name, folder.party)
+        assert set(digests) == set(requests.values())
+        evidence = [registrar.seen("passport", "P-1", b"scan")]
+        for use, waiting in (("signing", ["encryption"]), ("encryption", [])):
+            request = requests[use]
+            registrar.decide(registrar.apply({request: digests[request]}, subject, evidence), issue=True)
+            assert collect_certificates(folder, api) == waiting
 
     assert party_of(folder.certificate("encryption")) == folder.party
     assert folder.signer().party == folder.party

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.unit_of_work import SqlUnitOfWork
@@ -61,6 +62,39 @@ def test_outbox_and_log_hold_the_same_bytes(sessions: sessionmaker[Session]) -> 
         assert event_naming(session, "tender-1", DIGEST) == emitted.event
         assert event_naming(session, "tender-2", DIGEST) is None
         assert public_events(session, "tender-1") == [emitted.event]
+
+
+def test_many_events_are_what_one_after_the_other_would_be(sessions: sessionmaker[Session]) -> None:
+    """Same bytes but for the identifier, same order, gapless numbers for each subject, also after what was held."""
+    subjects = [f"tender-{number % 150}" for number in range(450)]
+    with begin(sessions) as uow:
+        uow.emit(FACT, "tender-7", {"number": -1})
+        emitted = uow.emit_many(FACT, [(each, {"number": n}) for n, each in enumerate(subjects)])
+        uow.emit(FACT, "tender-7", {"number": 450})
+        uow.commit()
+
+    with read_only(sessions) as session:
+        rows = list(session.scalars(select(OutboxRow.payload).order_by(OutboxRow.seq)))
+        leaves = list(session.scalars(select(LogEntryRow.entry).order_by(LogEntryRow.id)))
+    assert rows == leaves
+    events = [parse_canonical(row) for row in rows]
+    assert [each["data"]["number"] for each in events] == [*range(-1, 451)]
+    assert [each.event for each in emitted] == rows[1:-1]
+    assert [each.leaf_hash for each in emitted] == [leaf_hash(row).hex() for row in rows[1:-1]]
+    for subject in set(subjects):
+        numbers = [each["sequence"] for each in events if each["subject"] == subject]
+        assert numbers == list(range(1, len(numbers) + 1))
+    event = {**events[1], "id": ""}
+    assert event == {**parse_canonical(emitted[0].event), "id": ""}
+    assert list(event) == list(parse_canonical(rows[0]))
+
+
+def test_of_many_one_that_breaks_its_contract_holds_all_back(sessions: sessionmaker[Session]) -> None:
+    """Nothing of them is recorded, and the numbers are given back."""
+    for facts in ([("t", {}), ("t", {"x": 1.5})], [("t", {}), ("t", {"x": "y" * 70_000})]):
+        with begin(sessions) as uow, pytest.raises((MalformedInput, LimitExceeded)):
+            uow.emit_many(FACT, facts)
+    assert counts(sessions) == (0, 0, 0)
 
 
 def test_a_confidential_event_can_be_rebuilt_from_its_disclosure(sessions: sessionmaker[Session]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.database import make_sessions
 from kernel.errors import Conflict
-from kernel.held_writes import Insertion, send_held, write
+from kernel.held_writes import Change, Insertion, send_held, write, write_many
 from tests.support.databases import Databases
 
 LETTERS, NUMBERS = Insertion("letters", ("letter",)), Insertion("numbers", ("letter", "number"))
@@ -70,6 +70,24 @@ def test_different_tables_go_together_on_postgresql(watched: Watched) -> None:
         session.commit()
 
     assert len(watched.statements) == (1 if watched.kind == "postgresql" else 2)
+
+
+def test_a_change_goes_with_what_is_inserted_beside_it(watched: Watched) -> None:
+    """New values for a row, one at a time and many; held back on PostgreSQL until somebody looks."""
+    change = Change("numbers", "letter", ("number",))
+    with watched.sessions() as session:
+        write_many(session, LETTERS, [{"letter": each} for each in "abc"])
+        write_many(session, NUMBERS, [{"letter": each, "number": 1} for each in "abc"])
+        write(session, change, {"letter": "a", "number": 5})
+        write(session, LETTERS, {"letter": "d"})
+        query = text("SELECT number FROM numbers ORDER BY letter")
+        assert list(session.scalars(query)) == [5, 1, 1]
+        write_many(session, change, [{"letter": each, "number": 7} for each in "bcx"])
+        write_many(session, change, [])
+        assert list(session.scalars(query)) == [5, 7, 7]
+        session.commit()
+
+    assert "".join(watched.letters()) == "abcd"
 
 
 def test_who_reads_in_the_transaction_finds_them(watched: Watched) -> None:

@@ -26,15 +26,14 @@ from pki.algorithms import der_of
 from pki.audit.acts import check_approvals
 from pki.audit.auditor import AuthorityReport, audit_authority
 from pki.audit.record import AuthorityRecord, EventRecord
-from pki.authority import make_request
-from pki.names import Subject
+from pki.issuance import record_authority
 from pki.orm import RevocationListRow
-from pki.registry import EnterRequest, RecordedCertificate, enter_request, issue_request, record_authority
+from pki.registry import RecordedCertificate
 from pki.revocation import revoke_certificate
-from tests.support.authority import START, make_key
+from tests.support.authority import START
 from tests.support.databases import Databases
 from tests.support.kept import Kept
-from tests.support.registry import REGISTRAR, Office, make_office
+from tests.support.registry import REGISTRAR, make_office
 
 FACT = "ir.tehran.pki.something-done.v1"
 
@@ -72,7 +71,7 @@ def _worked(url: str, folder: Path) -> Record:
     office = make_office(folder, url)
     record_authority(office.authority, unit_of_work=office.unit_of_work, clock=office.clock)
     TrustKeeper(office.authority, office.sessions, office.unit_of_work, office.clock).refresh()
-    first, second = (_issue(office, party) for party in ("IR-1", "IR-2"))
+    first, second = (office.certify(party) for party in ("IR-1", "IR-2"))
     revoke_certificate(
         first.fingerprint,
         "keyCompromise",
@@ -83,23 +82,6 @@ def _worked(url: str, folder: Path) -> Record:
     )
     office.close()
     return Record(url, first, second)
-
-
-def _issue(office: Office, party: str) -> RecordedCertificate:
-    csr = make_request(make_key(), Subject("Wish", "IR-0"))
-    entered = enter_request(
-        EnterRequest("person-signing", csr), unit_of_work=office.unit_of_work, clock=office.clock
-    )
-    return issue_request(
-        entered.id,
-        party,
-        "زهرا مرادی",
-        None,
-        actor=REGISTRAR,
-        unit_of_work=office.unit_of_work,
-        clock=office.clock,
-        authority=office.authority,
-    )
 
 
 def _audit(engine: Engine) -> AuthorityReport:
@@ -240,7 +222,7 @@ def test_an_inserted_certificate_is_named(engine: Engine, record: Record) -> Non
 def test_a_certificate_of_somebody_else_is_named(engine: Engine, tmp_path: Path, record: Record) -> None:
     """Bytes that another authority signed do not pass for a certificate, with whatever fingerprint."""
     other = make_office(tmp_path)
-    der = _der(_issue(other, "IR-2"))
+    der = _der(other.certify("IR-2"))
     other.close()
     _tamper(
         engine,

@@ -16,11 +16,12 @@ from kernel.database import read_only
 from pki import ocsp_responders
 from pki.algorithms import fingerprint_of
 from pki.installation import open_authority
+from pki.issuance import record_authority
 from pki.ocsp import LATER
 from pki.ocsp_request import make_question
 from pki.ocsp_responders import load_responder
 from pki.orm import CertificateRow
-from pki.registry import find_certificate, record_authority
+from pki.registry import find_certificate
 from pki.revocation import revoke_certificate
 from tests.support.databases import Databases
 from tests.support.ocsp import Seconds, ask, make_responder, pair, renew

@@ -28,9 +28,8 @@ from pki.revocation_proposals import (
 from pki.timestamp_serials import TimestampSerials
 from tests.support.authority import START
 from tests.support.databases import Databases
-from tests.support.registry import REGISTRAR, STRANGER, Office, Person
+from tests.support.registry import REGISTRAR, SECOND, STRANGER, Office, Person
 from tests.support.revocation import (
-    SECOND,
     list_at,
     number_of,
     open_office,

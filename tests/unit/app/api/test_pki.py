@@ -17,9 +17,13 @@ from app.settings import load_settings
 from client.folder import PartyFolder
 from kernel.canonical import from_base64, parse_json
 from pki.algorithms import der_of, fingerprint_of, key_kind
+from pki.authority import make_request as make_csr
+from pki.names import Subject
+from pki.papers import Decision, Renewal
 from pki.timestamp import make_request, token_of_response, verify_token
 from pki.trust import TrustStore
-from tests.unit.app.people import Visitor, enrol
+from tests.support.authority import make_key
+from tests.unit.app.people import Visitor, apply, certify, decide, enrol, registrar_of, send
 
 
 def new_request(container: Container, folder: Path) -> dict[str, str]:
@@ -39,38 +43,116 @@ def test_a_request_waits_for_a_registrar(client: TestClient, container: Containe
     assert client.get(f"/pki/requests/{entered.json()['id']}").json() == {
         "id": entered.json()["id"],
         "state": "entered",
+        "csr": entered.json()["csr"],
+        "reason": None,
         "certificate": None,
         "chain": [],
     }
 
 
-def test_issuing_is_for_registrars(
+def test_registration_is_for_two_registrars(
     registrar: Visitor, client: TestClient, container: Container, tmp_path: Path
 ) -> None:
-    """Without a session, or with another role, nothing is certified."""
-    request = client.post("/pki/requests", json=new_request(container, tmp_path / "nine")).json()["id"]
-    subject = {"party": "IR-9", "name": "Nine", "organization": None}
-    buyer = enrol(registrar, tmp_path, "IR-2", "buyer").sign_in()
+    """Without a session, with another role, or by one alone, nothing is certified; by two it is."""
+    entered = client.post("/pki/requests", json=new_request(container, tmp_path / "nine")).json()
+    requests, request = {entered["id"]: entered["csr"]}, entered["id"]
+    subject = Subject("Nine", "IR-9")
+    buyer = enrol(registrar, tmp_path, "IR-2", "buyer")
+    second = registrar_of(container, client, "registrar-2")
 
-    assert client.post(f"/pki/requests/{request}/issue", json=subject).status_code == 401
-    refused = client.post(f"/pki/requests/{request}/issue", json=subject, headers=buyer)
-    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert client.get(f"/pki/requests/{request}").json()["state"] == "entered"
+    assert client.post(f"/pki/requests/{request}/issue").status_code == 401
+    assert code_of(apply(buyer, requests, subject)) == (403, "forbidden")
+    application = apply(registrar, requests, subject).json()["application"]
+    approval = Decision(application, True, None)
+    assert code_of(decide(registrar, approval)) == (403, "four-eyes")
+    session = registrar.sign_in()
+    early = client.post(f"/pki/requests/{request}/issue", headers=session)
+    assert code_of(early) == (409, "wrong-state")
+    shown = client.get(f"/pki/applications/{application}", headers=second.sign_in()).json()
+    assert parse_json(from_base64(shown["paper"]["document"]))["party"] == "IR-9"
+    assert decide(second, approval).json()["state"] == "approved"
+    issued = client.post(f"/pki/requests/{request}/issue", headers=session).json()
+    assert client.get(f"/pki/requests/{request}").json()["certificate"] == issued["certificate"]
+    assert client.post(f"/pki/requests/{request}/hand-over", headers=session).status_code == 204
+    assert client.get(f"/pki/requests/{request}").json()["state"] == "handed-over"
 
 
 def test_the_registrar_names_the_subject(
     registrar: Visitor, client: TestClient, container: Container, tmp_path: Path
 ) -> None:
-    """The certificate carries what the registrar established, whatever the request wished for."""
-    request = client.post("/pki/requests", json=new_request(container, tmp_path / "nine")).json()["id"]
-    subject = {"party": "IR-10", "name": "Ten", "organization": "Ministry"}
+    """The certificate carries what the registrars established, whatever the request wished for."""
+    entered = client.post("/pki/requests", json=new_request(container, tmp_path / "nine")).json()
 
-    issued = client.post(f"/pki/requests/{request}/issue", json=subject, headers=registrar.sign_in()).json()
+    issued = certify(registrar, {entered["id"]: entered["csr"]}, Subject("Ten", "IR-10", "Ministry"))
 
-    certificate = x509.load_pem_x509_certificate(issued["certificate"].encode())
+    pem = issued["requests"][0]["certificate"]
+    certificate = x509.load_pem_x509_certificate(pem.encode())
     assert certificate.subject.rfc4514_string().count("IR-10") == 1
-    assert issued["fingerprint"] == fingerprint_of(certificate)
-    assert client.get(f"/pki/requests/{request}").json()["certificate"] == issued["certificate"]
+    session = registrar.sign_in()
+    shown = client.get(f"/pki/certificates/{fingerprint_of(certificate)}", headers=session).json()
+    assert (shown["certificate"], shown["party"], shown["state"]) == (pem, "IR-10", "issued")
+
+
+def test_a_batch_over_http(
+    registrar: Visitor, client: TestClient, container: Container, tmp_path: Path
+) -> None:
+    """Several approved requests are issued in one call; what waits is listed for registrars."""
+    entered = [
+        client.post("/pki/requests", json=new_request(container, tmp_path / f"nine-{number}")).json()
+        for number in range(3)
+    ]
+    session = registrar.sign_in()
+    waiting = client.get("/pki/requests", headers=session).json()["requests"]
+    assert [each["id"] for each in waiting] == [each["id"] for each in entered]
+    digests = {each["id"]: each["csr"] for each in entered}
+    application = apply(registrar, digests, Subject("Nine", "IR-9")).json()["application"]
+    listed = client.get("/pki/applications", headers=session).json()["applications"]
+    assert [each["application"] for each in listed] == [application]
+    decide(registrar_of(container, client, "registrar-2"), Decision(application, True, None))
+
+    issued = client.post("/pki/issue", json={"requests": list(digests)}, headers=session).json()["issued"]
+
+    assert len({each["fingerprint"] for each in issued}) == 3
+
+
+def test_parties_see_their_own_certificates(registrar: Visitor, client: TestClient, tmp_path: Path) -> None:
+    """A party searches and shows its own, soon over or not; a registrar those of everybody."""
+    own = enrol(registrar, tmp_path, "IR-2", "bidder")
+    session, registrars = own.sign_in(), registrar.sign_in()
+
+    def found(headers: dict[str, str], **query: str | int) -> list[str]:
+        answer = client.get("/pki/certificates", params=query, headers=headers).json()
+        return [each["party"] for each in answer["certificates"]]
+
+    assert found(session) == ["IR-2"]
+    assert found(session, expiring_within=30) == []
+    assert found(session, expiring_within=731) == ["IR-2"]
+    assert found(registrars, name="Name of", profile="person-signing") == ["IR-2"]
+    assert len(found(registrars, limit=2)) == 2
+    others = client.get("/pki/certificates", params={"party": registrar.party}, headers=session)
+    assert code_of(others) == (403, "forbidden")
+    fingerprint = fingerprint_of(registrar.signer.certificate)
+    assert code_of(client.get(f"/pki/certificates/{fingerprint}", headers=session)) == (403, "forbidden")
+    assert client.get("/pki/certificates").status_code == 401
+
+
+def test_a_holder_rekeys_over_http(registrar: Visitor, tmp_path: Path) -> None:
+    """Signed with the present certificate, the wish gets a certificate for a new key at once."""
+    own = enrol(registrar, tmp_path, "IR-2", "bidder")
+    new = make_key()
+    csr = make_csr(new, Subject("Wish", "IR-3"))
+    wish = Renewal(fingerprint_of(own.signer.certificate), csr, True)
+
+    answer = send(own, "/pki/renewals", wish.to_document()).json()
+
+    issued = x509.load_pem_x509_certificate(answer["certificate"].encode())
+    assert issued.public_key() == new.public_key()
+    assert issued.subject == own.signer.certificate.subject
+    assert code_of(send(registrar, "/pki/renewals", wish.to_document())) == (403, "forbidden")
+
+
+def code_of(answer: Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
 
 
 def test_a_request_without_proof_of_possession_is_refused(

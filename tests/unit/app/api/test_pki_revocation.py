@@ -137,31 +137,31 @@ def test_a_shard_where_the_certificate_says(
 def test_the_registrars_commands(
     registrar: Visitor, container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The commands say what the server answered, a refusal of it in one line with exit code 1."""
+    """The commands say what the server answered, a refusal of it in one line with exit code 2."""
     certificate = enrol(registrar, tmp_path, "IR-2", "bidder").signer.certificate
     fingerprint = fingerprint_of(certificate)
 
     def run(*arguments: str) -> Any:
         return CliRunner().invoke(
-            main, ["pki", *arguments, "--registrar-folder", str(container.settings.folder / "registrar")]
+            main, ["pki", *arguments], env={"MOHR_PARTY_FOLDER": str(container.settings.folder / "registrar")}
         )
 
     monkeypatch.setattr("client.login.ApiClient", _through(registrar.client))
-    clock = ["--clock-file", str(container.settings.folder / "demo-clock")]
-    assert "state: suspended" in run("suspend", fingerprint, *clock).output
-    assert "state: issued" in run("resume", fingerprint, *clock).output
-    again = run("resume", fingerprint, *clock)
-    assert (again.exit_code, "wrong-state" in again.output) == (1, True)
+    monkeypatch.setenv("MOHR_DEMO_CLOCK", str(container.settings.folder / "demo-clock"))
+    assert "state: suspended" in run("suspend", fingerprint).output
+    assert "state: issued" in run("resume", fingerprint).output
+    again = run("resume", fingerprint)
+    assert (again.exit_code, "wrong-state" in again.output) == (2, True)
     since = ["--reason", "keyCompromise", "--invalid-since", "2026-01-01T00:00:00Z"]
-    assert "state: revoked" in run("revoke", fingerprint, *since, *clock).output
-    assert run("revoke", "--party", "IR-2", "--reason", "superseded", *clock).exit_code == 1
+    assert "state: revoked" in run("revoke", fingerprint, *since).output
+    assert run("revoke", "--all-of", "IR-2", "--reason", "superseded").exit_code == 2
     tsa = fingerprint_of(container.authority.tsa.certificate)
-    proposed = run("revoke", tsa, "--reason", "superseded", "--propose", "--json", *clock)
+    proposed = run("revoke", tsa, "--reason", "superseded", "--propose", "--json")
     proposal = json.loads(proposed.output)["id"]
-    assert proposal in run("proposals", *clock).output
-    assert "own-proposal" in run("confirm", proposal, *clock).output
-    assert "state: withdrawn" in run("confirm", proposal, "--withdraw", *clock).output
-    assert run("revoke", "--reason", "superseded", *clock).exit_code == 2
+    assert proposal in run("proposals").output
+    assert "own-proposal" in run("confirm", proposal).output
+    assert "state: withdrawn" in run("confirm", proposal, "--withdraw").output
+    assert run("revoke", "--reason", "superseded").exit_code == 2
 
 
 def _through(client: TestClient) -> Any:
