@@ -238,7 +238,7 @@ def _make_custodian(
         witness_vkey=values["witness"]["vkey"],
     )
     certificate = authority.certify_service(request, party, name, clock=clock)
-    install_certificate(folder, certificate, authority.chain, authority.root.certificate)
+    install_certificate(folder, certificate, authority.chain, authority.anchor.certificate)
     write_secret(plan.folder / "secrets" / "custodian.token", access_token(folder))
     return custodian_vkey(folder)
 
@@ -246,7 +246,7 @@ def _make_custodian(
 def _anchors(authority: Authority, settings: Settings, log_vkey: str) -> dict[str, Any]:
     return {
         "type": "mohr/anchors/v1",
-        "root": pem_of([authority.root.certificate]).decode("ascii"),
+        "root": pem_of([authority.anchor.certificate]).decode("ascii"),
         "log": log_vkey,
         "witnesses": [settings.witness.vkey],
         "custodian": settings.custodian.vkey,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from kernel.clock import Clock
 from kernel.database import read_only
 from kernel.unit_of_work import UnitOfWork
+from pki.ceremonies.record import record_ceremonies, unrecorded
 from pki.installation import Authority
 from pki.revocation import crls_are_due, current_crls, refresh_crls
 from pki.trust import TrustStore
 
 
 class TrustKeeper:
-    """Pinned root, own intermediate and current lists. ``refresh`` writes, ``store`` only reads.
+    """Our roots, all intermediates and current lists. ``refresh`` writes, ``store`` only reads.
 
     So a use case may ask for the store inside its transaction, and lists are renewed outside of one: before
     each request and by the worker.
@@ -36,7 +37,7 @@ class TrustKeeper:
         self._clock = clock
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
-        self._store = TrustStore([authority.root.certificate], [authority.intermediate.certificate])
+        self._store = _store_of(authority)
 
     def store(self) -> TrustStore:
         """The store as the last ``refresh`` or ``add_crl`` left it."""
@@ -51,17 +52,22 @@ class TrustKeeper:
         self._store.add_crl(der)
 
     def refresh(self, *, at_most_every_seconds: float = 1.0) -> None:
-        """Renew the lists that are past half of their life, and take the newest into use.
+        """Take up what a ceremony left, renew the lists that are past half of their life, take the newest into use.
 
-        Looks at the database only when that much time of the installation's clock has gone by.
+        Looks at folder and database only when that much time of the installation's clock has gone by.
         """
         now = self._clock.now()
         with self._lock:
             looked = self._looked_at
             if looked is not None and 0 <= (now - looked).total_seconds() < at_most_every_seconds:
                 return
+            if self._authority.reload():
+                self._store = _store_of(self._authority, self._store.crls())
             with read_only(self._sessions) as session:
-                due = crls_are_due(session, now)
+                due = crls_are_due(session, now, self._authority)
+                new = unrecorded(session, self._authority)
+            if new:
+                record_ceremonies(self._authority, unit_of_work=self._unit_of_work, clock=self._clock)
             if due:
                 refresh_crls(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
             with read_only(self._sessions) as session:
@@ -69,3 +75,9 @@ class TrustKeeper:
             for der in newest:
                 self._store.add_crl(der)
             self._looked_at = now
+
+
+def _store_of(authority: Authority, crls: Iterable[bytes] = ()) -> TrustStore:
+    """Retired intermediates stay, so that what they signed is judged; revoked ones too, so that it is refused."""
+    roots = [each.certificate for each in authority.roots]
+    return TrustStore(roots, authority.intermediates, crls)

@@ -1,25 +1,27 @@
-"""The authority of one installation: root, intermediate, time stamping and receipt keys in one folder.
+"""The authority of one installation: its issuers, time stamping and receipt keys in one folder.
 
-FOLDER/keys/ is the key store, FOLDER/certificates/*.pem what was certified at the beginning,
-FOLDER/authority.json is written last and marks a finished installation. A demo installation says so in the
-name of both authorities.
+FOLDER/keys/ is the key store, FOLDER/certificates/*.pem what was certified at the beginning, FOLDER/authority.json
+says what there is (``pki.issuers``), written last. FOLDER/ceremonies/NNNN-ID/ holds what a ceremony made, with the
+description that counts from then on: the folder with the highest number speaks. A demo installation says so in the
+name of its authorities.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 
-from kernel.canonical import canonical_bytes, parse_canonical
 from kernel.clock import Clock
 from kernel.errors import Conflict, NotFound
-from pki.algorithms import PrivateKey, fingerprint_of
+from pki.algorithms import fingerprint_of
 from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, pem_of
+from pki.errors import AuthorityNotActive
+from pki.issuers import Description, Issuer, IssuerEntry, first_description
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations
 from pki.names import DEMO_PREFIX, Subject
@@ -28,22 +30,15 @@ from pki.revocation_lists import Revoked, build_crl
 from pki.signed_data import Signer
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
-_MARK = "authority.json"
+MARK = "authority.json"
+CEREMONIES = "ceremonies"
+_CEREMONY = re.compile(r"[0-9]{4}-[a-z0-9-]{1,64}")
 _MAX_COMMON_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
-    """A certificate authority by its short name: ``root`` or ``intermediate``."""
-
-    name: str
-    key: PrivateKey
-    certificate: x509.Certificate
-
-
-@dataclass(frozen=True, slots=True)
 class FirstCertificate:
-    """A certificate that was made before there was a registry to record it."""
+    """A certificate that was made before there was a registry to record it, or in a ceremony."""
 
     profile: str
     issuer: str
@@ -53,53 +48,118 @@ class FirstCertificate:
 class Authority:
     """Issues and revokes with the keys of one installation; keeps no record, which is the registry's work."""
 
-    def __init__(self, folder: Path, keys: KeyStore, description: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, keys: KeyStore, description: Description) -> None:
         self.folder = folder
-        self.demo: bool = description["demo"]
-        self.base_url: str | None = description["base_url"]
-        self.root = Issuer("root", keys.load("root"), self._certificate("root"))
-        self.intermediate = Issuer(
-            "intermediate", keys.load("intermediate"), self._certificate("intermediate")
-        )
-        self.tsa = Signer(keys.load("tsa"), self._certificate("tsa"), self.chain)
-        self.receipt = Signer(keys.load("receipt"), self._certificate("receipt"), self.chain)
+        self._keys = keys
+        self._take(description)
+
+    def _take(self, description: Description) -> None:
+        """Everything is read before anything is replaced, so that a thread beside sees the one or the other."""
+        known = tuple(self._issuer(entry) for entry in description.issuers)
+        tsa, receipt = (self._signer(description, known, role) for role in ("tsa", "receipt"))
+        self.description = description
+        self.known, self.tsa, self.receipt = known, tsa, receipt
+
+    def reload(self) -> bool:
+        """Take up what a ceremony has changed meanwhile; whether there was anything."""
+        found = read_description(self.folder)
+        if found is None or found == self.description or not _is_finished(found):
+            return False
+        self._take(found)
+        return True
 
     @property
-    def chain(self) -> tuple[x509.Certificate, ...]:
-        """The intermediates that go into every signature."""
-        return (self.intermediate.certificate,)
+    def demo(self) -> bool:
+        return self.description.demo
+
+    @property
+    def base_url(self) -> str | None:
+        return self.description.base_url
 
     @property
     def issuers(self) -> tuple[Issuer, ...]:
-        """Every authority whose key is here, root first."""
-        return (self.root, self.intermediate)
+        """Every authority whose key is here and that still signs lists, roots first; not the revoked ones."""
+        here = [each for each in self.known if each.held is not None and each.state != "revoked"]
+        return tuple(sorted(here, key=lambda each: each.kind != "root"))
 
     def issuer(self, name: str) -> Issuer:
-        """Raises NotFound for another name than ``root`` and ``intermediate``."""
-        for issuer in self.issuers:
+        """Any authority of that name, whether or not its key is here; raises NotFound."""
+        for issuer in self.known:
             if issuer.name == name:
                 return issuer
         raise NotFound("no such authority", name=name[:64])
 
+    @property
+    def roots(self) -> tuple[Issuer, ...]:
+        """What is trusted here: every root that was not given up."""
+        return tuple(each for each in self.known if each.kind == "root" and each.state != "revoked")
+
+    @property
+    def root(self) -> Issuer:
+        """The root that certifies authorities now."""
+        active = [each for each in self.roots if each.state == "active"]
+        return (active or [each for each in self.known if each.kind == "root"])[-1]
+
+    @property
+    def anchor(self) -> Issuer:
+        """The root that parties and auditors pin: the oldest one that was not given up."""
+        return (self.roots or (self.root,))[0]
+
+    @property
+    def intermediate(self) -> Issuer:
+        """The authority that issues now; where there is none, the last one, which then does not."""
+        ours = [each for each in self.known if each.kind == "intermediate" and each.held is not None]
+        ours = ours or [each for each in self.known if each.kind == "intermediate"]
+        active = [each for each in ours if each.state == "active"]
+        return (active or ours)[-1]
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """The intermediates that go into every signature."""
+        return self.chain_of(self.intermediate.name)
+
+    def chain_of(self, name: str) -> tuple[x509.Certificate, ...]:
+        """That authority and those above it, without the root."""
+        return _chain(self.description, self.known, name)
+
+    @property
+    def intermediates(self) -> tuple[x509.Certificate, ...]:
+        """Every intermediate there ever was: what a retired one issued still verifies, what a revoked one did not."""
+        return tuple(each.certificate for each in self.known if each.kind == "intermediate")
+
+    @property
+    def crosses(self) -> tuple[x509.Certificate, ...]:
+        """The cross certificates (RFC 4210 §4.4), which lead from one root to another."""
+        entries = (each for each in self.description.certified if each.profile == "cross")
+        return tuple(read_certificate(self.folder / each.certificate) for each in entries)
+
     def issue(
         self, csr: bytes, profile: Profile, subject: Subject, *, serial: int, now: datetime
     ) -> x509.Certificate:
-        """An end certificate of the intermediate; the caller keeps serial numbers unique and records it."""
+        """An end certificate of the intermediate; the caller keeps serial numbers unique and records it.
+
+        Raises AuthorityNotActive while no authority may issue.
+        """
+        issuer = self.intermediate
+        if issuer.state != "active":
+            raise AuthorityNotActive(
+                "the authority is revoked: a ceremony brings in a new one", name=issuer.name
+            )
         return issue(
             csr,
             profile,
             subject,
-            self.intermediate.key,
-            self.intermediate.certificate,
+            issuer.key,
+            issuer.certificate,
             serial=serial,
             now=now,
-            locations=Locations.below(self.base_url, "intermediate"),
+            locations=Locations.below(self.base_url, issuer.name),
         )
 
     def crl(self, issuer: str, revoked: list[Revoked], number: int, now: datetime) -> bytes:
-        """A revocation list of that authority."""
+        """A revocation list of that authority; raises KeyUnavailable where its key is not here."""
         one = self.issuer(issuer)
-        return build_crl(one.key, one.certificate, revoked, number, now, CRLS[issuer])
+        return build_crl(one.key, one.certificate, revoked, number, now, one.lists)
 
     def certify_service(self, csr: bytes, party: str, name: str, *, clock: Clock) -> x509.Certificate:
         """A service's signing certificate, such as the custodian's, for a key that never was here.
@@ -113,18 +173,45 @@ class Authority:
         return certificate
 
     def first_certificates(self) -> list[FirstCertificate]:
-        """Everything that was certified outside the registry."""
+        """Everything that was certified outside the registry; an outside root is not ours to record."""
+        described = self.description
         services = sorted((self.folder / "certificates").glob("service-*.pem"))
+        profiles = {"tsa": TSA.name, "receipt": SERVICE_SEAL.name}
+        entries = [
+            *(
+                (each.kind, each.issuer, each.certificate)
+                for each in described.issuers
+                if each.key != "outside"
+            ),
+            *((profiles[each.role], each.issuer, each.certificate) for each in described.services),
+            *((each.profile, each.issuer, each.certificate) for each in described.certified),
+        ]
         return [
-            FirstCertificate("root", "root", self.root.certificate),
-            FirstCertificate("intermediate", "root", self.intermediate.certificate),
-            FirstCertificate("tsa", "intermediate", self.tsa.certificate),
-            FirstCertificate("service-seal", "intermediate", self.receipt.certificate),
-            *(FirstCertificate("service-seal", "intermediate", _read(path)) for path in services),
+            *(FirstCertificate(kind, issuer, self._certificate(path)) for kind, issuer, path in entries),
+            *(self._first_service(read_certificate(path)) for path in services),
         ]
 
-    def _certificate(self, name: str) -> x509.Certificate:
-        return _read(self.folder / "certificates" / f"{name}.pem")
+    def _first_service(self, certificate: x509.Certificate) -> FirstCertificate:
+        """A service's certificate names the key of its issuer (RFC 5280 §4.2.1.1)."""
+        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+        issuer = next(
+            each.name for each in self.known if _key_identifier(each.certificate) == named.key_identifier
+        )
+        return FirstCertificate(SERVICE_SEAL.name, issuer, certificate)
+
+    def _issuer(self, entry: IssuerEntry) -> Issuer:
+        held = self._keys.load(entry.name) if entry.key == "here" and entry.state != "revoked" else None
+        return Issuer(entry.name, held, self._certificate(entry.certificate), entry.kind, entry.state)
+
+    def _signer(self, description: Description, known: tuple[Issuer, ...], role: str) -> Signer:
+        entry = description.service(role)
+        if entry is None:
+            raise NotFound("no authority was finished in this folder")
+        chain = _chain(description, known, entry.issuer)
+        return Signer(self._keys.load(entry.key), self._certificate(entry.certificate), chain)
+
+    def _certificate(self, path: str) -> x509.Certificate:
+        return read_certificate(self.folder / path)
 
 
 def initialise_authority(
@@ -137,11 +224,13 @@ def initialise_authority(
     clock: Clock,
     base_url: str | None = None,
     cost: Cost | None = None,
+    root_keys: KeyStore | None = None,
 ) -> Authority:
     """Make root, intermediate, time-stamping and receipt certificates of the organisation ``name``.
 
-    Raises Conflict if the folder holds anything already: an unfinished attempt is removed by hand, never
-    continued.
+    With ``root_keys`` the root's key is made in that store, apart, and not needed any more afterwards; the first
+    list of the root is kept in the folder. Raises Conflict if the folder holds anything already: an unfinished
+    attempt is removed by hand, never continued.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
@@ -149,8 +238,8 @@ def initialise_authority(
     (folder / "certificates").mkdir(parents=True, exist_ok=True)
     keys = KeyStore(folder / "keys", passphrase, cost=cost)
     now = clock.now()
-    subjects = _subjects(name, party, demo)
-    root_key = keys.create("root", "P-384")
+    subjects = subjects_of(name, party, demo)
+    root_key = (root_keys or keys).create("root", "P-384")
     root = build_root(root_key, subjects["root"], serial=new_serial(), now=now)
     intermediate_key = keys.create("intermediate", "P-384")
     intermediate = build_intermediate(
@@ -176,21 +265,50 @@ def initialise_authority(
             locations=Locations.below(base_url, "intermediate"),
         )
         _write_certificate(folder, service, certificate)
-    description = {"type": "mohr/authority/v1", "demo": demo, "base_url": base_url}
-    _write(folder / _MARK, canonical_bytes(description))
+    if root_keys is not None:
+        _write(folder / "root.crl", build_crl(root_key, root, [], int(now.timestamp()), now, CRLS["root"]))
+    description = first_description(demo, base_url, "here" if root_keys is None else "apart")
+    _write(folder / MARK, description.to_bytes())
     return Authority(folder, keys, description)
 
 
 def open_authority(folder: Path, passphrase: str) -> Authority:
     """The authority made earlier in ``folder``; raises NotFound or KeyUnavailable."""
     folder = Path(folder)
-    mark = folder / _MARK
-    if not mark.exists():
+    description = read_description(folder)
+    if description is None or not _is_finished(description):
         raise NotFound("no authority was finished in this folder")
-    return Authority(folder, KeyStore(folder / "keys", passphrase), parse_canonical(mark.read_bytes()))
+    return Authority(folder, KeyStore(folder / "keys", passphrase), description)
 
 
-def _subjects(name: str, party: str, demo: bool) -> dict[str, Subject]:
+def read_description(folder: Path) -> Description | None:
+    """What the last ceremony, or the beginning, left; None in an empty folder."""
+    last = [*ceremony_folders(folder)][-1:]
+    mark = (last[0] if last else folder) / MARK
+    return Description.parse(mark.read_bytes()) if mark.exists() else None
+
+
+def ceremony_folders(folder: Path) -> list[Path]:
+    """The folders of the ceremonies that were held, in their order."""
+    below = folder / CEREMONIES
+    found = below.iterdir() if below.is_dir() else ()
+    return sorted(each for each in found if _CEREMONY.fullmatch(each.name))
+
+
+def kept_lists(folder: Path) -> list[bytes]:
+    """The revocation lists (DER) that were made where there is no database: at the beginning and in ceremonies."""
+    first = [folder / "root.crl"] if (folder / "root.crl").exists() else []
+    later = (path for each in ceremony_folders(folder) for path in sorted(each.glob("*.crl")))
+    return [path.read_bytes() for path in (*first, *later)]
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    """One certificate (PEM) of the authority's own folder."""
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def subjects_of(name: str, party: str, demo: bool) -> dict[str, Subject]:
+    """How the authorities and services of an organisation are called."""
     prefix = DEMO_PREFIX if demo else ""
     roles = {
         "root": "Root CA",
@@ -208,8 +326,23 @@ def _write_certificate(folder: Path, name: str, certificate: x509.Certificate) -
     _write(folder / "certificates" / f"{name}.pem", pem_of([certificate]))
 
 
-def _read(path: Path) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(path.read_bytes())
+def _is_finished(description: Description) -> bool:
+    ours = any(each.kind == "intermediate" and each.key == "here" for each in description.issuers)
+    return ours and None not in (description.service("tsa"), description.service("receipt"))
+
+
+def _chain(description: Description, known: tuple[Issuer, ...], name: str) -> tuple[x509.Certificate, ...]:
+    certificates = {each.name: each.certificate for each in known}
+    chain: list[x509.Certificate] = []
+    entry = description.issuer(name)
+    while entry is not None and entry.kind != "root" and len(chain) <= len(known):
+        chain.append(certificates[entry.name])
+        entry = description.issuer(entry.issuer)
+    return tuple(chain)
+
+
+def _key_identifier(certificate: x509.Certificate) -> bytes:
+    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
 
 
 def _write(path: Path, data: bytes) -> None:

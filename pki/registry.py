@@ -132,7 +132,8 @@ def issue_request(
         request = _open_request(uow.session, request_id)
         profile, csr = profile_named(request.profile), request.csr
         _abandon_intents(uow.session, request_id)
-        serial = _intend(uow.session, request, subject, actor.party, format_utc(now))
+        issuer = authority.intermediate.name
+        serial = _intend(uow.session, request, subject, issuer, actor.party, format_utc(now))
         uow.commit()
     certificate = authority.issue(csr, profile, subject, serial=serial, now=now)
     with unit_of_work() as uow:
@@ -238,7 +239,9 @@ def _abandon_intents(session: Session, request_id: str) -> None:
         row.state = "abandoned"
 
 
-def _intend(session: Session, request: CertificateRequestRow, subject: Subject, actor: str, at: str) -> int:
+def _intend(
+    session: Session, request: CertificateRequestRow, subject: Subject, issuer: str, actor: str, at: str
+) -> int:
     serial = new_serial()
     while session.get(CertificateRow, serial_text(serial)) is not None:
         serial = new_serial()
@@ -246,7 +249,7 @@ def _intend(session: Session, request: CertificateRequestRow, subject: Subject, 
         CertificateRow(
             serial=serial_text(serial),
             request=request.id,
-            issuer="intermediate",
+            issuer=issuer,
             profile=request.profile,
             party=subject.party,
             name=subject.common_name,

@@ -14,18 +14,18 @@ from sqlalchemy.orm import Session
 from kernel.canonical import sha256_hex
 from kernel.clock import Clock, format_utc, parse_utc
 from kernel.database import lock_scope
-from kernel.errors import Forbidden, MalformedInput, NotFound, WrongState
+from kernel.errors import MalformedInput, NotFound, WrongState
 from kernel.unit_of_work import UnitOfWork
 from pki.installation import Authority
+from pki.issuers import Issuer
 from pki.orm import CertificateRow, RevocationListRow
-from pki.profiles import CRLS
 from pki.registry import Actor, require_registrar
 from pki.revocation_lists import Revoked
 
 CERTIFICATE_REVOKED = "ir.tehran.pki.certificate-revoked.v1"
 REVOCATION_LIST_ISSUED = "ir.tehran.pki.revocation-list-issued.v1"
 # One list after the other: each shows every revocation that was committed before it, under the next number.
-_LISTS = "pki.lists"
+LISTS = "pki.lists"
 # What a process takes in before it knows the new list must stay valid for ever: the list says a moment later, in the
 # whole seconds that it has, and whoever knows it takes nothing in from then on.
 KNOWN_WITHIN = timedelta(seconds=2)
@@ -60,9 +60,9 @@ def revoke_certificate(
     if reason not in REASONS:
         raise MalformedInput("no such reason of revocation", reason=reason[:32], reasons=sorted(REASONS))
     with unit_of_work() as uow:
-        lock_scope(uow.session, _LISTS)
+        lock_scope(uow.session, LISTS)
         now = clock.now()
-        row = _revocable(uow.session, fingerprint, actor)
+        row = _revocable(uow.session, fingerprint)
         row.state, row.reason = "revoked", reason
         row.revoked_at = format_utc(_effective(now))
         uow.emit(
@@ -88,26 +88,27 @@ def refresh_crls(
     """Re-issue each list that is missing, past half of its life, or dated after now; gives the new ones."""
     now = clock.now()
     with unit_of_work() as uow:
-        lock_scope(uow.session, _LISTS)
-        due = [name for name in CRLS if _is_due(_newest(uow.session, name), name, now)]
-        issued = [_issue_list(uow, name, now, authority) for name in due]
+        lock_scope(uow.session, LISTS)
+        due = [each for each in authority.issuers if _is_due(uow.session, each, now)]
+        issued = [_issue_list(uow, each.name, now, authority) for each in due]
         uow.commit()
     return issued
 
 
-def crls_are_due(session: Session, now: datetime) -> bool:
+def crls_are_due(session: Session, now: datetime, authority: Authority) -> bool:
     """Whether ``refresh_crls`` would issue anything, to be asked without the writer's lock."""
-    return any(_is_due(_newest(session, name), name, now) for name in CRLS)
+    return any(_is_due(session, each, now) for each in authority.issuers)
 
 
 def current_crls(session: Session) -> list[bytes]:
-    """The newest list of each authority."""
-    rows = (_newest(session, name) for name in CRLS)
+    """The newest list of each authority that ever had one."""
+    names = session.scalars(select(RevocationListRow.issuer).distinct().order_by(RevocationListRow.issuer))
+    rows = [_newest(session, name) for name in names]
     return [row.der for row in rows if row is not None]
 
 
 def current_crl(session: Session, issuer: str) -> bytes:
-    """The newest list of ``root`` or ``intermediate``; raises NotFound."""
+    """The newest list of that authority; raises NotFound."""
     row = _newest(session, issuer)
     if row is None:
         raise NotFound("no such revocation list", name=issuer[:64])
@@ -119,7 +120,7 @@ def _effective(now: datetime) -> datetime:
     return (now + KNOWN_WITHIN + timedelta(microseconds=999_999)).replace(microsecond=0)
 
 
-def _revocable(session: Session, fingerprint: str, actor: Actor) -> CertificateRow:
+def _revocable(session: Session, fingerprint: str) -> CertificateRow:
     row = session.scalar(select(CertificateRow).where(CertificateRow.fingerprint == fingerprint))
     if row is None:
         raise NotFound("no such certificate")
@@ -127,8 +128,8 @@ def _revocable(session: Session, fingerprint: str, actor: Actor) -> CertificateR
         raise WrongState("the certificate is revoked already", state=row.state)
     if row.profile == "root":
         raise WrongState("a root is not revoked: it is taken out of the trust stores")
-    if row.issuer == "root" and "operator" not in actor.roles:
-        raise Forbidden("an authority is revoked by the operator of the installation", role="operator")
+    if row.profile in ("intermediate", "cross"):
+        raise WrongState("an authority is revoked in a ceremony, by two operators")
     return row
 
 
@@ -137,18 +138,19 @@ def _newest(session: Session, issuer: str) -> RevocationListRow | None:
     return session.scalar(query.order_by(RevocationListRow.number.desc()).limit(1))
 
 
-def _is_due(row: RevocationListRow | None, issuer: str, now: datetime) -> bool:
+def _is_due(session: Session, issuer: Issuer, now: datetime) -> bool:
+    row = _newest(session, issuer.name)
     if row is None:
         return True
     this_update = parse_utc(row.this_update)
-    return now < this_update or now >= this_update + CRLS[issuer].renew_after
+    return now < this_update or now >= this_update + issuer.lists.renew_after
 
 
 def _issue_list(uow: UnitOfWork, issuer: str, now: datetime, authority: Authority) -> bytes:
     query = select(func.max(RevocationListRow.number)).where(RevocationListRow.issuer == issuer)
     number = (uow.session.scalar(query) or 0) + 1
     der = authority.crl(issuer, _revoked(uow.session, issuer), number, now)
-    next_update = format_utc(now.replace(microsecond=0) + CRLS[issuer].life)
+    next_update = format_utc(now.replace(microsecond=0) + authority.issuer(issuer).lists.life)
     row = RevocationListRow(
         issuer=issuer,
         number=number,

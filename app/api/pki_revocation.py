@@ -12,11 +12,12 @@ from app.api.desk import CurrentActor, CurrentContainer
 from app.api.problems import documented
 from kernel.canonical import to_base64
 from kernel.database import read_only
+from pki.issuers import ISSUER_NAME
 from pki.revocation import current_crl, revoke_certificate
 
 router = APIRouter(tags=["pki"])
 
-AuthorityName = Annotated[str, Path(pattern="^(root|intermediate)$", description="the authority")]
+AuthorityName = Annotated[str, Path(pattern=f"^{ISSUER_NAME}$", description="the authority")]
 Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the certificate's DER")]
 
 

@@ -56,6 +56,10 @@ _PKI_AND_SIGNING = {
     "certificate-request-invalid": ProblemKind(422, "Certificate request not acceptable"),
     "timestamp-invalid": ProblemKind(422, "Time stamp not valid"),
     "key-unavailable": ProblemKind(503, "A key is not at hand"),
+    "authority-not-active": ProblemKind(503, "No authority may issue now"),
+    "approval-missing": ProblemKind(403, "Two operators must sign"),
+    "ceremony-refused": ProblemKind(409, "Ceremony refused"),
+    "transcript-invalid": ProblemKind(422, "Transcript of a ceremony not valid"),
     "signature-invalid": ProblemKind(422, "Signature not valid"),
     "wrong-signer": ProblemKind(422, "Signed by another party"),
 }

@@ -1,0 +1,171 @@
+"""Use cases that take into the record what ceremonies left in the authority's folder, once and in one transaction.
+
+The folder is what a ceremony makes; it may come from a machine without a network. The server looks every second,
+verifies the history, and from then on lists, certificates and revocations count here as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from kernel.canonical import sha256_hex
+from kernel.clock import Clock, format_utc
+from kernel.database import lock_scope
+from kernel.errors import LimitExceeded, NotFound
+from kernel.unit_of_work import UnitOfWork
+from pki.ceremonies.plan import TRANSCRIPT_FILE
+from pki.ceremonies.transcript import Transcript, verify_history
+from pki.crl import RevocationList
+from pki.errors import RevocationUnknown
+from pki.installation import Authority, ceremony_folders, kept_lists
+from pki.issuers import Issuer
+from pki.orm import CeremonyRow, CertificateRow, RevocationListRow
+from pki.registry import record_authority
+from pki.revocation import CERTIFICATE_REVOKED, LISTS, REVOCATION_LIST_ISSUED
+
+CEREMONY_HELD = "ir.tehran.pki.ceremony-held.v1"
+MAX_NUMBER = (1 << 63) - 1
+
+
+def unrecorded(session: Session, authority: Authority) -> bool:
+    """Whether there is a ceremony that the record does not know, or a list of the beginning."""
+    held = len(ceremony_folders(authority.folder))
+    if held > (session.scalar(select(func.count()).select_from(CeremonyRow)) or 0):
+        return True
+    return any(not _is_known(session, authority, der) for der in kept_lists(authority.folder)[:1])
+
+
+def record_ceremonies(
+    authority: Authority, *, unit_of_work: Callable[[], UnitOfWork], clock: Clock
+) -> list[Transcript]:
+    """Record what is new; gives its transcripts. Raises TranscriptInvalid, and then nothing of it counts."""
+    transcripts = verify_history(authority.folder)
+    record_authority(authority, unit_of_work=unit_of_work, clock=clock)
+    recorded = []
+    with unit_of_work() as uow:
+        lock_scope(uow.session, LISTS)
+        for transcript, folder in zip(transcripts, ceremony_folders(authority.folder), strict=True):
+            if uow.session.get(CeremonyRow, transcript.content["number"]) is None:
+                _record(uow, transcript, (folder / TRANSCRIPT_FILE).read_bytes())
+                recorded.append(transcript)
+        for der in kept_lists(authority.folder):
+            _take_list(uow, authority, der)
+        uow.commit()
+    return recorded
+
+
+def take_list(
+    der: bytes, *, authority: Authority, unit_of_work: Callable[[], UnitOfWork], clock: Clock
+) -> Issuer:
+    """Take in a list that was signed elsewhere, as by an outside root; gives the authority whose it is.
+
+    Raises RevocationUnknown (unreadable, forged, over, or older than the one in use), NotFound or LimitExceeded.
+    """
+    issuer, parsed = _issuer_of(authority, der)
+    if parsed.next_update <= clock.now():
+        raise RevocationUnknown("the revocation list is stale", next_update=format_utc(parsed.next_update))
+    with unit_of_work() as uow:
+        lock_scope(uow.session, LISTS)
+        newest = _newest_number(uow.session, issuer.name)
+        if newest is not None and parsed.number < newest:
+            raise RevocationUnknown("a newer list is in use", number=str(newest))
+        _take_list(uow, authority, der)
+        uow.commit()
+    return issuer
+
+
+def _record(uow: UnitOfWork, transcript: Transcript, data: bytes) -> None:
+    content = transcript.content
+    row = CeremonyRow(
+        number=content["number"],
+        id=content["id"],
+        kind=content["kind"],
+        digest=transcript.digest,
+        held_at=content["finished_at"],
+        transcript=data,
+    )
+    uow.session.add(row)
+    told = {name: content[name] for name in ("number", "id", "kind", "authority")}
+    uow.emit(
+        CEREMONY_HELD,
+        f"ceremony-{row.number}",
+        {
+            **told,
+            "transcript": transcript.digest,
+            "held_at": row.held_at,
+            "operators": [each["operator"] for each in content["approvals"]],
+            "certificates": [each["fingerprint"] for each in content["made"] if "fingerprint" in each],
+        },
+    )
+
+
+def _take_list(uow: UnitOfWork, authority: Authority, der: bytes) -> None:
+    issuer, parsed = _issuer_of(authority, der)
+    if uow.session.get(RevocationListRow, (issuer.name, parsed.number)) is not None:
+        return
+    row = RevocationListRow(
+        issuer=issuer.name,
+        number=parsed.number,
+        der=der,
+        this_update=format_utc(parsed.this_update),
+        next_update=format_utc(parsed.next_update),
+    )
+    uow.session.add(row)
+    uow.emit(
+        REVOCATION_LIST_ISSUED,
+        f"crl-{issuer.name}",
+        {
+            "issuer": issuer.name,
+            "number": parsed.number,
+            "digest": sha256_hex(der),
+            "next_update": row.next_update,
+        },
+    )
+    _revoke_listed(uow, issuer.name, parsed)
+
+
+def _revoke_listed(uow: UnitOfWork, issuer: str, parsed: RevocationList) -> None:
+    """The record follows the list: it is the list that others judge by."""
+    query = select(CertificateRow).where(
+        CertificateRow.issuer == issuer,
+        CertificateRow.state == "issued",
+        CertificateRow.profile.in_(("intermediate", "cross")),
+    )
+    for row in uow.session.scalars(query):
+        found = parsed.find(int(row.serial, 16))
+        if found is None:
+            continue
+        row.state, row.reason, row.revoked_at = "revoked", found.reason, format_utc(found.revoked_at)
+        data = {
+            "fingerprint": row.fingerprint,
+            "serial": row.serial,
+            "party": row.party,
+            "reason": row.reason,
+            "revoked_at": row.revoked_at,
+        }
+        uow.emit(CERTIFICATE_REVOKED, str(row.fingerprint), data)
+
+
+def _issuer_of(authority: Authority, der: bytes) -> tuple[Issuer, RevocationList]:
+    parsed = RevocationList.parse(der)
+    for issuer in authority.known:
+        if RevocationList.key_for(issuer.certificate) == parsed.key:
+            if not parsed.is_signed_by(issuer.certificate):
+                raise RevocationUnknown("the revocation list is not signed by its issuer", name=issuer.name)
+            if parsed.number > MAX_NUMBER:
+                raise LimitExceeded("the number of the list is too large", limit=str(MAX_NUMBER))
+            return issuer, parsed
+    raise NotFound("the list is of an authority that is not known here")
+
+
+def _is_known(session: Session, authority: Authority, der: bytes) -> bool:
+    issuer, parsed = _issuer_of(authority, der)
+    return session.get(RevocationListRow, (issuer.name, parsed.number)) is not None
+
+
+def _newest_number(session: Session, issuer: str) -> int | None:
+    query = select(func.max(RevocationListRow.number)).where(RevocationListRow.issuer == issuer)
+    return session.scalar(query)
