@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import click
 
-COMMANDS: tuple[click.Command, ...] = ()
+from app.pki_commands.ceremony import ceremony, operator, take_crl
+
+COMMANDS: tuple[click.Command, ...] = (ceremony, operator, take_crl)
 
 
 @click.group("pki")

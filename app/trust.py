@@ -12,6 +12,7 @@ from kernel.clock import Clock
 from kernel.database import read_only
 from kernel.unit_of_work import UnitOfWork
 from pki.ceremonies.record import record_ceremonies, unrecorded
+from pki.ceremonies.transcript import verify_history
 from pki.installation import Authority
 from pki.revocation import crls_are_due, current_crls, refresh_crls
 from pki.trust import TrustStore
@@ -37,6 +38,7 @@ class TrustKeeper:
         self._clock = clock
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
+        self._verified = False
         self._store = _store_of(authority)
 
     def store(self) -> TrustStore:
@@ -61,8 +63,11 @@ class TrustKeeper:
             looked = self._looked_at
             if looked is not None and 0 <= (now - looked).total_seconds() < at_most_every_seconds:
                 return
-            if self._authority.reload():
+            if self._authority.has_changed() or not self._verified:
+                verify_history(self._authority.folder)
+                self._authority.reload()
                 self._store = _store_of(self._authority, self._store.crls())
+                self._verified = True
             with read_only(self._sessions) as session:
                 due = crls_are_due(session, now, self._authority)
                 new = unrecorded(session, self._authority)

@@ -60,13 +60,16 @@ class Authority:
         self.description = description
         self.known, self.tsa, self.receipt = known, tsa, receipt
 
-    def reload(self) -> bool:
-        """Take up what a ceremony has changed meanwhile; whether there was anything."""
+    def has_changed(self) -> bool:
+        """Whether a ceremony was held since this was read."""
         found = read_description(self.folder)
-        if found is None or found == self.description or not _is_finished(found):
-            return False
-        self._take(found)
-        return True
+        return found is not None and found != self.description and _is_finished(found)
+
+    def reload(self) -> None:
+        """Take up what a ceremony has changed meanwhile; whoever calls has verified the history."""
+        found = read_description(self.folder)
+        if found is not None and found != self.description and _is_finished(found):
+            self._take(found)
 
     @property
     def demo(self) -> bool:

@@ -59,7 +59,7 @@ _PKI_AND_SIGNING = {
     "authority-not-active": ProblemKind(503, "No authority may issue now"),
     "approval-missing": ProblemKind(403, "Two operators must sign"),
     "ceremony-refused": ProblemKind(409, "Ceremony refused"),
-    "transcript-invalid": ProblemKind(422, "Transcript of a ceremony not valid"),
+    "transcript-invalid": ProblemKind(503, "Transcript of a ceremony not valid"),
     "signature-invalid": ProblemKind(422, "Signature not valid"),
     "wrong-signer": ProblemKind(422, "Signed by another party"),
 }

@@ -1,4 +1,4 @@
-"""Use cases that take into the record what ceremonies left in the authority's folder, once and in one transaction.
+"""Use cases that take into the record what ceremonies left in the authority's folder, once.
 
 The folder is what a ceremony makes; it may come from a machine without a network. The server looks every second,
 verifies the history, and from then on lists, certificates and revocations count here as well.

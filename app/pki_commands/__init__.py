@@ -1,0 +1,1 @@
+"""Commands of ``mohr pki``, a module for each matter."""

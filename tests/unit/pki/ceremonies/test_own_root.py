@@ -1,0 +1,242 @@
+"""Ceremonies with a root of our own, each of which OpenSSL confirms."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from kernel.errors import Conflict
+from pki.algorithms import fingerprint_of
+from pki.authority import issue, make_request, new_serial, pem_of
+from pki.ceremonies.transcript import verify_history
+from pki.errors import AuthorityNotActive, CeremonyRefused, CertificateRevoked, KeyUnavailable
+from pki.installation import Authority, kept_lists, read_certificate
+from pki.names import Subject
+from pki.profiles import PERSON_SIGNING
+from pki.trust import TrustStore
+from tests.support.authority import make_key
+from tests.support.ceremonies import Hall
+from tests.support.openssl import run_openssl
+
+SUBJECT = {"organization": "Tehran", "party": "IRO-1"}
+
+
+@pytest.fixture
+def hall(tmp_path: Path) -> Hall:
+    made = Hall(tmp_path)
+    made.begin()
+    return made
+
+
+def _person(hall: Hall, authority: Authority, party: str = "IR-1") -> x509.Certificate:
+    csr = make_request(make_key(), Subject("Wish", party))
+    subject = Subject("Person", party)
+    return authority.issue(csr, PERSON_SIGNING, subject, serial=new_serial(), now=hall.clock.now())
+
+
+def _lists(hall: Hall, authority: Authority) -> list[bytes]:
+    """What is published: the roots' lists of ceremonies, and fresh ones of those whose key is here."""
+    now = hall.clock.now()
+    return [
+        *kept_lists(hall.authority),
+        *(authority.crl(each.name, [], 1, now) for each in authority.issuers),
+    ]
+
+
+def _openssl(
+    hall: Hall,
+    root: x509.Certificate,
+    between: list[x509.Certificate],
+    leaf: x509.Certificate,
+    *more: str,
+) -> tuple[bool, str]:
+    """``openssl verify`` with strict checks, at the time of the hall's clock."""
+    folder = hall.folder
+    (folder / "root.pem").write_bytes(pem_of([root]))
+    (folder / "between.pem").write_bytes(pem_of(between))
+    (folder / "leaf.pem").write_bytes(pem_of([leaf]))
+    at = str(int(hall.clock.now().timestamp()))
+    fixed = ("-x509_strict", "-attime", at, "-CAfile", "root.pem", "-untrusted", "between.pem")
+    return run_openssl(folder, "verify", *fixed, *more, "leaf.pem")
+
+
+def _store(hall: Hall, root: x509.Certificate, authority: Authority) -> TrustStore:
+    """What a client knows that pinned ``root``."""
+    return TrustStore([root], [*authority.intermediates, *authority.crosses], _lists(hall, authority))
+
+
+def test_a_root_that_is_kept_apart(hall: Hall) -> None:
+    """What serves has the root's certificate and list, and never its key; OpenSSL confirms the chain with the lists."""
+    authority = hall.open()
+    person = _person(hall, authority)
+    assert hall.root_keys.names() == ["root"]
+    assert hall.keys.names() == ["intermediate", "receipt", "tsa"]
+    assert [each.name for each in authority.issuers] == ["intermediate"]
+    with pytest.raises(KeyUnavailable):
+        authority.crl("root", [], 1, hall.clock.now())
+    lists = [x509.load_der_x509_crl(der).public_bytes(Encoding.PEM) for der in _lists(hall, authority)]
+    (hall.folder / "crls.pem").write_bytes(b"".join(lists))
+    root = authority.root.certificate
+    with_lists = ("-crl_check_all", "-CRLfile", "crls.pem")
+    agreed, said = _openssl(hall, root, list(authority.chain), person, *with_lists)
+    assert agreed, said
+    assert _store(hall, root, authority).validate(person, [], hall.clock.now(), "signature")
+
+
+def test_a_new_key_for_the_intermediate(hall: Hall) -> None:
+    """The new generation issues, the old one is retired: it signs lists, and what it issued verifies."""
+    before = hall.open()
+    old = _person(hall, before)
+    hall.hold("rekey", "rekey-intermediate", {"authority": "intermediate"})
+    after = hall.open()
+    new = _person(hall, after, "IR-2")
+    assert after.intermediate.name == "intermediate-2"
+    assert after.intermediate.certificate.subject == before.intermediate.certificate.subject
+    assert after.issuer("intermediate").state == "retired"
+    assert {each.name for each in after.issuers} == {"intermediate", "intermediate-2"}
+    assert after.receipt.certificate.subject == before.receipt.certificate.subject
+    store, root = _store(hall, after.root.certificate, after), after.root.certificate
+    for person in (old, new):
+        assert store.validate(person, [], hall.clock.now(), "signature")
+        agreed, said = _openssl(hall, root, list(after.intermediates), person)
+        assert agreed, said
+    assert not _openssl(hall, root, [before.intermediate.certificate], new)[0]
+
+
+def test_a_new_key_for_the_root(hall: Hall) -> None:
+    """Who pinned the old root verifies what is below the new one, and the other way round, by the two certificates."""
+    old = _person(hall, hall.open())
+    hall.hold("rekey", "rekey-root", {"authority": "root"})
+    hall.hold("rekey", "rekey-intermediate", {"authority": "intermediate"})
+    authority = hall.open()
+    new = _person(hall, authority, "IR-2")
+    first, second = (authority.issuer(name).certificate for name in ("root", "root-2"))
+    assert authority.root.certificate == second
+    assert authority.anchor.certificate == first
+    assert {each.subject for each in authority.crosses} == {first.subject}
+    between = [*authority.intermediates, *authority.crosses]
+    for root in (first, second):
+        for person in (old, new):
+            agreed, said = _openssl(hall, root, between, person)
+            assert agreed, said
+            assert _store(hall, root, authority).validate(person, [], hall.clock.now(), "signature")
+    assert not _openssl(hall, first, list(authority.intermediates), new)[0]
+    with_old = next(each for each in authority.crosses if each.public_key() == first.public_key())
+    assert with_old.not_valid_before_utc == first.not_valid_before_utc
+    assert with_old.not_valid_after_utc == first.not_valid_after_utc
+
+
+def test_cross_certificates(hall: Hall) -> None:
+    """A new root certifies the old intermediate's key; and an authority elsewhere, which can make none below itself."""
+    old = _person(hall, hall.open())
+    hall.hold("rekey", "rekey-root", {"authority": "root"})
+    held = hall.hold("cross", "cross-ours", {"issuer": "root-2", "subject": "intermediate"})
+    second = hall.open().issuer("root-2").certificate
+    agreed, said = _openssl(hall, second, [hall.certificate(held, "intermediate-by-root-2")], old)
+    assert agreed, said
+    foreign = make_key("P-384")
+    subject = Subject("Isfahan Issuing CA", "IRO-2-CA")
+    (hall.inputs / "foreign.csr").write_bytes(make_request(foreign, subject))
+    held = hall.hold("cross", "cross-foreign", {"issuer": "root-2", "request": "foreign.csr"})
+    crossed = hall.certificate(held, "cross-by-root-2")
+    request = make_request(make_key(), Subject("P", "IR-3"))
+    now = hall.clock.now()
+    leaf = issue(
+        request, PERSON_SIGNING, Subject("P", "IR-3"), foreign, crossed, serial=new_serial(), now=now
+    )
+    agreed, said = _openssl(hall, second, [crossed], leaf)
+    assert agreed, said
+
+
+def test_a_compromised_intermediate(hall: Hall) -> None:
+    """Revoked by every root that certified it, at once and for everybody; then a new generation issues."""
+    hall.hold("rekey", "rekey-root", {"authority": "root"})
+    hall.hold("cross", "cross-ours", {"issuer": "root-2", "subject": "intermediate"})
+    before = hall.open()
+    person = _person(hall, before)
+    last_list = before.crl("intermediate", [], 1, hall.clock.now())
+    held = hall.hold("revoke", "gone", {"authority": "intermediate", "reason": "keyCompromise"})
+    assert sorted(path.name for path in held.folder.glob("*.crl")) == ["root-2.crl", "root.crl"]
+    authority = hall.open()
+    assert authority.intermediate.state == "revoked"
+    assert authority.issuers == ()
+    with pytest.raises(AuthorityNotActive):
+        _person(hall, authority, "IR-2")
+    with pytest.raises(CeremonyRefused):
+        hall.hold("revoke", "again", {"authority": "intermediate", "reason": "keyCompromise"})
+    hall.hold("intermediate", "anew", SUBJECT)
+    authority = hall.open()
+    hall.clock.advance(timedelta(seconds=1))
+    new = _person(hall, authority, "IR-2")
+    dead = [
+        last_list,
+        *kept_lists(hall.authority)[-2:],
+        authority.crl("intermediate-2", [], 1, hall.clock.now()),
+    ]
+    pem = b"".join(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM) for der in dead)
+    (hall.folder / "crls.pem").write_bytes(pem)
+    for name in ("root", "root-2"):
+        root = authority.issuer(name).certificate
+        store = TrustStore([root], [*authority.intermediates, *authority.crosses], dead)
+        with pytest.raises(CertificateRevoked):
+            store.validate(person, [], hall.clock.now(), "signature")
+        assert store.validate(new, [], hall.clock.now(), "signature")
+    root = authority.issuer("root").certificate
+    with_lists = ("-crl_check_all", "-CRLfile", "crls.pem")
+    assert (
+        "certificate revoked" in _openssl(hall, root, list(authority.intermediates), person, *with_lists)[1]
+    )
+    between = [*authority.intermediates, *authority.crosses]
+    agreed, said = _openssl(hall, root, between, new, *with_lists)
+    assert agreed, said
+
+
+def test_lists_of_a_root(hall: Hall) -> None:
+    """A fresh list has a higher number and a later end, and keeps what was revoked."""
+    hall.hold("revoke", "gone", {"authority": "intermediate", "reason": "superseded"})
+    hall.clock.advance(timedelta(days=40))
+    held = hall.hold("crl", "spring", {"authority": "root"})
+    lists = [x509.load_der_x509_crl(der) for der in kept_lists(hall.authority)]
+    numbers = [each.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number for each in lists]
+    assert numbers == sorted(set(numbers))
+    assert len(lists[-1]) == len(lists[-2]) == 1
+    (hall.folder / "root.pem").write_bytes(pem_of([hall.open().root.certificate]))
+    (hall.folder / "list.crl").write_bytes((held.folder / "root.crl").read_bytes())
+    agreed, said = run_openssl(
+        hall.folder, "crl", "-inform", "DER", "-in", "list.crl", "-CAfile", "root.pem", "-noout"
+    )
+    assert (agreed, "verify OK" in said) == (True, True), said
+
+
+def test_one_root_and_one_id(hall: Hall) -> None:
+    """A second root is refused, and so is a ceremony of an id that was held: nothing changes."""
+    before = hall.description()
+    with pytest.raises(CeremonyRefused):
+        hall.hold("root", "another", SUBJECT)
+    with pytest.raises(Conflict):
+        hall.hold("intermediate", "begin-intermediate", SUBJECT)
+    with pytest.raises(CeremonyRefused):
+        hall.hold("rekey", "unknown", {"authority": "intermediate-7"})
+    assert hall.description() == before
+    assert hall.root_keys.names() == ["root"]
+    assert len(verify_history(hall.authority)) == 2
+
+
+def test_a_certificate_for_who_cannot_ask(hall: Hall) -> None:
+    """The custodian's request is certified in a ceremony, and the registry finds it among the first certificates."""
+    key = make_key()
+    (hall.inputs / "custodian.csr").write_bytes(make_request(key, Subject("Custodian", "IRO-9")))
+    section = {"profile": "service-seal", "request": "custodian.csr", "party": "IRO-9", "name": "Custodian"}
+    held = hall.hold("certify", "custodian", section)
+    made = read_certificate(held.folder / "certified.pem")
+    assert made.public_key() == key.public_key()
+    found = hall.open().first_certificates()[-1]
+    assert (found.profile, found.issuer, fingerprint_of(found.certificate)) == (
+        "service-seal",
+        "intermediate",
+        fingerprint_of(made),
+    )
