@@ -115,6 +115,12 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="File with the password of the database, where it asks for one.",
 )
+@click.option(
+    "--root-keys",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A key store of its own for the root's key, which the server never opens.",
+)
+@click.option("--root-passphrase-file", type=click.Path(path_type=Path), help="The passphrase of that store.")
 @click.option("--kafka", metavar="HOST:PORT[,...]", help="Brokers of a Kafka bus; none otherwise.")
 @click.option("--kafka-topic-prefix", help="First part of the names of our topics.")
 @click.option("--base-url", help="Public address of the API; from host and port otherwise.")

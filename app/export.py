@@ -149,7 +149,7 @@ def _journal_of(container: Container) -> tuple[str, str]:
 
 
 def _files(container: Container, instant: _Instant) -> Iterator[File]:
-    yield from _trust_files(container)
+    yield from trust_files(container)
     session = instant.session
     yield "log/checkpoint", instant.note.encode()
     yield "log/entries.jsonl", _log_lines(session, instant.size)
@@ -164,7 +164,7 @@ def _files(container: Container, instant: _Instant) -> Iterator[File]:
                 yield f"tenders/{tender_id}/{path}", data
 
 
-def _trust_files(container: Container) -> Iterator[File]:
+def trust_files(container: Container) -> Iterator[File]:
     anchors = anchors_of(container)
     yield "trust/root.pem", anchors["root"].encode("ascii")
     authority = container.authority

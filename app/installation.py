@@ -38,7 +38,8 @@ from kernel.database import make_engine
 from kernel.errors import Conflict, MalformedInput, NotFound
 from kernel.postgresql import require_suitable
 from pki.authority import pem_of
-from pki.installation import Authority, initialise_authority
+from pki.ceremonies.transcript import verify_history
+from pki.installation import Authority, initialise_authority, open_authority
 from pki.keys import RANDOM_SECRET, Cost, KeyStore
 from pki.profiles import PERSON_SIGNING
 from pki.registry import EnterRequest, enter_request, issue_request, record_authority
@@ -47,7 +48,10 @@ from transparency.notes import NoteSigner
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be made. ``passphrase_file`` is needed unless it is a demo, whose passphrase is random."""
+    """What is to be made. ``passphrase_file`` is needed unless it is a demo, whose passphrase is random.
+
+    ``root_keys``: a store of its own for the root's key, which may then be taken away.
+    """
 
     folder: Path
     demo: bool
@@ -64,6 +68,8 @@ class Plan:
     passphrase_file: Path | None = None
     database_url: str | None = None
     database_password_file: Path | None = None
+    root_keys: Path | None = None
+    root_passphrase_file: Path | None = None
     kafka: str | None = None
     kafka_topic_prefix: str | None = None
 
@@ -84,9 +90,11 @@ class Installed:
 def initialise(plan: Plan) -> Installed:
     """Make everything; raises Conflict if folder or database are in use, NotFound or MalformedInput for the passphrase.
 
-    A PostgreSQL database must exist and be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise.
+    An authority that ceremonies made in ``folder/authority`` is taken as it is. A PostgreSQL database must exist and
+    be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise.
     """
-    if plan.folder.exists() and any(plan.folder.iterdir()):
+    begun = (plan.folder / "authority").is_dir()
+    if plan.folder.exists() and {each.name for each in plan.folder.iterdir()} - {"authority"}:
         raise Conflict(
             "the folder is not empty; an installation starts in an empty one", path=str(plan.folder)
         )
@@ -103,16 +111,7 @@ def initialise(plan: Plan) -> Installed:
         write_demo_clock(folder / "demo-clock", 0)
     clock: Clock = DemoClock(folder / "demo-clock") if plan.demo else SystemClock()
     cost = RANDOM_SECRET if plan.demo else None
-    authority = initialise_authority(
-        folder / "authority",
-        passphrase,
-        name=plan.organisation,
-        party=plan.organisation_party,
-        demo=plan.demo,
-        clock=clock,
-        base_url=plan.public_url,
-        cost=cost,
-    )
+    authority = _taken(plan, passphrase) if begun else _make_authority(plan, passphrase, clock, cost)
     log_vkey = _make_log_key(folder, passphrase, cost, values["log"]["origin"])
     values["witness"]["vkey"] = initialise_witness(
         folder / "witness", _named(plan, "witness"), demo=plan.demo
@@ -128,15 +127,46 @@ def initialise(plan: Plan) -> Installed:
     return Installed(settings, plan.registrar_folder, anchors)
 
 
+def _taken(plan: Plan, passphrase: str) -> Authority:
+    """What ceremonies made; raises NotFound if they did not finish, Conflict if it is for another installation."""
+    authority = open_authority(plan.folder / "authority", passphrase)
+    if authority.demo is not plan.demo or authority.base_url != plan.public_url:
+        raise Conflict("the authority was made for another address", base_url=authority.base_url or "none")
+    verify_history(authority.folder)
+    return authority
+
+
+def _make_authority(plan: Plan, passphrase: str, clock: Clock, cost: Cost | None) -> Authority:
+    """In one go, by whoever makes the installation; a city holds ceremonies instead."""
+    root_keys = None
+    if plan.root_keys is not None:
+        root_keys = KeyStore(plan.root_keys, _read_passphrase(plan.root_passphrase_file))
+    return initialise_authority(
+        plan.folder / "authority",
+        passphrase,
+        name=plan.organisation,
+        party=plan.organisation_party,
+        demo=plan.demo,
+        clock=clock,
+        base_url=plan.public_url,
+        cost=cost,
+        root_keys=root_keys,
+    )
+
+
 def _passphrase(plan: Plan) -> str:
     if plan.demo:
         return secrets.token_urlsafe(32)
-    if plan.passphrase_file is None:
+    return _read_passphrase(plan.passphrase_file)
+
+
+def _read_passphrase(path: Path | None) -> str:
+    if path is None:
         raise MalformedInput("name the file of the passphrase: --passphrase-file or MOHR_PASSPHRASE_FILE")
     try:
-        passphrase = plan.passphrase_file.read_text("utf-8").strip()
+        passphrase = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise NotFound("the passphrase file cannot be read", path=str(plan.passphrase_file)) from error
+        raise NotFound("the passphrase file cannot be read", path=str(path)) from error
     if len(passphrase) < 16:
         raise MalformedInput("a passphrase has at least 16 characters")
     return passphrase

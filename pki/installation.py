@@ -326,6 +326,7 @@ def subjects_of(name: str, party: str, demo: bool) -> dict[str, Subject]:
 
 
 def _write_certificate(folder: Path, name: str, certificate: x509.Certificate) -> None:
+    (folder / "certificates").mkdir(exist_ok=True)
     _write(folder / "certificates" / f"{name}.pem", pem_of([certificate]))
 
 

@@ -1,4 +1,4 @@
-"""``mohr pki ceremony``, ``mohr pki operator new`` and ``mohr pki take-crl``: what is done to authorities themselves."""
+"""``mohr pki ceremony``, ``operator new`` and ``take-crl``: what is done to authorities themselves."""
 
 from __future__ import annotations
 
@@ -29,8 +29,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     envvar="MOHR_FOLDER",
     help="The installation whose authority it is (also MOHR_FOLDER).",
 )
-@click.option("--authority", type=_FOLDER, help="The authority's folder itself, where there is no installation.")
-@click.option("--operator", "operators", type=_FOLDER, multiple=True, help="An operator's folder; twice or more.")
+@click.option(
+    "--authority", type=_FOLDER, help="The authority's folder itself, where there is no installation."
+)
+@click.option(
+    "--operator", "operators", type=_FOLDER, multiple=True, help="An operator's folder; twice or more."
+)
 @click.option(
     "--operator-passphrase-file",
     "operator_files",
@@ -100,7 +104,9 @@ def operator() -> None:
 @click.argument("name")
 @click.option("--out", type=_FOLDER, required=True, help="The operator's own folder; it is made.")
 @click.option("--kind", type=click.Choice(["Ed25519", "P-256"]), default="Ed25519", show_default=True)
-@click.option("--passphrase-file", type=_FILE, help="A passphrase of the operator's own; asked for otherwise.")
+@click.option(
+    "--passphrase-file", type=_FILE, help="A passphrase of the operator's own; asked for otherwise."
+)
 def operator_new(name: str, out: Path, kind: str, passphrase_file: Path | None) -> None:
     """Make the key of an operator and print what stands for it in the file of a ceremony."""
     from kernel.errors import MalformedInput

@@ -36,6 +36,7 @@ class Hall:
     folder: Path
     operators: list[Operator] = field(default_factory=lambda: make_operators("zahra", "omid"))
     clock: FixedClock = field(default_factory=lambda: FixedClock(START))
+    passphrase: str = PASSPHRASE
 
     @property
     def authority(self) -> Path:
@@ -47,7 +48,7 @@ class Hall:
 
     @property
     def keys(self) -> KeyStore:
-        return KeyStore(self.authority / "keys", PASSPHRASE, cost=CHEAP)
+        return KeyStore(self.authority / "keys", self.passphrase, cost=CHEAP)
 
     @property
     def root_keys(self) -> KeyStore:
@@ -88,7 +89,7 @@ class Hall:
 
     def open(self) -> Authority:
         """As the server opens it: without the root's store."""
-        return open_authority(self.authority, PASSPHRASE)
+        return open_authority(self.authority, self.passphrase)
 
     def description(self) -> Description:
         found = read_description(self.authority)

@@ -21,101 +21,8 @@ from pki.trust import TrustStore
 from tests.support.authority import START, make_key
 from tests.support.ceremonies import Hall
 from tests.support.openssl import run_openssl
+from tests.support.outside_root import OutsideRoot
 from tests.support.registry import PASSPHRASE
-
-CONFIG = """
-[ca]
-default_ca = outside
-[outside]
-database = index.txt
-serial = serial
-new_certs_dir = .
-default_md = sha384
-policy = any
-copy_extensions = none
-default_crl_days = 90
-crlnumber = crlnumber
-crl_extensions = list
-unique_subject = no
-preserve = yes
-[any]
-organizationName = optional
-commonName = supplied
-serialNumber = optional
-[list]
-authorityKeyIdentifier = keyid:always
-[req]
-distinguished_name = dn
-[dn]
-[root]
-basicConstraints = critical, CA:true, pathlen:{root_length}
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-[authority]
-basicConstraints = critical, CA:true, pathlen:0
-keyUsage = critical, keyCertSign, cRLSign
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid:always
-[person]
-basicConstraints = critical, CA:false
-keyUsage = critical, digitalSignature
-subjectKeyIdentifier = hash
-authorityKeyIdentifier = keyid:always
-"""
-
-
-class OutsideRoot:
-    """A root of somebody else, in OpenSSL's own ``ca``."""
-
-    def __init__(self, folder: Path, *, root_length: int = 1) -> None:
-        folder.mkdir()
-        self.folder = folder
-        (folder / "ca.cnf").write_text(CONFIG.format(root_length=root_length))
-        (folder / "index.txt").touch()
-        (folder / "serial").write_text("4D01\n")
-        (folder / "crlnumber").write_text("07\n")
-        curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp384r1", "-noenc")
-        subject = ("-subj", "/O=Government/CN=Government Root")
-        self._run(
-            "req", "-new", "-config", "ca.cnf", *curve, "-keyout", "root.key", *subject, "-out", "root.csr"
-        )
-        self._ca("root.csr", "root.pem", "root", "-selfsign", "-keyfile", "root.key")
-
-    def sign(self, csr: bytes, *, extensions: str = "authority", ends: str = "20360101000000Z") -> bytes:
-        """The certificate (PEM) for a request, which OpenSSL verifies first."""
-        (self.folder / "in.csr").write_bytes(csr)
-        assert "verify OK" in self._run("req", "-in", "in.csr", "-verify", "-noout")
-        self._ca("in.csr", "out.pem", extensions, "-cert", "root.pem", "-keyfile", "root.key", ends=ends)
-        return (self.folder / "out.pem").read_bytes()
-
-    def revoke(self, certificate: bytes) -> None:
-        (self.folder / "gone.pem").write_bytes(certificate)
-        self._run(
-            "ca", "-config", "ca.cnf", "-cert", "root.pem", "-keyfile", "root.key",
-            "-revoke", "gone.pem", "-crl_reason", "keyCompromise",
-        )  # fmt: skip
-
-    def crl(self) -> bytes:
-        """A list that begins on the day of these tests."""
-        keys = ("-cert", "root.pem", "-keyfile", "root.key")
-        dates = ("-crl_lastupdate", "20261124000000Z", "-crl_nextupdate", "20270301000000Z")
-        self._run("ca", "-config", "ca.cnf", *keys, "-gencrl", *dates, "-out", "list.pem")
-        self._run("crl", "-in", "list.pem", "-outform", "DER", "-out", "list.crl")
-        return (self.folder / "list.crl").read_bytes()
-
-    @property
-    def root(self) -> bytes:
-        return (self.folder / "root.pem").read_bytes()
-
-    def _ca(self, csr: str, out: str, extensions: str, *more: str, ends: str = "20460101000000Z") -> None:
-        dates = ("-startdate", "20260101000000Z", "-enddate", ends)
-        fixed = ("-config", "ca.cnf", "-batch", "-notext", "-extensions", extensions)
-        self._run("ca", *fixed, *dates, "-in", csr, "-out", out, *more)
-
-    def _run(self, *arguments: str) -> str:
-        agreed, said = run_openssl(self.folder, *arguments)
-        assert agreed, said
-        return said
 
 
 @pytest.fixture
@@ -188,12 +95,12 @@ def _another_key(hall: Hall, outside: OutsideRoot) -> bytes:
     wanted = x509.load_pem_x509_csr(_csr(hall)).subject
     key = make_key("P-384")
     builder = x509.CertificateSigningRequestBuilder().subject_name(wanted)
-    return outside.sign(builder.sign(key, hashes.SHA384()).public_bytes(Encoding.PEM))  # type: ignore[arg-type]
+    return outside.sign(builder.sign(key, hashes.SHA384()).public_bytes(Encoding.PEM))
 
 
 def _another_name(hall: Hall, outside: OutsideRoot) -> bytes:
     (outside.folder / "in.csr").write_bytes(_csr(hall))
-    outside._ca("in.csr", "out.pem", "authority", "-cert", "root.pem", "-keyfile", "root.key",
+    outside.certify("in.csr", "out.pem", "authority", "-cert", "root.pem", "-keyfile", "root.key",
                 "-subj", "/CN=Somebody else/serialNumber=IRO-7")  # fmt: skip
     return (outside.folder / "out.pem").read_bytes()
 
