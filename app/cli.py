@@ -291,6 +291,45 @@ def custodian_serve(
     )
 
 
+@custodian.command("request")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--passphrase-file", type=click.Path(path_type=Path, exists=True))
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+def custodian_request(folder: Path, passphrase_file: Path | None, out: Path) -> None:
+    """Write the request for a new certificate of the custodian's key to OUT."""
+    from custodian.setup import certificate_request
+
+    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
+    out.write_bytes(certificate_request(folder, passphrase=passphrase))
+
+
+@custodian.command("install")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--passphrase-file", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--chain",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="The authorities above it, without the root (PEM).",
+)
+@click.argument("certificate", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def custodian_install(folder: Path, passphrase_file: Path | None, chain: Path, certificate: Path) -> None:
+    """Install a new certificate of the custodian's key; the root that it trusts stays."""
+    from cryptography import x509
+
+    from custodian.setup import install_certificate
+    from kernel.errors import MalformedInput
+
+    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
+    try:
+        (root,) = x509.load_pem_x509_certificates((folder / "root.pem").read_bytes())
+        (own,) = x509.load_pem_x509_certificates(certificate.read_bytes())
+        above = x509.load_pem_x509_certificates(chain.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MalformedInput("a certificate cannot be read") from error
+    install_certificate(folder, own, above, root, passphrase=passphrase)
+
+
 def _say(answer: dict[str, Any], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))

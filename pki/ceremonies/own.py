@@ -96,6 +96,7 @@ def certify(workshop: Workshop) -> None:
         locations=workshop.locations(issuer.name),
     )
     _append_certified(workshop, profile.name, issuer.name, workshop.keep("certified", certificate))
+    workshop.keep_chain(issuer)
 
 
 def install_intermediate(workshop: Workshop, entry: IssuerEntry, organization: str, party: str) -> None:

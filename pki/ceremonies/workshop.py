@@ -105,6 +105,15 @@ class Workshop:
         pem = x509.load_der_x509_csr(der).public_bytes(Encoding.PEM)
         return self._keep(f"{name}.csr", pem)
 
+    def keep_chain(self, issuer: IssuerEntry) -> None:
+        """The authorities above what was made, for whoever is to install it."""
+        chain: list[x509.Certificate] = []
+        entry: IssuerEntry | None = issuer
+        while entry is not None and entry.kind != "root" and len(chain) < len(self.description.issuers):
+            chain.append(self.certificate_of(entry))
+            entry = self.description.issuer(entry.issuer)
+        self._keep("chain.pem", pem_of(chain))
+
     def locations(self, issuer: str) -> Locations | None:
         """Addresses in certificates of that issuer."""
         return Locations.below(self.description.base_url, issuer)

@@ -6,9 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from app.cli import main
+from custodian.setup import initialise_custodian
 from kernel.errors import Conflict
 from pki.algorithms import fingerprint_of
 from pki.authority import issue, make_request, new_serial, pem_of
@@ -21,6 +24,7 @@ from pki.trust import TrustStore
 from tests.support.authority import make_key
 from tests.support.ceremonies import Hall
 from tests.support.openssl import run_openssl
+from tests.support.registry import CHEAP
 
 SUBJECT = {"organization": "Tehran", "party": "IRO-1"}
 
@@ -227,16 +231,28 @@ def test_one_root_and_one_id(hall: Hall) -> None:
 
 
 def test_a_certificate_for_who_cannot_ask(hall: Hall) -> None:
-    """The custodian's request is certified in a ceremony, and the registry finds it among the first certificates."""
-    key = make_key()
-    (hall.inputs / "custodian.csr").write_bytes(make_request(key, Subject("Custodian", "IRO-9")))
+    """The custodian asks by its own command, is certified in a ceremony and installs what the ceremony left."""
+    folder = hall.folder / "custodian"
+    anchor = hall.open().anchor.certificate
+    fixed = {"origin": "o/custodian", "log_vkey": "x", "witness_url": "http://w.example", "witness_vkey": "y"}
+    initialise_custodian(folder, "IRO-9", name="Custodian", cost=CHEAP, **fixed)
+    (folder / "root.pem").write_bytes(pem_of([anchor]))
+    _run("custodian", "request", "--folder", str(folder), str(hall.inputs / "custodian.csr"))
     section = {"profile": "service-seal", "request": "custodian.csr", "party": "IRO-9", "name": "Custodian"}
     held = hall.hold("certify", "custodian", section)
     made = read_certificate(held.folder / "certified.pem")
-    assert made.public_key() == key.public_key()
     found = hall.open().first_certificates()[-1]
     assert (found.profile, found.issuer, fingerprint_of(found.certificate)) == (
         "service-seal",
         "intermediate",
         fingerprint_of(made),
     )
+    chain, certified = str(held.folder / "chain.pem"), str(held.folder / "certified.pem")
+    _run("custodian", "install", "--folder", str(folder), "--chain", chain, certified)
+    assert read_certificate(folder / "signing.cert.pem") == made
+    assert read_certificate(folder / "chain.pem") == hall.open().intermediate.certificate
+
+
+def _run(*arguments: str) -> None:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
