@@ -312,9 +312,16 @@ def custodian_request(folder: Path, passphrase_file: Path | None, out: Path) -> 
     required=True,
     help="The authorities above it, without the root (PEM).",
 )
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Another root to trust from now on (PEM); the one that it trusts otherwise.",
+)
 @click.argument("certificate", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-def custodian_install(folder: Path, passphrase_file: Path | None, chain: Path, certificate: Path) -> None:
-    """Install a new certificate of the custodian's key; the root that it trusts stays."""
+def custodian_install(
+    folder: Path, passphrase_file: Path | None, chain: Path, root: Path | None, certificate: Path
+) -> None:
+    """Install a new certificate of the custodian's key."""
     from cryptography import x509
 
     from custodian.setup import install_certificate
@@ -322,12 +329,12 @@ def custodian_install(folder: Path, passphrase_file: Path | None, chain: Path, c
 
     passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
     try:
-        (root,) = x509.load_pem_x509_certificates((folder / "root.pem").read_bytes())
+        (trusted,) = x509.load_pem_x509_certificates((root or folder / "root.pem").read_bytes())
         (own,) = x509.load_pem_x509_certificates(certificate.read_bytes())
         above = x509.load_pem_x509_certificates(chain.read_bytes())
     except (OSError, ValueError) as error:
         raise MalformedInput("a certificate cannot be read") from error
-    install_certificate(folder, own, above, root, passphrase=passphrase)
+    install_certificate(folder, own, above, trusted, passphrase=passphrase)
 
 
 def _say(answer: dict[str, Any], as_json: bool) -> None:

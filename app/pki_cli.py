@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from app.pki_commands.ceremony import ceremony, operator, take_crl
+from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
 
-COMMANDS: tuple[click.Command, ...] = (ceremony, operator, take_crl)
+COMMANDS: tuple[click.Command, ...] = (anchors, ceremony, operator, take_crl)
 
 
 @click.group("pki")

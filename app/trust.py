@@ -53,7 +53,7 @@ class TrustKeeper:
         """Take a list into use at once, as after a revocation."""
         self._store.add_crl(der)
 
-    def refresh(self, *, at_most_every_seconds: float = 1.0) -> None:
+    def refresh(self, *, at_most_every_seconds: float = 0.5) -> None:
         """Take up what a ceremony left, renew the lists that are past half of their life, take the newest into use.
 
         Looks at folder and database only when that much time of the installation's clock has gone by.

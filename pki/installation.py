@@ -132,7 +132,7 @@ class Authority:
 
     @property
     def crosses(self) -> tuple[x509.Certificate, ...]:
-        """The cross certificates (RFC 4210 §4.4), which lead from one root to another."""
+        """The cross certificates (RFC 4210 §4.4), revoked ones as well, so that they are refused."""
         entries = (each for each in self.description.certified if each.profile == "cross")
         return tuple(read_certificate(self.folder / each.certificate) for each in entries)
 

@@ -142,6 +142,21 @@ def take_crl(file: Path, folder: Path | None) -> None:
     click.echo(f"taken in: the list of {issuer.name}")
 
 
+@click.command("anchors")
+@click.option("--folder", type=_FOLDER, envvar="MOHR_FOLDER", help="The installation (also MOHR_FOLDER).")
+def anchors(folder: Path | None) -> None:
+    """Print what parties and auditors pin (mohr/anchors/v1), as it is after a root was given up."""
+    from app.bootstrap import build_container
+    from app.export import anchors_of
+    from app.settings import load_settings
+
+    container = build_container(load_settings(folder))
+    try:
+        click.echo(json.dumps(anchors_of(container), indent=1))
+    finally:
+        container.close()
+
+
 def _place(folder: Path | None, authority: Path | None) -> tuple[Settings | None, Path, Clock]:
     from kernel.clock import SystemClock
 

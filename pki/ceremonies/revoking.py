@@ -27,13 +27,16 @@ def make_list(workshop: Workshop) -> None:
 
 
 def revoke(workshop: Workshop) -> None:
-    """An intermediate is given up: every root that certified its key says so in a new list."""
+    """An authority is given up: every other root that certified its key says so in a new list.
+
+    A root, which nobody certified, is no longer trusted here; another one of ours must be there to take its place.
+    """
     entry = _entry(workshop)
-    if entry.kind == "root":
-        raise CeremonyRefused("a root is not revoked: it is taken out of the trust stores")
     if entry.key == "outside" or entry.state == "revoked":
         raise CeremonyRefused("not an authority of ours that is in use", authority=entry.name)
     issuer = workshop.description.issuer(entry.issuer)
+    if entry.kind == "root":
+        _require_another_root(workshop, entry)
     if issuer is None or issuer.key == "outside":
         revoked_at, reason = _told_by_issuer(workshop, entry, issuer)
     else:
@@ -43,13 +46,19 @@ def revoke(workshop: Workshop) -> None:
     )
     workshop.step("revoked", authority=entry.name, reason=reason, revoked_at=format_utc(revoked_at))
     for root in workshop.description.issuers:
-        if (
-            root.kind == "root"
-            and root.key != "outside"
-            and root.state != "revoked"
-            and _lines(workshop, root)
-        ):
+        ours = root.kind == "root" and root.key != "outside" and root.state != "revoked"
+        if ours and _lines(workshop, root):
             keep_new_list(workshop, root)
+
+
+def _require_another_root(workshop: Workshop, entry: IssuerEntry) -> None:
+    others = (
+        each for each in workshop.description.issuers if each.kind == "root" and each.name != entry.name
+    )
+    if not any(each.state == "active" for each in others):
+        raise CeremonyRefused(
+            "a root is given up when another is there: rekey makes one", authority=entry.name
+        )
 
 
 def keep_new_list(workshop: Workshop, issuer: IssuerEntry) -> None:
@@ -76,7 +85,7 @@ def _lines(workshop: Workshop, root: IssuerEntry) -> list[Revoked]:
     for kept in (*own, *crossed):
         certificate = read_certificate(workshop.path(kept))
         entry = gone.get(_spki(certificate))
-        if entry is not None and entry.kind == "intermediate":
+        if entry is not None:
             at = parse_utc(entry.revoked_at or "")
             lines.append(Revoked(certificate.serial_number, at, entry.reason or "unspecified"))
     return lines

@@ -16,7 +16,13 @@ from kernel.errors import Conflict
 from pki.algorithms import fingerprint_of
 from pki.authority import issue, make_request, new_serial, pem_of
 from pki.ceremonies.transcript import verify_history
-from pki.errors import AuthorityNotActive, CeremonyRefused, CertificateRevoked, KeyUnavailable
+from pki.errors import (
+    AuthorityNotActive,
+    CeremonyRefused,
+    CertificateRevoked,
+    CertificateUntrusted,
+    KeyUnavailable,
+)
 from pki.installation import Authority, kept_lists, read_certificate
 from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
@@ -197,6 +203,35 @@ def test_a_compromised_intermediate(hall: Hall) -> None:
     between = [*authority.intermediates, *authority.crosses]
     agreed, said = _openssl(hall, root, between, new, *with_lists)
     assert agreed, said
+
+
+def test_a_root_that_is_given_up(hall: Hall) -> None:
+    """Once another root is there: nothing below the old one counts for anybody who trusts the new one."""
+    given_up = {"authority": "root", "reason": "keyCompromise"}
+    with pytest.raises(CeremonyRefused, match="another"):
+        hall.hold("revoke", "too-early", given_up)
+    person = _person(hall, hall.open())
+    hall.hold("rekey", "rekey-root", {"authority": "root"})
+    before = hall.open()
+    second = before.issuer("root-2").certificate
+    assert _store(hall, second, before).validate(person, [], hall.clock.now(), "signature")
+    last_list = before.crl("intermediate", [], 1, hall.clock.now())
+    hall.hold("revoke", "gone", given_up)
+    hall.hold("intermediate", "anew", SUBJECT)
+    after = hall.open()
+    hall.clock.advance(timedelta(seconds=1))
+    assert [each.name for each in after.roots] == ["root-2"]
+    assert after.anchor.certificate == second
+    new, now = _person(hall, after, "IR-2"), hall.clock.now()
+    lists = [last_list, *_lists(hall, after)]
+    client = TrustStore([second], [*after.intermediates, *after.crosses], lists)
+    server = TrustStore([each.certificate for each in after.roots], after.intermediates, lists)
+    with pytest.raises(CertificateRevoked):
+        client.validate(person, [], now, "signature")
+    with pytest.raises(CertificateUntrusted):
+        server.validate(person, [], now, "signature")
+    for store in (client, server):
+        assert store.validate(new, [], now, "signature")
 
 
 def test_lists_of_a_root(hall: Hall) -> None:
