@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from kernel.clock import Clock
 from kernel.database import read_only
 from kernel.unit_of_work import UnitOfWork
-from pki.ceremonies.record import record_ceremonies, unrecorded
+from pki.ceremonies.record import record_ceremonies, require_recorded, unrecorded
 from pki.ceremonies.transcript import verify_history
 from pki.installation import Authority
 from pki.revocation import crls_are_due, current_crls, refresh_crls
@@ -64,6 +64,8 @@ class TrustKeeper:
             if looked is not None and 0 <= (now - looked).total_seconds() < at_most_every_seconds:
                 return
             if self._authority.has_changed() or not self._verified:
+                with read_only(self._sessions) as session:
+                    require_recorded(session, self._authority)
                 verify_history(self._authority.folder)
                 self._authority.reload()
                 self._store = _store_of(self._authority, self._store.crls())

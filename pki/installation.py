@@ -17,7 +17,7 @@ from pathlib import Path
 from cryptography import x509
 
 from kernel.clock import Clock
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, NotFound, WrongState
 from pki.algorithms import fingerprint_of
 from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, pem_of
 from pki.errors import AuthorityNotActive
@@ -137,13 +137,23 @@ class Authority:
         return tuple(read_certificate(self.folder / each.certificate) for each in entries)
 
     def issue(
-        self, csr: bytes, profile: Profile, subject: Subject, *, serial: int, now: datetime
+        self,
+        csr: bytes,
+        profile: Profile,
+        subject: Subject,
+        *,
+        serial: int,
+        now: datetime,
+        expected: str | None = None,
     ) -> x509.Certificate:
         """An end certificate of the intermediate; the caller keeps serial numbers unique and records it.
 
-        Raises AuthorityNotActive while no authority may issue.
+        ``expected``: the authority that the caller has recorded for that serial number. Raises AuthorityNotActive
+        while no authority may issue, WrongState where another has taken its place meanwhile.
         """
         issuer = self.intermediate
+        if expected not in (None, issuer.name):
+            raise WrongState("another authority has begun to issue: try again", name=issuer.name)
         if issuer.state != "active":
             raise AuthorityNotActive(
                 "the authority is revoked: a ceremony brings in a new one", name=issuer.name

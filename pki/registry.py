@@ -135,7 +135,7 @@ def issue_request(
         issuer = authority.intermediate.name
         serial = _intend(uow.session, request, subject, issuer, actor.party, format_utc(now))
         uow.commit()
-    certificate = authority.issue(csr, profile, subject, serial=serial, now=now)
+    certificate = authority.issue(csr, profile, subject, serial=serial, now=now, expected=issuer)
     with unit_of_work() as uow:
         row = uow.session.get_one(CertificateRow, serial_text(serial))
         request = _open_request(uow.session, request_id)

@@ -19,7 +19,7 @@ from kernel.unit_of_work import UnitOfWork
 from pki.ceremonies.plan import TRANSCRIPT_FILE
 from pki.ceremonies.transcript import Transcript, verify_history
 from pki.crl import RevocationList
-from pki.errors import RevocationUnknown
+from pki.errors import RevocationUnknown, TranscriptInvalid
 from pki.installation import Authority, ceremony_folders, kept_lists
 from pki.issuers import Issuer
 from pki.orm import CeremonyRow, CertificateRow, RevocationListRow
@@ -38,6 +38,13 @@ def unrecorded(session: Session, authority: Authority) -> bool:
     return any(not _is_known(session, authority, der) for der in kept_lists(authority.folder)[:1])
 
 
+def require_recorded(session: Session, authority: Authority) -> None:
+    """No ceremony that was recorded has gone from the folder, as by an older copy; raises TranscriptInvalid."""
+    recorded = session.scalar(select(func.max(CeremonyRow.number))) or 0
+    if recorded > len(ceremony_folders(authority.folder)):
+        raise TranscriptInvalid("a ceremony that was recorded is missing in the folder", number=recorded)
+
+
 def record_ceremonies(
     authority: Authority, *, unit_of_work: Callable[[], UnitOfWork], clock: Clock
 ) -> list[Transcript]:
@@ -48,9 +55,12 @@ def record_ceremonies(
     with unit_of_work() as uow:
         lock_scope(uow.session, LISTS)
         for transcript, folder in zip(transcripts, ceremony_folders(authority.folder), strict=True):
-            if uow.session.get(CeremonyRow, transcript.content["number"]) is None:
+            row = uow.session.get(CeremonyRow, transcript.content["number"])
+            if row is None:
                 _record(uow, transcript, (folder / TRANSCRIPT_FILE).read_bytes())
                 recorded.append(transcript)
+            elif row.digest != transcript.digest:
+                raise TranscriptInvalid("another ceremony was recorded under this number", number=row.number)
         for der in kept_lists(authority.folder):
             _take_list(uow, authority, der)
         uow.commit()

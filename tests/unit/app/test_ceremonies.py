@@ -27,7 +27,7 @@ from events.outbox import OutboxRow
 from kernel.canonical import parse_canonical
 from kernel.clock import DemoClock, SystemClock
 from kernel.database import read_only
-from kernel.errors import Conflict, DomainError
+from kernel.errors import Conflict, DomainError, WrongState
 from pki.algorithms import fingerprint_of
 from pki.authority import make_request, new_serial
 from pki.ceremonies.operators import make_operator
@@ -209,6 +209,35 @@ def test_a_ceremony_is_recorded_once(container: Container, officers: Officers) -
             fresh.trust.refresh()
     finally:
         fresh.close()
+
+
+def test_an_older_folder_takes_nothing_back(container: Container, officers: Officers) -> None:
+    """Whoever removes a recorded ceremony, as to undo a revocation, is found out, and nothing of it is taken up."""
+    installation = container.settings.folder
+    officers.hold(installation, "revoke", "gone", {"authority": "intermediate", "reason": "keyCompromise"})
+    container.trust.refresh(at_most_every_seconds=0)
+    held = installation / "authority" / "ceremonies" / "0001-gone"
+    held.rename(installation / "authority" / "gone")
+    with pytest.raises(TranscriptInvalid):
+        container.trust.refresh(at_most_every_seconds=0)
+    assert container.authority.intermediate.state == "revoked"
+    fresh = build_container(container.settings)
+    try:
+        with pytest.raises(TranscriptInvalid):
+            fresh.trust.refresh()
+    finally:
+        fresh.close()
+
+
+def test_a_serial_belongs_to_one_authority(container: Container, officers: Officers) -> None:
+    """What was intended for one authority is not signed by the next one, which a ceremony brought in meanwhile."""
+    intended = container.authority.intermediate.name
+    officers.hold(container.settings.folder, "rekey", "next", {"authority": "intermediate"})
+    container.trust.refresh(at_most_every_seconds=0)
+    csr, wish, now = make_csr("IR-9").encode(), Subject("Nine", "IR-9"), container.clock.now()
+    with pytest.raises(WrongState):
+        container.authority.issue(csr, PERSON_SIGNING, wish, serial=7, now=now, expected=intended)
+    assert container.authority.issue(csr, PERSON_SIGNING, wish, serial=7, now=now, expected="intermediate-2")
 
 
 def test_after_a_new_root_nobody_is_left_out(
