@@ -21,11 +21,11 @@ from kernel.errors import Conflict, NotFound, WrongState
 from pki.algorithms import fingerprint_of
 from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, pem_of
 from pki.errors import AuthorityNotActive
-from pki.issuers import Description, Issuer, IssuerEntry, first_description
+from pki.issuers import NEEDED_SERVICES, SERVICES, Description, Issuer, IssuerEntry, first_description
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations
 from pki.names import DEMO_PREFIX, Subject
-from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
+from pki.profiles import CRLS, SERVICE_SEAL, Profile
 from pki.revocation_lists import Revoked, build_crl
 from pki.signed_data import Signer
 
@@ -189,14 +189,13 @@ class Authority:
         """Everything that was certified outside the registry; an outside root is not ours to record."""
         described = self.description
         services = sorted((self.folder / "certificates").glob("service-*.pem"))
-        profiles = {"tsa": TSA.name, "receipt": SERVICE_SEAL.name}
         entries = [
             *(
                 (each.kind, each.issuer, each.certificate)
                 for each in described.issuers
                 if each.key != "outside"
             ),
-            *((profiles[each.role], each.issuer, each.certificate) for each in described.services),
+            *((SERVICES[each.role][0].name, each.issuer, each.certificate) for each in described.services),
             *((each.profile, each.issuer, each.certificate) for each in described.certified),
         ]
         return [
@@ -266,9 +265,10 @@ def initialise_authority(
     )
     _write_certificate(folder, "root", root)
     _write_certificate(folder, "intermediate", intermediate)
-    for service, profile in (("tsa", TSA), ("receipt", SERVICE_SEAL)):
+    for service in NEEDED_SERVICES:
+        profile, kind = SERVICES[service]
         certificate = issue(
-            make_request(keys.create(service), subjects[service]),
+            make_request(keys.create(service, kind), subjects[service]),
             profile,
             subjects[service],
             intermediate_key,
@@ -342,7 +342,7 @@ def _write_certificate(folder: Path, name: str, certificate: x509.Certificate) -
 
 def _is_finished(description: Description) -> bool:
     ours = any(each.kind == "intermediate" and each.key == "here" for each in description.issuers)
-    return ours and None not in (description.service("tsa"), description.service("receipt"))
+    return ours and all(description.service(role) is not None for role in NEEDED_SERVICES)
 
 
 def _chain(description: Description, known: tuple[Issuer, ...], name: str) -> tuple[x509.Certificate, ...]:

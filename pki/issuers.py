@@ -7,6 +7,7 @@ with each new key. ``mohr/authority/v1``, which knew one root and one intermedia
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
@@ -16,13 +17,21 @@ from kernel.canonical import canonical_bytes, parse_canonical, sha256_hex
 from kernel.errors import MalformedInput
 from pki.algorithms import PrivateKey
 from pki.errors import KeyUnavailable
-from pki.profiles import CRLS, CrlProfile
+from pki.profiles import CRLS, SERVICE_SEAL, TSA, CrlProfile, Profile
 
 Kind = Literal["root", "intermediate"]
 State = Literal["active", "retired", "revoked"]
 Place = Literal["here", "apart", "outside"]
 ISSUER_NAME = r"[a-z][a-z0-9-]{0,15}"
 _NAME = re.compile(ISSUER_NAME)
+# What signs for an installation: its role, profile and kind of key. Those that are needed come first; another one is
+# made anew under each intermediate where there is one.
+SERVICES: Mapping[str, tuple[Profile, str]] = {
+    "tsa": (TSA, "P-256"),
+    "receipt": (SERVICE_SEAL, "P-256"),
+    "tsa-rsa": (TSA, "RSA"),
+}
+NEEDED_SERVICES = ("tsa", "receipt")
 _LISTS = ("issuers", "services", "certified", "operators")
 
 
@@ -71,7 +80,7 @@ class IssuerEntry:
 
 @dataclass(frozen=True, slots=True)
 class ServiceEntry:
-    """A key that signs for the installation; ``role``: ``tsa`` or ``receipt``. The last one of a role is in use."""
+    """A key that signs for the installation; ``role``: of ``SERVICES``. The last one of a role is in use."""
 
     role: str
     key: str
@@ -188,7 +197,7 @@ def first_description(
         IssuerEntry("intermediate", "intermediate", "root", "here", "certificates/intermediate.pem"),
     )
     services = tuple(
-        ServiceEntry(role, role, "intermediate", f"certificates/{role}.pem") for role in ("tsa", "receipt")
+        ServiceEntry(role, role, "intermediate", f"certificates/{role}.pem") for role in NEEDED_SERVICES
     )
     return Description(demo, base_url, entries[:issuers], services)
 

@@ -136,6 +136,8 @@ def _holds(public_key: str, approval: Approval, content: bytes) -> bool:
     key = read_public_key(from_base64(public_key, max_bytes=4096))
     try:
         signature = from_base64(approval.signature, max_bytes=1024)
+        if to_base64(signature) != approval.signature:  # Base64 has spare bits at its end.
+            return False
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, content, ec.ECDSA(hashes.SHA256()))
         else:

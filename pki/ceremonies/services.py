@@ -12,22 +12,21 @@ from pki.authority import issue, make_request, new_serial
 from pki.ceremonies.workshop import Workshop
 from pki.errors import CeremonyRefused
 from pki.installation import read_certificate, subjects_of
-from pki.issuers import IssuerEntry, ServiceEntry
+from pki.issuers import NEEDED_SERVICES, SERVICES, IssuerEntry, ServiceEntry
 from pki.names import Subject, name_of, party_of
 from pki.path_validation import find_path
-from pki.profiles import SERVICE_SEAL, TSA
-
-_PROFILES = {"tsa": TSA, "receipt": SERVICE_SEAL}
 
 
 def make_services(workshop: Workshop, issuer: IssuerEntry, organization: str, party: str) -> None:
     """New keys and certificates for time stamps and receipts; those who had them keep their names."""
     issuer_key, issuer_certificate = workshop.key_of(issuer), workshop.certificate_of(issuer)
-    for role, profile in _PROFILES.items():
+    for role, (profile, kind) in SERVICES.items():
+        if role not in NEEDED_SERVICES and workshop.description.service(role) is None:
+            continue
         subject = _subject(workshop, role, organization, party)
         name = _key_name(workshop, role)
         certificate = issue(
-            make_request(workshop.create_key(name, "P-256"), subject),
+            make_request(workshop.create_key(name, kind), subject),
             profile,
             subject,
             issuer_key,
