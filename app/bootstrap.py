@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.authority_keys import open_token
 from app.container import Container
 from app.custodian_client import CustodianClient
 from app.directory import PartyDirectory
@@ -25,9 +27,10 @@ from identity.ports import Office
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.database import make_engine, make_sessions, read_only
 from kernel.errors import MalformedInput, NotFound
-from pki.installation import TSA_POLICY, Authority, open_authority
+from pki.installation import Authority, open_authority
 from pki.keys import KeyStore
-from pki.timestamp import TimeStampAuthority
+from pki.machine_clock import MachineClock, kernel_synchronised
+from pki.timestamp import TSA_POLICY, TimeStampAuthority
 from pki.timestamp_serials import TimestampSerials
 from procurement.adapters.object_store import FileObjectStore
 from procurement.adapters.repository import repositories as procurement_repositories
@@ -46,7 +49,8 @@ def build_container(settings: Settings) -> Container:
     """Open an installation. Raises NotFound, KeyUnavailable or MalformedInput when something of it is missing."""
     clock = build_clock(settings)
     passphrase = read_secret(settings, settings.passphrase_file, "passphrase_file")
-    authority = open_authority(settings.folder / "authority", passphrase)
+    keys = open_token(settings)
+    authority = open_authority(settings.folder / "authority", passphrase if keys is None else keys)
     if authority.demo is not settings.demo:
         raise MalformedInput("demo in the settings contradicts the authority, which was made otherwise")
     engine = make_engine(
@@ -79,8 +83,9 @@ def build_container(settings: Settings) -> Container:
         engine=engine,
         sessions=sessions,
         authority=authority,
+        token=keys,
         trust=trust,
-        tsa=TimeStampAuthority(authority.tsa, TSA_POLICY, TimestampSerials(sessions), clock),
+        stampers=_stampers(settings, authority, sessions, clock),
         receipt_signer=authority.receipt,
         sequencer=sequencer,
         witness=witness,
@@ -168,6 +173,21 @@ def publisher_of(settings: Settings) -> Publisher:
         policy=settings.publisher.policy_url,
         licence=settings.publisher.licence_url,
     )
+
+
+def _stampers(
+    settings: Settings, authority: Authority, sessions: sessionmaker[Session], clock: Clock
+) -> dict[str, TimeStampAuthority]:
+    """By the kind of the key; serial numbers and the judgement of the machine's clock are shared."""
+    chosen = settings.pki.timestamps
+    accuracy = timedelta(milliseconds=chosen.accuracy_milliseconds)
+    synchronised = kernel_synchronised if chosen.require_synchronised_clock else None
+    machine, serials = MachineClock(accuracy, synchronised=synchronised), TimestampSerials(sessions)
+    policy = chosen.policy or TSA_POLICY
+    return {
+        kind: TimeStampAuthority(signer, policy, serials, clock, accuracy=accuracy, machine=machine)
+        for kind, signer in authority.stampers.items()
+    }
 
 
 def _consumers(settings: Settings) -> list[Consumer]:

@@ -123,6 +123,17 @@ def main() -> None:
 @click.option("--root-passphrase-file", type=click.Path(path_type=Path), help="The passphrase of that store.")
 @click.option("--kafka", metavar="HOST:PORT[,...]", help="Brokers of a Kafka bus; none otherwise.")
 @click.option("--kafka-topic-prefix", help="First part of the names of our topics.")
+@click.option(
+    "--pkcs11-module",
+    metavar="FILE",
+    help="Make the authority's keys in a token: its module, by path or by name (libsofthsm2.so).",
+)
+@click.option("--pkcs11-token", metavar="LABEL", help="The label of that token, which must be empty.")
+@click.option(
+    "--pkcs11-pin-file",
+    type=click.Path(path_type=Path),
+    help="File with the token's PIN, readable by its owner only; MOHR_PKCS11_PIN otherwise.",
+)
 @click.option("--base-url", help="Public address of the API; from host and port otherwise.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where all processes listen.")
 @click.option("--port", type=PORT, default=8400, show_default=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -23,6 +25,9 @@ from signing.cms import Signer
 from transparency.sequencer import Sequencer
 from transparency.witness_client import WitnessClient
 
+if TYPE_CHECKING:
+    from pki.tokens import TokenKeys
+
 
 @dataclass(frozen=True)
 class Container:
@@ -33,8 +38,9 @@ class Container:
     engine: Engine
     sessions: sessionmaker[Session]
     authority: Authority
+    token: TokenKeys | None
     trust: TrustKeeper
-    tsa: TimeStampAuthority
+    stampers: Mapping[str, TimeStampAuthority]
     receipt_signer: Signer
     sequencer: Sequencer
     witness: WitnessClient
@@ -43,6 +49,11 @@ class Container:
     subscriptions: tuple[Subscription, ...]
     office: Office
     desk: Desk
+
+    @property
+    def tsa(self) -> TimeStampAuthority:
+        """Who makes time stamps for whoever does not choose."""
+        return self.stampers["ec"]
 
     def unit_of_work(self) -> SqlUnitOfWork:
         """A fresh unit of work, used once."""
@@ -53,3 +64,5 @@ class Container:
         self.witness.close()
         self.custodian.close()
         self.engine.dispose()
+        if self.token is not None:
+            self.token.close()

@@ -16,14 +16,17 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import inspect
 
+from app.authority_keys import open_token
 from app.bootstrap import LOG_KEY, build_container, database_url
 from app.container import Container
 from app.migrations.runner import migrate
@@ -40,10 +43,14 @@ from kernel.postgresql import require_suitable
 from pki.authority import pem_of
 from pki.ceremonies.transcript import verify_history
 from pki.installation import Authority, initialise_authority, open_authority
+from pki.key_provider import KeyProvider
 from pki.keys import RANDOM_SECRET, Cost, KeyStore
 from pki.profiles import PERSON_SIGNING
 from pki.registry import EnterRequest, enter_request, issue_request, record_authority
 from transparency.notes import NoteSigner
+
+if TYPE_CHECKING:
+    from pki.tokens import TokenKeys
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,9 @@ class Plan:
     root_passphrase_file: Path | None = None
     kafka: str | None = None
     kafka_topic_prefix: str | None = None
+    pkcs11_module: str | None = None
+    pkcs11_token: str | None = None
+    pkcs11_pin_file: Path | None = None
 
     @property
     def public_url(self) -> str:
@@ -91,9 +101,9 @@ def initialise(plan: Plan) -> Installed:
     """Make everything; raises Conflict if folder or database are in use, NotFound or MalformedInput for the passphrase.
 
     An authority that ceremonies made in ``folder/authority`` is taken as it is. A PostgreSQL database must exist and
-    be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise.
+    be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise. So must a token, unless ceremonies filled it:
+    TokenUnavailable, TokenPinRefused or Conflict.
     """
-    begun = (plan.folder / "authority").is_dir()
     if plan.folder.exists() and {each.name for each in plan.folder.iterdir()} - {"authority"}:
         raise Conflict(
             "the folder is not empty; an installation starts in an empty one", path=str(plan.folder)
@@ -103,6 +113,11 @@ def initialise(plan: Plan) -> Installed:
     passphrase = _passphrase(plan)
     build_settings(plan.folder, {"events": _events_of(plan)})
     _check_database(plan)
+    with _token(plan) as token:
+        return _initialise(plan, passphrase, token)
+
+
+def _initialise(plan: Plan, passphrase: str, token: TokenKeys | None) -> Installed:
     folder = plan.folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     values = _settings_of(plan)
@@ -111,7 +126,10 @@ def initialise(plan: Plan) -> Installed:
         write_demo_clock(folder / "demo-clock", 0)
     clock: Clock = DemoClock(folder / "demo-clock") if plan.demo else SystemClock()
     cost = RANDOM_SECRET if plan.demo else None
-    authority = _taken(plan, passphrase) if begun else _make_authority(plan, passphrase, clock, cost)
+    keys = passphrase if token is None else token
+    begun = (folder / "authority").is_dir()
+    authority = _taken(plan, keys) if begun else _make_authority(plan, keys, clock, cost)
+    authority.add_rsa_timestamps(clock=clock)
     log_vkey = _make_log_key(folder, passphrase, cost, values["log"]["origin"])
     values["witness"]["vkey"] = initialise_witness(
         folder / "witness", _named(plan, "witness"), demo=plan.demo
@@ -127,23 +145,23 @@ def initialise(plan: Plan) -> Installed:
     return Installed(settings, plan.registrar_folder, anchors)
 
 
-def _taken(plan: Plan, passphrase: str) -> Authority:
+def _taken(plan: Plan, keys: KeyProvider | str) -> Authority:
     """What ceremonies made; raises NotFound if they did not finish, Conflict if it is for another installation."""
-    authority = open_authority(plan.folder / "authority", passphrase)
+    authority = open_authority(plan.folder / "authority", keys)
     if authority.demo is not plan.demo or authority.base_url != plan.public_url:
         raise Conflict("the authority was made for another address", base_url=authority.base_url or "none")
     verify_history(authority.folder)
     return authority
 
 
-def _make_authority(plan: Plan, passphrase: str, clock: Clock, cost: Cost | None) -> Authority:
+def _make_authority(plan: Plan, keys: KeyProvider | str, clock: Clock, cost: Cost | None) -> Authority:
     """In one go, by whoever makes the installation; a city holds ceremonies instead."""
     root_keys = None
     if plan.root_keys is not None:
         root_keys = KeyStore(plan.root_keys, _read_passphrase(plan.root_passphrase_file))
     return initialise_authority(
         plan.folder / "authority",
-        passphrase,
+        keys,
         name=plan.organisation,
         party=plan.organisation_party,
         demo=plan.demo,
@@ -185,6 +203,33 @@ def _check_database(plan: Plan) -> None:
             raise Conflict("the database is not empty; an installation starts in an empty one")
     finally:
         engine.dispose()
+
+
+@contextmanager
+def _token(plan: Plan) -> Iterator[TokenKeys | None]:
+    """The token while the authority is made; raises Conflict if keys of another authority are in it."""
+    token = open_token(build_settings(plan.folder, {"pki": _pki_of(plan)}))
+    if token is None:
+        yield None
+        return
+    try:
+        if token.names() and not (plan.folder / "authority").is_dir():
+            raise Conflict(
+                "there are keys in the token; an installation starts with an empty one", token=token.token
+            )
+        yield token
+    finally:
+        token.close()
+
+
+def _pki_of(plan: Plan) -> dict[str, Any]:
+    """A clock that nobody synchronises is in doubt, except in a demo."""
+    values: dict[str, Any] = {"timestamps": {"require_synchronised_clock": not plan.demo}}
+    named = {"pkcs11_module": plan.pkcs11_module, "pkcs11_token": plan.pkcs11_token}
+    keys = {name: value for name, value in named.items() if value is not None}
+    if plan.pkcs11_pin_file is not None:
+        keys["pkcs11_pin_file"] = str(plan.pkcs11_pin_file.absolute())
+    return {**values, "keys": keys} if keys else values
 
 
 def _database_of(plan: Plan) -> dict[str, Any]:
@@ -241,6 +286,7 @@ def _settings_of(plan: Plan) -> dict[str, Any]:
     }
     if plan.kafka is not None:
         values["events"] = _events_of(plan)
+    values["pki"] = _pki_of(plan)
     values["publisher"] = {"party": plan.organisation_party, "name": plan.organisation}
     return values
 

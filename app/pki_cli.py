@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
+from app.pki_commands.timestamps import rsa_timestamps
 
-COMMANDS: tuple[click.Command, ...] = (anchors, ceremony, operator, take_crl)
+COMMANDS: tuple[click.Command, ...] = (anchors, ceremony, operator, take_crl, rsa_timestamps)
 
 
 @click.group("pki")

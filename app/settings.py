@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kernel.errors import MalformedInput, NotFound
@@ -136,6 +136,45 @@ class EventsSettings(Part):
     kafka: KafkaSettings = KafkaSettings()
 
 
+class KeySettings(Part):
+    """The token that holds the authority's keys; without one they are encrypted files.
+
+    ``pkcs11_module`` is a path or a file name such as ``libsofthsm2.so``, ``pkcs11_token`` the token's label. Each
+    process has at most ``pkcs11_sessions`` sessions, and waits ``pkcs11_patience_seconds`` for a free one.
+    """
+
+    pkcs11_module: str | None = None
+    pkcs11_token: str | None = None
+    pkcs11_pin_file: Path | None = None
+    pkcs11_sessions: int = Field(8, ge=1, le=1000)
+    pkcs11_patience_seconds: float = Field(10.0, gt=0, le=300)
+
+    @model_validator(mode="after")
+    def _both(self) -> KeySettings:
+        if (self.pkcs11_module is None) is not (self.pkcs11_token is None):
+            raise ValueError("a token is named by its module and its label together")
+        return self
+
+
+class TimestampSettings(Part):
+    """Time stamps: their policy (the project's own, if it is not named), the accuracy that they state, their doubts.
+
+    No stamp is made once the machine's clock leaps by more than the accuracy, nor, where that is required, while the
+    kernel does not say that its clock is synchronised.
+    """
+
+    policy: str | None = Field(None, pattern=r"^[0-2](\.(0|[1-9]\d{0,38})){1,31}$")
+    accuracy_milliseconds: int = Field(1000, ge=1, le=60_000)
+    require_synchronised_clock: bool = False
+
+
+class PkiSettings(Part):
+    """The certificate authority."""
+
+    keys: KeySettings = KeySettings()
+    timestamps: TimestampSettings = TimestampSettings()
+
+
 class PublisherSettings(Part):
     """Who publishes: the organisation of the authority, and the publisher in OCDS."""
 
@@ -171,6 +210,7 @@ class Settings(BaseSettings):
     custodian: CustodianSettings = CustodianSettings()
     publisher: PublisherSettings = PublisherSettings()
     events: EventsSettings = EventsSettings()
+    pki: PkiSettings = PkiSettings()
 
     @classmethod
     def settings_customise_sources(

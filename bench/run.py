@@ -11,6 +11,8 @@ from pathlib import Path
 from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
+from bench.pki_timestamp import NAMES as TIMESTAMPS
+from bench.pki_timestamp import timestamp_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
 
@@ -22,6 +24,7 @@ NAMES = (
     "envelope.open",
     "submission.commit.sqlite",
     "submission.commit.postgresql",
+    *TIMESTAMPS,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -70,6 +73,13 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
             with (
                 tempfile.TemporaryDirectory(dir=folder) as place,
                 commit_figure(backend, Path(place), scene, _ROUNDS) as figure,
+            ):
+                yield take(figure, quick=quick)
+    for name in TIMESTAMPS:
+        if name in chosen:
+            with (
+                tempfile.TemporaryDirectory(dir=folder) as place,
+                timestamp_figure(name, Path(place), _ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
     if "demo.replay" in chosen:

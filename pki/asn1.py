@@ -209,6 +209,16 @@ def encode(value: object) -> bytes:
     return asn1.encode_der(value)
 
 
+def wrap(tag: int, *parts: bytes) -> bytes:
+    """A tag of one octet and the length around parts that are DER already (X.690 §8.1.3, §10.1)."""
+    content = b"".join(parts)
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(octets))) + octets + content
+
+
 def fills_its_octets(signed: bytes) -> bool:
     """Whether a signature value has no unused bits, whose count is the one thing it does not cover."""
     return decode(Signed, signed).signature.padding_bits() == 0

@@ -42,7 +42,7 @@ class TimestampInvalid(DomainError):
 
 
 class KeyUnavailable(DomainError):
-    """The key store does not open with this passphrase, or holds no such key."""
+    """The key store does not open with this passphrase, or store or token hold no such key that may be used."""
 
     code = "key-unavailable"
 
@@ -69,3 +69,21 @@ class TranscriptInvalid(DomainError):
     """A transcript that does not hold: its signatures, its chain to the one before, or a file that it names."""
 
     code = "transcript-invalid"
+
+
+class TokenUnavailable(DomainError):
+    """The PKCS#11 module or token does not answer: absent, unplugged, busy, or lost again after one new try."""
+
+    code = "token-unavailable"
+
+
+class TokenPinRefused(DomainError):
+    """The token refused the PIN, or has one attempt left or none; this process does not try that PIN again."""
+
+    code = "token-pin-refused"
+
+
+class TokenMechanismMissing(DomainError):
+    """The token cannot make such a key or such a signature."""
+
+    code = "token-mechanism-missing"

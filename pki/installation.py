@@ -1,9 +1,9 @@
-"""The authority of one installation: its issuers, time stamping and receipt keys in one folder.
+"""The authority of one installation: its issuers, time stamping and receipt keys in one folder or token.
 
-FOLDER/keys/ is the key store, FOLDER/certificates/*.pem what was certified at the beginning, FOLDER/authority.json
-says what there is (``pki.issuers``), written last. FOLDER/ceremonies/NNNN-ID/ holds what a ceremony made, with the
-description that counts from then on: the folder with the highest number speaks. A demo installation says so in the
-name of its authorities.
+FOLDER/keys/ is the key store, unless keys are in a token; FOLDER/certificates/*.pem what was certified at the
+beginning, FOLDER/authority.json says what there is (``pki.issuers``), written last. FOLDER/ceremonies/NNNN-ID/ holds
+what a ceremony made, with the description that counts from then on: the folder with the highest number speaks. A demo
+installation says so in the name of its authorities.
 """
 
 from __future__ import annotations
@@ -21,15 +21,25 @@ from kernel.errors import Conflict, NotFound, WrongState
 from pki.algorithms import fingerprint_of
 from pki.authority import build_intermediate, build_root, issue, make_request, new_serial, pem_of
 from pki.errors import AuthorityNotActive
-from pki.issuers import NEEDED_SERVICES, SERVICES, Description, Issuer, IssuerEntry, first_description
+from pki.issuers import (
+    NEEDED_SERVICES,
+    SERVICES,
+    Description,
+    Issuer,
+    IssuerEntry,
+    ServiceEntry,
+    first_description,
+)
+from pki.key_provider import KeyProvider
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations
-from pki.names import DEMO_PREFIX, Subject
-from pki.profiles import CRLS, SERVICE_SEAL, Profile
+from pki.names import DEMO_PREFIX, Subject, name_of, party_of
+from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
 from pki.revocation_lists import Revoked, build_crl
 from pki.signed_data import Signer
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
+TSA_RSA = "tsa-rsa"
 MARK = "authority.json"
 CEREMONIES = "ceremonies"
 _CEREMONY = re.compile(r"[0-9]{4}-[a-z0-9-]{1,64}")
@@ -48,7 +58,7 @@ class FirstCertificate:
 class Authority:
     """Issues and revokes with the keys of one installation; keeps no record, which is the registry's work."""
 
-    def __init__(self, folder: Path, keys: KeyStore, description: Description) -> None:
+    def __init__(self, folder: Path, keys: KeyProvider, description: Description) -> None:
         self.folder = folder
         self._keys = keys
         self._take(description)
@@ -56,8 +66,10 @@ class Authority:
     def _take(self, description: Description) -> None:
         """Everything is read before anything is replaced, so that a thread beside sees the one or the other."""
         known = tuple(self._issuer(entry) for entry in description.issuers)
-        tsa, receipt = (self._signer(description, known, role) for role in ("tsa", "receipt"))
-        self.description = description
+        tsa, receipt = (self._signer(description, known, role) for role in NEEDED_SERVICES)
+        rsa = service_of(self.folder, description, TSA_RSA)
+        tsa_rsa = None if rsa is None else self._signer(description, known, TSA_RSA)
+        self.description, self.tsa_rsa = description, tsa_rsa
         self.known, self.tsa, self.receipt = known, tsa, receipt
 
     def has_changed(self) -> bool:
@@ -136,6 +148,11 @@ class Authority:
         entries = (each for each in self.description.certified if each.profile == "cross")
         return tuple(read_certificate(self.folder / each.certificate) for each in entries)
 
+    @property
+    def stampers(self) -> dict[str, Signer]:
+        """Who makes time stamps, by the kind of the key: ``ec`` and, where it was made, ``rsa``."""
+        return {"ec": self.tsa} if self.tsa_rsa is None else {"ec": self.tsa, "rsa": self.tsa_rsa}
+
     def issue(
         self,
         csr: bytes,
@@ -185,10 +202,33 @@ class Authority:
         _write_certificate(self.folder, f"service-{fingerprint_of(certificate)}", certificate)
         return certificate
 
+    def add_rsa_timestamps(self, *, clock: Clock) -> Signer:
+        """A second time-stamping key, for those who read RSA only; what is there already stays.
+
+        For new and for existing installations: ``registry.record_authority`` finds the certificate.
+        """
+        if self.tsa_rsa is None:
+            key = (
+                self._keys.load(TSA_RSA)
+                if TSA_RSA in self._keys.names()
+                else self._keys.create(TSA_RSA, "RSA")
+            )
+            first = self.tsa.certificate
+            subject = Subject(
+                f"{name_of(first)[: _MAX_COMMON_NAME - 4].rstrip()} RSA", f"{party_of(first)}-RSA"
+            )
+            csr = make_request(key, subject)
+            certificate = self.issue(csr, TSA, subject, serial=new_serial(), now=clock.now())
+            _write_certificate(self.folder, TSA_RSA, certificate)
+            self.tsa_rsa = self._signer(self.description, self.known, TSA_RSA)
+        return self.tsa_rsa
+
     def first_certificates(self) -> list[FirstCertificate]:
         """Everything that was certified outside the registry; an outside root is not ours to record."""
         described = self.description
-        services = sorted((self.folder / "certificates").glob("service-*.pem"))
+        first = self.folder / "certificates"
+        files = [(SERVICE_SEAL.name, path) for path in sorted(first.glob("service-*.pem"))]
+        files += [(TSA.name, path) for path in first.glob(f"{TSA_RSA}.pem")]
         entries = [
             *(
                 (each.kind, each.issuer, each.certificate)
@@ -200,23 +240,20 @@ class Authority:
         ]
         return [
             *(FirstCertificate(kind, issuer, self._certificate(path)) for kind, issuer, path in entries),
-            *(self._first_service(read_certificate(path)) for path in services),
+            *(self._first_service(profile, read_certificate(path)) for profile, path in files),
         ]
 
-    def _first_service(self, certificate: x509.Certificate) -> FirstCertificate:
-        """A service's certificate names the key of its issuer (RFC 5280 §4.2.1.1)."""
-        named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-        issuer = next(
-            each.name for each in self.known if _key_identifier(each.certificate) == named.key_identifier
+    def _first_service(self, profile: str, certificate: x509.Certificate) -> FirstCertificate:
+        return FirstCertificate(
+            profile, _issuer_name(self.folder, self.description, certificate), certificate
         )
-        return FirstCertificate(SERVICE_SEAL.name, issuer, certificate)
 
     def _issuer(self, entry: IssuerEntry) -> Issuer:
         held = self._keys.load(entry.name) if entry.key == "here" and entry.state != "revoked" else None
         return Issuer(entry.name, held, self._certificate(entry.certificate), entry.kind, entry.state)
 
     def _signer(self, description: Description, known: tuple[Issuer, ...], role: str) -> Signer:
-        entry = description.service(role)
+        entry = service_of(self.folder, description, role)
         if entry is None:
             raise NotFound("no authority was finished in this folder")
         chain = _chain(description, known, entry.issuer)
@@ -228,7 +265,7 @@ class Authority:
 
 def initialise_authority(
     folder: Path,
-    passphrase: str,
+    keys: KeyProvider | str,
     *,
     name: str,
     party: str,
@@ -236,10 +273,11 @@ def initialise_authority(
     clock: Clock,
     base_url: str | None = None,
     cost: Cost | None = None,
-    root_keys: KeyStore | None = None,
+    root_keys: KeyProvider | None = None,
 ) -> Authority:
     """Make root, intermediate, time-stamping and receipt certificates of the organisation ``name``.
 
+    ``keys`` is where keys are made: a token, or the passphrase of encrypted files in the folder (``cost`` is theirs).
     With ``root_keys`` the root's key is made in that store, apart, and not needed any more afterwards; the first
     list of the root is kept in the folder. Raises Conflict if the folder holds anything already: an unfinished
     attempt is removed by hand, never continued.
@@ -248,7 +286,7 @@ def initialise_authority(
     if folder.exists() and any(folder.iterdir()):
         raise Conflict("the folder of the authority is not empty")
     (folder / "certificates").mkdir(parents=True, exist_ok=True)
-    keys = KeyStore(folder / "keys", passphrase, cost=cost)
+    keys = _provider(folder, keys, cost)
     now = clock.now()
     subjects = subjects_of(name, party, demo)
     root_key = (root_keys or keys).create("root", "P-384")
@@ -285,13 +323,36 @@ def initialise_authority(
     return Authority(folder, keys, description)
 
 
-def open_authority(folder: Path, passphrase: str) -> Authority:
-    """The authority made earlier in ``folder``; raises NotFound or KeyUnavailable."""
+def open_authority(folder: Path, keys: KeyProvider | str) -> Authority:
+    """The authority made earlier in ``folder`` with these ``keys``; raises NotFound or KeyUnavailable."""
     folder = Path(folder)
     description = read_description(folder)
     if description is None or not _is_finished(description):
         raise NotFound("no authority was finished in this folder")
-    return Authority(folder, KeyStore(folder / "keys", passphrase), description)
+    return Authority(folder, _provider(folder, keys), description)
+
+
+def _provider(folder: Path, keys: KeyProvider | str, cost: Cost | None = None) -> KeyProvider:
+    return KeyStore(folder / "keys", keys, cost=cost) if isinstance(keys, str) else keys
+
+
+def service_of(folder: Path, description: Description, role: str) -> ServiceEntry | None:
+    """The service in use; one that was added without a ceremony has its certificate among the first ones."""
+    entry, path = description.service(role), f"certificates/{role}.pem"
+    if entry is not None or role in NEEDED_SERVICES or not (folder / path).exists():
+        return entry
+    issuer = _issuer_name(folder, description, read_certificate(folder / path))
+    return ServiceEntry(role, role, issuer, path)
+
+
+def _issuer_name(folder: Path, description: Description, certificate: x509.Certificate) -> str:
+    """A certificate names the key of its issuer (RFC 5280 §4.2.1.1)."""
+    named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    return next(
+        each.name
+        for each in description.issuers
+        if _key_identifier(read_certificate(folder / each.certificate)) == named.key_identifier
+    )
 
 
 def read_description(folder: Path) -> Description | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,15 +27,14 @@ from kernel.canonical import parse_json
 from kernel.errors import Conflict, MalformedInput
 from pki.algorithms import PrivateKey
 from pki.errors import KeyUnavailable
+from pki.key_provider import RSA_SIZES, checked_name
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAGIC = b"mohr-key-1\n"
 _CHECK = b"mohr key store"
 _NONCE_BYTES = 12
 _MAX_MEMORY_KIB = 1 << 21
 _MAX_ITERATIONS = 64
 _MAX_LANES = 64
-RSA_BITS = 3072
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ RANDOM_SECRET = Cost(iterations=1, lanes=1, memory_kib=64)
 
 
 class KeyStore:
-    """Keys by name in ``folder``. The first use creates the folder; later uses need the same passphrase.
+    """The KeyProvider of encrypted files in ``folder``, which the first use makes; later uses need the same passphrase.
 
     Raises KeyUnavailable if the passphrase is wrong or the store is damaged.
     """
@@ -69,7 +67,7 @@ class KeyStore:
         self._cipher = AESGCM(_open_settings(settings, passphrase))
 
     def create(self, name: str, kind: str = "P-256") -> PrivateKey:
-        """Generate and keep a key (``P-256``, ``P-384``, ``RSA``, ``Ed25519``); Conflict if it exists."""
+        """Generate and keep a key of a kind of KeyProvider, or ``Ed25519``; raises Conflict if it exists."""
         key = _generate(kind)
         self.add(name, key)
         return key
@@ -125,9 +123,7 @@ class KeyStore:
         _sync_folder(self.folder)
 
     def _path(self, name: str) -> Path:
-        if _NAME.fullmatch(name) is None:
-            raise MalformedInput("a key's name has 1 to 100 letters, digits, dots or dashes")
-        return self.folder / f"{name}.key"
+        return self.folder / f"{checked_name(name)}.key"
 
 
 def _generate(kind: str) -> PrivateKey:
@@ -137,8 +133,8 @@ def _generate(kind: str) -> PrivateKey:
         return ec.generate_private_key(ec.SECP384R1())
     if kind == "Ed25519":
         return ed25519.Ed25519PrivateKey.generate()
-    if kind == "RSA":
-        return rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
+    if kind in RSA_SIZES:
+        return rsa.generate_private_key(public_exponent=65537, key_size=RSA_SIZES[kind])
     raise MalformedInput("no such kind of key", kind=kind)
 
 

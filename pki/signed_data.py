@@ -103,7 +103,7 @@ def sign_data(
     unsigned = None if timestamp is None else _write_timestamp(timestamp(signature))
     info = asn1.SignerInfo(
         version=1,
-        sid=_signer_identifier(signer.certificate),
+        sid=signer_identifier(signer.certificate),
         digest_algorithm=digest,
         signed_attributes=attributes,
         signature_algorithm=suite.identifier,
@@ -295,8 +295,17 @@ def _write_attributes(
     return asn1.SetOf(attributes)
 
 
+def constant_attributes(certificate: x509.Certificate, content_type: ObjectIdentifier) -> tuple[bytes, ...]:
+    """The DER of the signed attributes that are the same in every signature of that kind by that signer."""
+    return (
+        asn1.encode(_attribute(ID_CONTENT_TYPE, content_type)),
+        asn1.encode(_signing_certificate(certificate)),
+    )
+
+
 @lru_cache(maxsize=256)
-def _signer_identifier(certificate: x509.Certificate) -> asn1.IssuerAndSerialNumber:
+def signer_identifier(certificate: x509.Certificate) -> asn1.IssuerAndSerialNumber:
+    """How a SignerInfo names its signer (RFC 5652 §5.3)."""
     return asn1.IssuerAndSerialNumber(
         issuer=asn1.tlv(algorithms.issuer_of(certificate)), serial_number=certificate.serial_number
     )

@@ -1,7 +1,7 @@
 """Time stamps (RFC 3161, RFC 5816): the authority, requests, and the verification of a token.
 
 The authority sees digests only. It answers every request with a response: a token, or a refusal with one of
-the failure bits of RFC 3161 §2.4.2; it never stamps a time earlier than one it has stamped before.
+the failure bits of RFC 3161 §2.4.2; it never stamps a time earlier than one it has stamped before, nor one in doubt.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.x509 import ObjectIdentifier
@@ -19,20 +19,32 @@ from cryptography.x509 import ObjectIdentifier
 from kernel.clock import Clock
 from pki import algorithms, asn1
 from pki.errors import TimestampInvalid
+from pki.machine_clock import MachineClock
 from pki.signed_data import (
     SignedContent,
     SignedDataInvalid,
     Signer,
     check_content,
     parse_signed_data,
-    sign_data,
 )
+from pki.stamp_writer import StampWriter
 from pki.trust import TrustStore
 
 ID_TST_INFO = ObjectIdentifier("1.2.840.113549.1.9.16.1.4")
+TSA_POLICY = "2.25.278621877218977492759295331449423114744"
+ACCURACY = timedelta(seconds=1)
 MAX_REQUEST_BYTES = 4096
 MAX_TOKEN_BYTES = 64 * 1024
 MAX_NONCE_BITS = 256
+
+# Digests that are stamped: what signatures here use, and SHA-3 (FIPS 202); SHA-1 is not among them.
+IMPRINT_NAMES = {
+    **algorithms.DIGEST_NAMES,
+    ObjectIdentifier("2.16.840.1.101.3.4.2.8"): "sha3_256",
+    ObjectIdentifier("2.16.840.1.101.3.4.2.9"): "sha3_384",
+    ObjectIdentifier("2.16.840.1.101.3.4.2.10"): "sha3_512",
+}
+IMPRINT_LENGTHS = {oid: hashlib.new(name).digest_size for oid, name in IMPRINT_NAMES.items()}
 
 BAD_ALGORITHM = 0
 BAD_REQUEST = 2
@@ -62,32 +74,54 @@ class Refusal(Exception):
 
 
 class TimeStampAuthority:
-    """Stamps digests with the time of ``clock``; ``next_serial`` never repeats a number. Safe for threads."""
+    """Stamps digests with the time of ``clock``; ``next_serial`` never repeats a number. Safe for threads.
 
-    def __init__(self, signer: Signer, policy_oid: str, next_serial: Callable[[], int], clock: Clock) -> None:
+    ``accuracy`` is stated in each stamp. While ``machine`` doubts its clock no stamp is made.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        policy_oid: str,
+        next_serial: Callable[[], int],
+        clock: Clock,
+        *,
+        accuracy: timedelta = ACCURACY,
+        machine: MachineClock | None = None,
+    ) -> None:
         self.signer = signer
         self.policy = ObjectIdentifier(policy_oid)
+        self._writer = StampWriter(signer, ID_TST_INFO)
+        self._accuracy = _accuracy(accuracy)
+        self._life = (signer.certificate.not_valid_before_utc, signer.certificate.not_valid_after_utc)
         self._next_serial = next_serial
         self._clock = clock
+        self._machine = machine or MachineClock(accuracy)
         self._last: datetime | None = None
         self._lock = threading.Lock()
 
     def respond(self, request_der: bytes) -> bytes:
-        """The DER TimeStampResp for a DER TimeStampReq, whatever that holds."""
+        """The DER TimeStampResp for a DER TimeStampReq, whatever that holds.
+
+        Raises what ``next_serial`` or the key raises when database or token do not answer.
+        """
         try:
             request = _read_request(request_der)
             self._check(request)
-            return _granted(self._token(request))
+            time = self._time()
         except Refusal as refusal:
             return _rejected(refusal)
+        return self._writer.response(
+            self._info(request, time), with_certificates=request.certificate_requested
+        )
 
     def _check(self, request: asn1.TimeStampRequest) -> None:
-        name = algorithms.DIGEST_NAMES.get(request.message_imprint.hash_algorithm.algorithm)
+        length = IMPRINT_LENGTHS.get(request.message_imprint.hash_algorithm.algorithm)
         if request.version != 1:
             raise Refusal(BAD_REQUEST, "only version 1 is known")
-        if name is None:
+        if length is None:
             raise Refusal(BAD_ALGORITHM, "the digest algorithm is not accepted")
-        if len(request.message_imprint.hashed_message) != algorithms.DIGEST_LENGTHS[name]:
+        if len(request.message_imprint.hashed_message) != length:
             raise Refusal(BAD_DATA_FORMAT, "the digest has the wrong length")
         if request.policy is not None and request.policy != self.policy:
             raise Refusal(UNACCEPTED_POLICY, "stamps are made under one policy only")
@@ -96,34 +130,29 @@ class TimeStampAuthority:
         if request.nonce is not None and request.nonce.bit_length() > MAX_NONCE_BITS:
             raise Refusal(BAD_DATA_FORMAT, "the nonce is too long")
 
-    def _token(self, request: asn1.TimeStampRequest) -> bytes:
+    def _info(self, request: asn1.TimeStampRequest, time: datetime) -> bytes:
         info = asn1.TimeStampInfo(
             version=1,
             policy=self.policy,
             message_imprint=request.message_imprint,
             serial_number=self._next_serial(),
-            generated_at=asn1.GeneralizedTime(self._time()),
-            accuracy=asn1.Accuracy(seconds=1, millis=None, micros=None),
+            generated_at=asn1.GeneralizedTime(time),
+            accuracy=self._accuracy,
             ordering=False,
             nonce=request.nonce,
             tsa=None,
             extensions=None,
         )
-        return sign_data(
-            asn1.encode(info),
-            self.signer,
-            content_type=ID_TST_INFO,
-            detached=False,
-            with_certificates=request.certificate_requested,
-        )
+        return asn1.encode(info)
 
     def _time(self) -> datetime:
+        if (doubt := self._machine.doubt()) is not None:
+            raise Refusal(TIME_NOT_AVAILABLE, doubt)
         now = self._clock.now().astimezone(UTC)
-        certificate = self.signer.certificate
         with self._lock:
             if self._last is not None and now < self._last:
                 raise Refusal(TIME_NOT_AVAILABLE, "the clock has run back")
-            if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+            if not self._life[0] <= now <= self._life[1]:
                 raise Refusal(TIME_NOT_AVAILABLE, "the clock is outside the life of the certificate")
             self._last = now
         return now
@@ -165,7 +194,7 @@ def verify_token(token_der: bytes, data: bytes, trust: TrustStore) -> Timestamp:
     """
     signed, info = _read_token(token_der)
     imprint = info.message_imprint
-    name = algorithms.DIGEST_NAMES.get(imprint.hash_algorithm.algorithm)
+    name = IMPRINT_NAMES.get(imprint.hash_algorithm.algorithm)
     if name is None or hashlib.new(name, data).digest() != imprint.hashed_message:
         raise TimestampInvalid("the time stamp is over other data")
     try:
@@ -220,9 +249,10 @@ def _imprint(data: bytes) -> asn1.MessageImprint:
     return asn1.MessageImprint(hash_algorithm=algorithm, hashed_message=hashlib.sha256(data).digest())
 
 
-def _granted(token: bytes) -> bytes:
-    status = asn1.StatusInfo(status=0, status_string=None, failure=None)
-    return asn1.encode(asn1.TimeStampResponse(status=status, token=asn1.decode(asn1.ContentInfo, token)))
+def _accuracy(accuracy: timedelta) -> asn1.Accuracy:
+    # RFC 3161 §2.4.2: milliseconds from 1 to 999, left out when they are none.
+    seconds, millis = divmod(round(accuracy / timedelta(milliseconds=1)), 1000)
+    return asn1.Accuracy(seconds=seconds or None, millis=millis or None, micros=None)
 
 
 def _rejected(refusal: Refusal) -> bytes:

@@ -60,6 +60,9 @@ _PKI_AND_SIGNING = {
     "approval-missing": ProblemKind(403, "Two operators must sign"),
     "ceremony-refused": ProblemKind(409, "Ceremony refused"),
     "transcript-invalid": ProblemKind(503, "Transcript of a ceremony not valid"),
+    "token-unavailable": ProblemKind(503, "The token with the keys does not answer"),
+    "token-pin-refused": ProblemKind(503, "The token refuses the PIN"),
+    "token-mechanism-missing": ProblemKind(503, "The token cannot do this"),
     "signature-invalid": ProblemKind(422, "Signature not valid"),
     "wrong-signer": ProblemKind(422, "Signed by another party"),
 }

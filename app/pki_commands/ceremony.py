@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kernel.clock import Clock
     from pki.ceremonies.operators import Operator
     from pki.ceremonies.transcript import Transcript
+    from pki.key_provider import KeyProvider
     from pki.keys import KeyStore
 
 MIN_PASSPHRASE = 16
@@ -70,7 +71,6 @@ def ceremony(
     from pki.ceremonies.document import read_ceremony
     from pki.ceremonies.holding import hold
     from pki.ceremonies.plan import prepare
-    from pki.keys import KeyStore
 
     settings, place, clock = _place(folder, authority)
     plan = prepare(read_ceremony(file), place)
@@ -79,14 +79,14 @@ def ceremony(
         return
     click.echo(json.dumps(plan.content, ensure_ascii=False, indent=1, sort_keys=True), err=True)
     opened = _open_operators(operators, operator_files)
-    secret = _authority_passphrase(settings, passphrase_file, place)
+    keys = _authority_keys(settings, passphrase_file, place)
     apart = None if root_keys is None else _open_store(root_keys, root_passphrase_file, "the root's keys")
     held = hold(
         plan,
         [plan.approve(each) for each in opened],
         opened,
         folder=place,
-        keys=KeyStore(place / "keys", secret),
+        keys=keys,
         clock=clock,
         root_keys=apart,
     )
@@ -183,12 +183,20 @@ def _open_operators(folders: Sequence[Path], files: Sequence[Path]) -> list[Oper
     return opened
 
 
-def _authority_passphrase(settings: Settings | None, file: Path | None, place: Path) -> str:
+def _authority_keys(settings: Settings | None, file: Path | None, place: Path) -> KeyProvider:
+    """The token of the settings, or the encrypted files of the folder."""
+    from pki.keys import KeyStore as Store
+
     if settings is not None and file is None:
+        from app.authority_keys import open_token
         from app.bootstrap import read_secret
 
-        return read_secret(settings, settings.passphrase_file, "passphrase_file")
-    return _passphrase(file, "the authority's keys", new=not (place / "keys").exists())
+        token = open_token(settings)
+        if token is not None:
+            return token
+        return Store(place / "keys", read_secret(settings, settings.passphrase_file, "passphrase_file"))
+    passphrase = _passphrase(file, "the authority's keys", new=not (place / "keys").exists())
+    return Store(place / "keys", passphrase)
 
 
 def _open_store(folder: Path, file: Path | None, whose: str) -> KeyStore:

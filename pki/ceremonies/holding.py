@@ -19,7 +19,7 @@ from pki.ceremonies.plan import TRANSCRIPT_FILE, Plan, prepare
 from pki.ceremonies.transcript import Transcript, signed_transcript, verify_transcript
 from pki.ceremonies.workshop import Workshop
 from pki.installation import CEREMONIES, MARK
-from pki.keys import KeyStore
+from pki.key_provider import KeyProvider
 
 _KINDS: Mapping[str, Callable[[Workshop], None]] = {
     "root": own.make_root,
@@ -48,9 +48,9 @@ def hold(
     operators: Sequence[Operator],
     *,
     folder: Path,
-    keys: KeyStore,
+    keys: KeyProvider,
     clock: Clock,
-    root_keys: KeyStore | None = None,
+    root_keys: KeyProvider | None = None,
 ) -> Held:
     """Do what the plan says. ``operators`` sign the transcript; ``root_keys``: the store of a root that is kept apart.
 

@@ -11,7 +11,7 @@ from kernel.errors import DomainError
 from pki.authority import issue, make_request, new_serial
 from pki.ceremonies.workshop import Workshop
 from pki.errors import CeremonyRefused
-from pki.installation import read_certificate, subjects_of
+from pki.installation import read_certificate, service_of, subjects_of
 from pki.issuers import NEEDED_SERVICES, SERVICES, IssuerEntry, ServiceEntry
 from pki.names import Subject, name_of, party_of
 from pki.path_validation import find_path
@@ -21,10 +21,11 @@ def make_services(workshop: Workshop, issuer: IssuerEntry, organization: str, pa
     """New keys and certificates for time stamps and receipts; those who had them keep their names."""
     issuer_key, issuer_certificate = workshop.key_of(issuer), workshop.certificate_of(issuer)
     for role, (profile, kind) in SERVICES.items():
-        if role not in NEEDED_SERVICES and workshop.description.service(role) is None:
+        before = service_of(workshop.folder, workshop.description, role)
+        if role not in NEEDED_SERVICES and before is None:
             continue
-        subject = _subject(workshop, role, organization, party)
-        name = _key_name(workshop, role)
+        subject = _subject(workshop, role, before, organization, party)
+        name = workshop.free_key_name(role)
         certificate = issue(
             make_request(workshop.create_key(name, kind), subject),
             profile,
@@ -56,15 +57,11 @@ def prove_chain(workshop: Workshop, issuer: IssuerEntry) -> None:
     workshop.step("verified up to the root", path=" <- ".join(name_of(each) for each in path))
 
 
-def _subject(workshop: Workshop, role: str, organization: str, party: str) -> Subject:
-    before = workshop.description.service(role)
+def _subject(
+    workshop: Workshop, role: str, before: ServiceEntry | None, organization: str, party: str
+) -> Subject:
     if before is None:
         return subjects_of(organization, party, workshop.description.demo)[role]
     certificate: x509.Certificate = read_certificate(workshop.path(before.certificate))
     found = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     return Subject(name_of(certificate), party_of(certificate), str(found[0].value) if found else None)
-
-
-def _key_name(workshop: Workshop, role: str) -> str:
-    number = sum(each.role == role for each in workshop.description.services) + 1
-    return role if number == 1 else f"{role}-{number}"

@@ -24,7 +24,7 @@ from pki.ceremonies.plan import Plan
 from pki.errors import CeremonyRefused
 from pki.installation import CEREMONIES, read_certificate
 from pki.issuers import Description, IssuerEntry, Place
-from pki.keys import KeyStore
+from pki.key_provider import KeyProvider
 from pki.locations import Locations
 
 _STAGED = ".staged-"
@@ -34,15 +34,15 @@ class Workshop:
     """Used once, for one ceremony; ``description`` is the authority as it will be."""
 
     def __init__(
-        self, folder: Path, plan: Plan, keys: KeyStore, root_keys: KeyStore | None, clock: Clock
+        self, folder: Path, plan: Plan, keys: KeyProvider, root_keys: KeyProvider | None, clock: Clock
     ) -> None:
         self.folder = folder
         self.document: CeremonyFile = plan.document
         self.steps: list[dict[str, Any]] = []
         self.made: list[dict[str, Any]] = []
         self._clock = clock
-        self._stores: dict[str, KeyStore | None] = {"here": keys, "apart": root_keys}
-        self._created: list[tuple[KeyStore, str]] = []
+        self._stores: dict[str, KeyProvider | None] = {"here": keys, "apart": root_keys}
+        self._created: list[tuple[KeyProvider, str]] = []
         self._name = f"{plan.number:04d}-{plan.document.id}"
         ceremonies = folder / CEREMONIES
         for left in ceremonies.glob(f"{_STAGED}*"):
@@ -63,6 +63,8 @@ class Workshop:
         """A new key in its store. One of that name is left from a ceremony that did not end, and goes."""
         store = self._store(place)
         if name in store.names():
+            if self._is_named(name):
+                raise CeremonyRefused("a key of that name is in use", key=name)
             store.delete(name)
             self.step("removed a key left by a ceremony that did not end", key=name)
         key = store.create(name, kind)
@@ -147,7 +149,20 @@ class Workshop:
         section = plan.document.content.get("authority", {})
         return Description(section.get("demo", False), section.get("base_url"))
 
-    def _store(self, place: Place) -> KeyStore:
+    def free_key_name(self, role: str) -> str:
+        """The role, or the role with the next number that no service has."""
+        number = 1
+        while self._is_named(role if number == 1 else f"{role}-{number}"):
+            number += 1
+        return role if number == 1 else f"{role}-{number}"
+
+    def _is_named(self, key: str) -> bool:
+        described = self.description
+        named = {*(each.name for each in described.issuers), *(each.key for each in described.services)}
+        named |= set() if described.requested is None else {described.requested.name}
+        return key in named or (self.folder / "certificates" / f"{key}.pem").exists()
+
+    def _store(self, place: Place) -> KeyProvider:
         store = self._stores.get(place)
         if store is None:
             raise CeremonyRefused("the key is not here: name the store of the root's key", key=place)

@@ -173,10 +173,13 @@ def test_a_compromised_authority_and_the_next_one(
     assert client.get("/pki/crl/intermediate-2.crl").status_code == 200
     restarted = build_container(container.settings)
     try:
+        restarted.trust.refresh()
         assert restarted.receipt_signer.chain == restarted.authority.chain
         assert restarted.authority.intermediate.name == "intermediate-2"
+        for stamper in restarted.authority.stampers.values():
+            assert stamper.chain == restarted.authority.chain
+            assert restarted.trust.store().validate(stamper.certificate, [], clock.now(), "timestamping")
         receipts = restarted.receipt_signer.certificate
-        restarted.trust.refresh()
         assert restarted.trust.store().validate(receipts, [], clock.now(), "signature")
     finally:
         restarted.close()

@@ -25,6 +25,7 @@ OPEN = {
     "fetchCrl",
     "fetchAuthorityCertificate",
     "timestamp",
+    "timestampBy",
     "listTenders",
     "showTender",
     "showKeySet",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from click.testing import CliRunner
 from cryptography import x509
 from fastapi.testclient import TestClient
+from httpx import Response
 
+from app.api.application import create_app
+from app.bootstrap import build_container
+from app.cli import main
 from app.container import Container
+from app.settings import load_settings
 from client.folder import PartyFolder
 from kernel.canonical import from_base64, parse_json
-from pki.algorithms import der_of, fingerprint_of
+from pki.algorithms import der_of, fingerprint_of, key_kind
 from pki.timestamp import make_request, token_of_response, verify_token
 from pki.trust import TrustStore
 from tests.unit.app.people import Visitor, enrol
@@ -140,6 +146,32 @@ def test_a_time_stamp_holds(client: TestClient, container: Container) -> None:
     token = token_of_response(reply.content, query)
     stamp = verify_token(token, b"some bytes", container.trust.store())
     assert abs((container.clock.now() - stamp.time).total_seconds()) < 60
+
+
+def test_time_stamps_by_both_kinds_of_key(client: TestClient, container: Container, folder: Path) -> None:
+    """Beside the default there are stamps by EC and by RSA; without an RSA key that path says so until one is made."""
+    for path, kind in (("/tsa/ec", "P-256"), ("/tsa/rsa", "RSA")):
+        reply = client.post(path, content=make_request(b"some bytes"))
+        stamp = verify_token(token_of_response(reply.content), b"some bytes", container.trust.store())
+        assert key_kind(stamp.certificate.public_key()) == kind
+    assert client.post("/tsa/dsa", content=b"x").status_code == 422
+    for name in ("certificates/tsa-rsa.pem", "keys/tsa-rsa.key"):
+        (folder / "authority" / name).unlink()
+    assert _rsa_reply(folder).status_code == 404
+    made = CliRunner().invoke(main, ["pki", "rsa-timestamps", "--folder", str(folder)])
+    assert made.exit_code == 0, made.output
+    assert _rsa_reply(folder).headers["content-type"] == "application/timestamp-reply"
+
+
+def _rsa_reply(folder: Path) -> Response:
+    """The answer of a server that is started now."""
+    container = build_container(load_settings(folder))
+    try:
+        with TestClient(create_app(container), base_url=container.settings.api.base_url) as client:
+            reply: Response = client.post("/tsa/rsa", content=make_request(b"x"))
+            return reply
+    finally:
+        container.close()
 
 
 def test_a_query_that_is_none_gets_a_refusal_inside_the_reply(client: TestClient) -> None:
