@@ -17,6 +17,7 @@ from pki.ceremonies.operators import Operator
 from pki.ceremonies.plan import prepare
 from pki.installation import Authority, open_authority, read_certificate, read_description
 from pki.issuers import Description
+from pki.key_provider import KeyProvider
 from pki.keys import KeyStore
 from tests.support.authority import START, make_key
 from tests.support.registry import CHEAP, PASSPHRASE
@@ -37,6 +38,7 @@ class Hall:
     operators: list[Operator] = field(default_factory=lambda: make_operators("zahra", "omid"))
     clock: FixedClock = field(default_factory=lambda: FixedClock(START))
     passphrase: str = PASSPHRASE
+    token: KeyProvider | None = None
 
     @property
     def authority(self) -> Path:
@@ -47,8 +49,8 @@ class Hall:
         return self.folder
 
     @property
-    def keys(self) -> KeyStore:
-        return KeyStore(self.authority / "keys", self.passphrase, cost=CHEAP)
+    def keys(self) -> KeyProvider:
+        return self.token or KeyStore(self.authority / "keys", self.passphrase, cost=CHEAP)
 
     @property
     def root_keys(self) -> KeyStore:
@@ -89,7 +91,7 @@ class Hall:
 
     def open(self) -> Authority:
         """As the server opens it: without the root's store."""
-        return open_authority(self.authority, self.passphrase)
+        return open_authority(self.authority, self.token or self.passphrase)
 
     def description(self) -> Description:
         found = read_description(self.authority)

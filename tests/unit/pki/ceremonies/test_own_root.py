@@ -26,11 +26,13 @@ from pki.errors import (
 from pki.installation import Authority, kept_lists, read_certificate
 from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
+from pki.tokens import TokenKeys
 from pki.trust import TrustStore
 from tests.support.authority import make_key
 from tests.support.ceremonies import Hall
 from tests.support.openssl import run_openssl
 from tests.support.registry import CHEAP
+from tests.support.softhsm import MODULE, softhsm
 
 SUBJECT = {"organization": "Tehran", "party": "IRO-1"}
 
@@ -95,6 +97,21 @@ def test_a_root_that_is_kept_apart(hall: Hall) -> None:
     agreed, said = _openssl(hall, root, list(authority.chain), person, *with_lists)
     assert agreed, said
     assert _store(hall, root, authority).validate(person, [], hall.clock.now(), "signature")
+
+
+def test_keys_in_a_token(tmp_path: Path) -> None:
+    """Ceremonies make and use keys in a PKCS#11 token, and what is issued with them OpenSSL confirms."""
+    with softhsm(tmp_path / "hsm") as soft:
+        token = TokenKeys(MODULE, soft.label, soft.pin)
+        hall = Hall(tmp_path, token=token)
+        hall.begin()
+        hall.hold("rekey", "rekey-intermediate", {"authority": "intermediate"})
+        assert token.names() == ["intermediate", "intermediate-2", "receipt", "receipt-2", "tsa", "tsa-2"]
+        authority = hall.open()
+        person = _person(hall, authority)
+        agreed, said = _openssl(hall, authority.root.certificate, list(authority.chain), person)
+        assert agreed, said
+        token.close()
 
 
 def test_a_new_key_for_the_intermediate(hall: Hall) -> None:
