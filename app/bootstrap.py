@@ -17,6 +17,7 @@ from app.container import Container
 from app.custodian_client import CustodianClient
 from app.directory import PartyDirectory
 from app.event_bus import build_bus
+from app.responders import ResponderKeeper
 from app.settings import Settings
 from app.trust import TrustKeeper
 from app.unit_of_work import SqlUnitOfWork
@@ -30,6 +31,7 @@ from kernel.errors import MalformedInput, NotFound
 from pki.installation import Authority, open_authority
 from pki.keys import KeyStore
 from pki.machine_clock import MachineClock, kernel_synchronised
+from pki.ocsp import OcspResponder
 from pki.timestamp import TSA_POLICY, TimeStampAuthority
 from pki.timestamp_serials import TimestampSerials
 from procurement.adapters.object_store import FileObjectStore
@@ -50,7 +52,11 @@ def build_container(settings: Settings) -> Container:
     clock = build_clock(settings)
     passphrase = read_secret(settings, settings.passphrase_file, "passphrase_file")
     keys = open_token(settings)
-    authority = open_authority(settings.folder / "authority", passphrase if keys is None else keys)
+    authority = open_authority(
+        settings.folder / "authority",
+        passphrase if keys is None else keys,
+        crl_shards=settings.pki.crl_shards,
+    )
     if authority.demo is not settings.demo:
         raise MalformedInput("demo in the settings contradicts the authority, which was made otherwise")
     engine = make_engine(
@@ -86,6 +92,14 @@ def build_container(settings: Settings) -> Container:
         token=keys,
         trust=trust,
         stampers=_stampers(settings, authority, sessions, clock),
+        ocsp=OcspResponder(
+            authority,
+            sessions,
+            clock,
+            life=timedelta(seconds=settings.ocsp.answer_life_seconds),
+            max_answers=settings.ocsp.max_answers,
+        ),
+        responders=ResponderKeeper(authority, sessions, unit_of_work, clock),
         receipt_signer=authority.receipt,
         sequencer=sequencer,
         witness=witness,

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.custodian_client import CustodianClient
+from app.responders import ResponderKeeper
 from app.settings import Settings
 from app.trust import TrustKeeper
 from app.unit_of_work import SqlUnitOfWork
@@ -19,6 +20,7 @@ from events.subscription import Subscription
 from identity.ports import Office
 from kernel.clock import Clock
 from pki.installation import Authority
+from pki.ocsp import OcspResponder
 from pki.timestamp import TimeStampAuthority
 from procurement.ports import Desk
 from signing.cms import Signer
@@ -41,6 +43,8 @@ class Container:
     token: TokenKeys | None
     trust: TrustKeeper
     stampers: Mapping[str, TimeStampAuthority]
+    ocsp: OcspResponder
+    responders: ResponderKeeper
     receipt_signer: Signer
     sequencer: Sequencer
     witness: WitnessClient

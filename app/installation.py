@@ -337,6 +337,7 @@ def _fill_database(plan: Plan, settings: Settings, anchors: dict[str, Any]) -> N
     container = build_container(settings)
     try:
         record_authority(container.authority, unit_of_work=container.unit_of_work, clock=container.clock)
+        container.responders.refresh()
         container.trust.refresh()
         register_first_registrar(plan.registrar_party, plan.registrar_name, office=container.office)
         _equip_registrar(plan, container, anchors)

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import click
 
+from app.pki_commands import lists, revocation
 from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
 from app.pki_commands.timestamps import rsa_timestamps
 
-COMMANDS: tuple[click.Command, ...] = (anchors, ceremony, operator, take_crl, rsa_timestamps)
+COMMANDS: tuple[click.Command, ...] = (
+    *revocation.COMMANDS,
+    *lists.COMMANDS,
+    rsa_timestamps,
+    anchors,
+    ceremony,
+    operator,
+    take_crl,
+)
 
 
 @click.group("pki")

@@ -61,6 +61,7 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
         for child in children:
             child.wait_until_healthy(_HEALTHY_WITHIN_SECONDS)
         container.trust.refresh()
+        container.responders.refresh()
         workers = Workers(container)
         workers.start()
         stack.callback(workers.stop)

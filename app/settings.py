@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kernel.errors import MalformedInput, NotFound
@@ -82,6 +82,17 @@ class LogSettings(Part):
 
     origin: str = "mohr.invalid/log"
     interval_seconds: float = Field(0.05, gt=0, le=60)
+
+
+class OcspSettings(Part):
+    """From thisUpdate to nextUpdate; how long a cache may keep an answer to GET; how many answers a process keeps.
+
+    An answer is signed anew at half of its life. What a cache keeps is how late a revocation may reach who asks it.
+    """
+
+    answer_life_seconds: int = Field(3600, ge=60, le=7 * 24 * 3600)
+    cache_seconds: int = Field(60, ge=0, le=24 * 3600)
+    max_answers: int = Field(100_000, ge=1, le=10_000_000)
 
 
 class WorkerSettings(Part):
@@ -169,10 +180,21 @@ class TimestampSettings(Part):
 
 
 class PkiSettings(Part):
-    """The certificate authority."""
+    """The certificate authority.
 
+    ``crl_shards``: a power of two up to 256; the low bits of its serial say which shard a certificate names.
+    """
+
+    crl_shards: int = Field(1, ge=1, le=256)
     keys: KeySettings = KeySettings()
     timestamps: TimestampSettings = TimestampSettings()
+
+    @field_validator("crl_shards")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError("a power of two")
+        return value
 
 
 class PublisherSettings(Part):
@@ -206,6 +228,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     log: LogSettings = LogSettings()
     workers: WorkerSettings = WorkerSettings()
+    ocsp: OcspSettings = OcspSettings()
     witness: WitnessSettings = WitnessSettings()
     custodian: CustodianSettings = CustodianSettings()
     publisher: PublisherSettings = PublisherSettings()

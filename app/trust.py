@@ -14,7 +14,8 @@ from kernel.unit_of_work import UnitOfWork
 from pki.ceremonies.record import record_ceremonies, require_recorded, unrecorded
 from pki.ceremonies.transcript import verify_history
 from pki.installation import Authority
-from pki.revocation import crls_are_due, current_crls, refresh_crls
+from pki.list_issuing import crls_are_due, publication_is_due, refresh_crls, renew_publication
+from pki.published_lists import DELTA, FULL, list_of, newest_lists
 from pki.trust import TrustStore
 
 
@@ -40,6 +41,7 @@ class TrustKeeper:
         self._looked_at: datetime | None = None
         self._verified = False
         self._store = _store_of(authority)
+        self._taken: dict[tuple[str, str], int] = {}
 
     def store(self) -> TrustStore:
         """The store as the last ``refresh`` or ``add_crl`` left it."""
@@ -77,11 +79,25 @@ class TrustKeeper:
                 record_ceremonies(self._authority, unit_of_work=self._unit_of_work, clock=self._clock)
             if due:
                 refresh_crls(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
-            with read_only(self._sessions) as session:
-                newest = current_crls(session)
-            for der in newest:
-                self._store.add_crl(der)
+            self._take_newest()
             self._looked_at = now
+
+    def renew_publication(self) -> None:
+        """Issue shards, and long full lists whose changes the deltas tell of so far: the worker's part."""
+        with read_only(self._sessions) as session:
+            due = publication_is_due(session, self._clock.now(), self._authority)
+        if due:
+            renew_publication(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
+            with self._lock:
+                self._take_newest()
+
+    def _take_newest(self) -> None:
+        with read_only(self._sessions) as session:
+            for head in newest_lists(session):
+                place = (head.issuer, head.scope)
+                if head.scope in (FULL, DELTA) and self._taken.get(place) != head.number:
+                    self._store.add_crl(list_of(session, head))
+                    self._taken[place] = head.number
 
 
 def _store_of(authority: Authority, crls: Iterable[bytes] = ()) -> TrustStore:

@@ -54,8 +54,13 @@ class Workers:
 
 
 def timed_steps(container: Container) -> None:
-    """What is due by the clock: fresh revocation lists, closing lists, the end of broken uploads. Safe to repeat."""
+    """What is due by the clock: fresh revocation lists, the OCSP responder, closing lists, the end of broken uploads.
+
+    Safe to repeat.
+    """
     container.trust.refresh()
+    container.trust.renew_publication()
+    container.responders.refresh()
     for tender in close_due_tenders(container.desk):
         _LOG.info("submissions of tender %s are closed", tender)
     discard_stale_uploads(container.desk)

@@ -11,6 +11,9 @@ from pathlib import Path
 from bench.commits import commit_figure
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
+from bench.pki_crl import crl_figures
+from bench.pki_ocsp import NAMES as OCSP_NAMES
+from bench.pki_ocsp import ocsp_figures
 from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
 from bench.replay import replay_figure
@@ -25,6 +28,10 @@ NAMES = (
     "submission.commit.sqlite",
     "submission.commit.postgresql",
     *TIMESTAMPS,
+    "pki.crl_100k",
+    "pki.crl_shard",
+    "pki.crl_delta",
+    *OCSP_NAMES,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -82,6 +89,13 @@ def _results(chosen: list[str], quick: bool, folder: Path) -> Iterator[Result]:
                 timestamp_figure(name, Path(place), _ROUNDS) as figure,
             ):
                 yield take(figure, quick=quick)
+    for figure in crl_figures(chosen, quick=quick):
+        yield take(figure, quick=quick)
+    if any(name in chosen for name in OCSP_NAMES):
+        with tempfile.TemporaryDirectory(dir=folder) as place, ocsp_figures(Path(place)) as figures:
+            for figure in figures:
+                if figure.name in chosen:
+                    yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

@@ -351,13 +351,14 @@ class Custodian:
         return TrustStore([self._root], list(self._signer.chain), [*self._store.crls(), *given])
 
     def _remember_crls(self, trust: TrustStore) -> None:
-        """Keep the newest lists of the authorities known here, so that older ones cannot be slipped in later."""
+        """Keep the newest lists and deltas of the authorities known here, so that older ones cannot be slipped in."""
         for authority in (self._root, *self._signer.chain):
             key = RevocationList.key_for(authority)
             for der in trust.crls():
                 parsed = RevocationList.parse(der)
                 if parsed.key == key and parsed.is_signed_by(authority):
-                    self._store.put_crl(sha256_hex(key), der)
+                    name = sha256_hex(key) if parsed.base is None else f"{sha256_hex(key)}-delta"
+                    self._store.put_crl(name, der)
 
 
 def _key_digests(keys: Mapping[str, bytes]) -> dict[str, str]:

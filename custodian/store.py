@@ -108,7 +108,7 @@ class Store:
         return [path.read_bytes() for path in sorted((self._folder / "crls").glob("*.crl"))]
 
     def put_crl(self, name: str, der: bytes) -> None:
-        """Keep the newest list of one authority."""
+        """Keep the newest full list, or the newest delta, of one authority."""
         write_durably(self._folder / "crls" / f"{name}.crl", der)
 
     def _read(self, kind: str, name: str) -> dict[str, Any] | None:

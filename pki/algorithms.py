@@ -119,6 +119,14 @@ def verify(
         raise AlgorithmRefused("the signature value does not belong to these attributes") from error
 
 
+def digest_of_signature(algorithm: asn1.SignatureAlgorithm) -> str:
+    """The digest that an ECDSA, PKCS #1 or Ed25519 algorithm names itself; raises AlgorithmRefused for others."""
+    named = {**_ECDSA, **_RSA_PKCS1, _ED25519: "sha512"}.get(algorithm.algorithm)
+    if named is None:
+        raise AlgorithmRefused("the signature algorithm is not accepted")
+    return named
+
+
 def certificate_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
     """The digest that this key signs certificates and lists with; None for keys that bring their own."""
     if isinstance(key, ed25519.Ed25519PrivateKey):

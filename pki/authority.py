@@ -12,14 +12,13 @@ from datetime import datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from kernel.errors import LimitExceeded, MalformedInput
 from pki import algorithms
 from pki.algorithms import PrivateKey, PublicKey, certificate_hash
 from pki.errors import RequestInvalid
 from pki.instants import whole_second
-from pki.locations import Locations
+from pki.locations import Locations, extensions_of
 from pki.names import Subject
 from pki.profiles import BACKDATED, INTERMEDIATE, ROOT, Profile
 
@@ -157,6 +156,8 @@ def _builder(
     if profile.extended_key_usage is not None:
         extended = x509.ExtendedKeyUsage([profile.extended_key_usage])
         builder = builder.add_extension(extended, critical=profile.extended_critical)
+    if profile.never_checked:
+        builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     if profile is ROOT:
         return builder
@@ -165,17 +166,9 @@ def _builder(
 
 
 def _with_locations(builder: x509.CertificateBuilder, locations: Locations) -> x509.CertificateBuilder:
-    access = x509.AccessDescription(
-        AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(locations.certificate_url)
-    )
-    point = x509.DistributionPoint(
-        full_name=[x509.UniformResourceIdentifier(locations.crl_url)],
-        relative_name=None,
-        reasons=None,
-        crl_issuer=None,
-    )
-    builder = builder.add_extension(x509.AuthorityInformationAccess([access]), critical=False)
-    return builder.add_extension(x509.CRLDistributionPoints([point]), critical=False)
+    for extension in extensions_of(locations):
+        builder = builder.add_extension(extension, critical=False)
+    return builder
 
 
 def _accepted(key: object) -> PublicKey:

@@ -1,7 +1,7 @@
-"""A revocation list as read by a verifier (RFC 5280 §5): full, direct, DER, with a number and an end.
+"""A revocation list as read by a verifier (RFC 5280 §5): full or delta, direct, DER, with a number and an end.
 
-Delta, indirect and partitioned lists carry critical extensions; any critical extension makes a list unusable
-here.
+Of critical extensions only the one that makes a list a delta is known; indirect and partitioned lists carry others,
+and any other makes a list unusable here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ MAX_CRL_BYTES = 64 << 20
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """When and why a certificate was revoked; ``unspecified`` if the list does not say."""
+    """When and why a certificate was revoked; ``unspecified`` if the list does not say.
+
+    ``certificateHold`` while it is suspended; ``removeFromCRL``, in a delta only, says that it no longer is.
+    """
 
     revoked_at: datetime
     reason: str
@@ -31,7 +34,10 @@ class Revocation:
 
 @dataclass
 class RevocationList:
-    """``key`` tells the issuing key apart: the issuer's name and key identifier."""
+    """``key`` tells the issuing key apart: the issuer's name and key identifier.
+
+    ``base``: of a delta, the number of the full list that it completes.
+    """
 
     der: bytes
     key: bytes
@@ -39,12 +45,13 @@ class RevocationList:
     this_update: datetime
     next_update: datetime
     parsed: x509.CertificateRevocationList
-    _entries: dict[int, Revocation] | None = None
+    base: int | None = None
+    _entries: dict[int, x509.RevokedCertificate] | None = None
     _signed_by: dict[str, bool] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, der: bytes) -> RevocationList:
-        """Raises RevocationUnknown on anything but a full list with number, key identifier and end."""
+        """Raises RevocationUnknown on anything but a full list or a delta with number, key identifier and end."""
         if len(der) > MAX_CRL_BYTES:
             raise LimitExceeded("the revocation list is too long", limit_bytes=MAX_CRL_BYTES)
         try:
@@ -53,14 +60,17 @@ class RevocationList:
             parsed = x509.load_der_x509_crl(der)
             number = parsed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
             identifier = parsed.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-            critical = any(extension.critical for extension in parsed.extensions)
+            base = _base(parsed)
+            critical = any(
+                each.critical for each in parsed.extensions if each.oid != x509.DeltaCRLIndicator.oid
+            )
             key = parsed.issuer.public_bytes() + (identifier.key_identifier or b"")
             this_update, next_update = parsed.last_update_utc, parsed.next_update_utc
         except Exception as error:  # InvalidVersion and ExtensionNotFound, for two, are no ValueErrors.
             raise RevocationUnknown("the revocation list can't be read") from error
         if critical or next_update is None:
-            raise RevocationUnknown("only full revocation lists with a next update are used")
-        return cls(der, key, number, this_update, next_update, parsed)
+            raise RevocationUnknown("only full and delta lists with a next update are used")
+        return cls(der, key, number, this_update, next_update, parsed, base)
 
     @staticmethod
     @lru_cache(maxsize=4096)
@@ -88,8 +98,9 @@ class RevocationList:
     def find(self, serial: int) -> Revocation | None:
         """The revocation of that serial number, if it is listed."""
         if self._entries is None:
-            self._entries = {entry.serial_number: _revocation(entry) for entry in self.parsed}
-        return self._entries.get(serial)
+            self._entries = {entry.serial_number: entry for entry in self.parsed}
+        entry = self._entries.get(serial)
+        return None if entry is None else _revocation(entry)
 
     def _check_signature(self, issuer: x509.Certificate) -> bool:
         try:
@@ -97,6 +108,13 @@ class RevocationList:
             return usage.crl_sign and self.parsed.is_signature_valid(public_key_of(issuer))
         except (ValueError, TypeError, AlgorithmRefused, UnsupportedAlgorithm, x509.ExtensionNotFound):
             return False
+
+
+def _base(parsed: x509.CertificateRevocationList) -> int | None:
+    try:
+        return parsed.extensions.get_extension_for_class(x509.DeltaCRLIndicator).value.crl_number
+    except x509.ExtensionNotFound:
+        return None
 
 
 def _revocation(entry: x509.RevokedCertificate) -> Revocation:

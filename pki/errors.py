@@ -87,3 +87,15 @@ class TokenMechanismMissing(DomainError):
     """The token cannot make such a key or such a signature."""
 
     code = "token-mechanism-missing"
+
+
+class ProposalNeeded(DomainError):
+    """A certificate of an authority or a service is revoked by two registrars: one proposes, another one confirms."""
+
+    code = "proposal-needed"
+
+
+class OwnProposal(DomainError):
+    """Nobody confirms the revocation that he proposed himself."""
+
+    code = "own-proposal"

@@ -32,10 +32,10 @@ from pki.issuers import (
 )
 from pki.key_provider import KeyProvider
 from pki.keys import Cost, KeyStore
-from pki.locations import Locations
+from pki.locations import Locations, check_shards
 from pki.names import DEMO_PREFIX, Subject, name_of, party_of
-from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
-from pki.revocation_lists import Revoked, build_crl
+from pki.profiles import SERVICE_SEAL, TSA, Profile
+from pki.revocation_lists import build_crl, crl_profile
 from pki.signed_data import Signer
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
@@ -58,8 +58,11 @@ class FirstCertificate:
 class Authority:
     """Issues and revokes with the keys of one installation; keeps no record, which is the registry's work."""
 
-    def __init__(self, folder: Path, keys: KeyProvider, description: Description) -> None:
+    def __init__(
+        self, folder: Path, keys: KeyProvider, description: Description, *, crl_shards: int = 1
+    ) -> None:
         self.folder = folder
+        self.crl_shards = check_shards(crl_shards)
         self._keys = keys
         self._take(description)
 
@@ -129,6 +132,11 @@ class Authority:
         return (active or ours)[-1]
 
     @property
+    def keys(self) -> KeyProvider:
+        """Where the keys of this installation are kept."""
+        return self._keys
+
+    @property
     def chain(self) -> tuple[x509.Certificate, ...]:
         """The intermediates that go into every signature."""
         return self.chain_of(self.intermediate.name)
@@ -183,13 +191,8 @@ class Authority:
             issuer.certificate,
             serial=serial,
             now=now,
-            locations=Locations.below(self.base_url, issuer.name),
+            locations=Locations.below(self.base_url, issuer.name, serial, self.crl_shards),
         )
-
-    def crl(self, issuer: str, revoked: list[Revoked], number: int, now: datetime) -> bytes:
-        """A revocation list of that authority; raises KeyUnavailable where its key is not here."""
-        one = self.issuer(issuer)
-        return build_crl(one.key, one.certificate, revoked, number, now, one.lists)
 
     def certify_service(self, csr: bytes, party: str, name: str, *, clock: Clock) -> x509.Certificate:
         """A service's signing certificate, such as the custodian's, for a key that never was here.
@@ -317,19 +320,24 @@ def initialise_authority(
         )
         _write_certificate(folder, service, certificate)
     if root_keys is not None:
-        _write(folder / "root.crl", build_crl(root_key, root, [], int(now.timestamp()), now, CRLS["root"]))
+        _write(
+            folder / "root.crl", build_crl(root_key, root, [], int(now.timestamp()), now, crl_profile("root"))
+        )
     description = first_description(demo, base_url, "here" if root_keys is None else "apart")
     _write(folder / MARK, description.to_bytes())
     return Authority(folder, keys, description)
 
 
-def open_authority(folder: Path, keys: KeyProvider | str) -> Authority:
-    """The authority made earlier in ``folder`` with these ``keys``; raises NotFound or KeyUnavailable."""
+def open_authority(folder: Path, keys: KeyProvider | str, *, crl_shards: int = 1) -> Authority:
+    """The authority made earlier in ``folder`` with these ``keys``; raises NotFound, KeyUnavailable or MalformedInput.
+
+    ``crl_shards``: into how many lists the revocations of the certificates issued from now on are divided.
+    """
     folder = Path(folder)
     description = read_description(folder)
     if description is None or not _is_finished(description):
         raise NotFound("no authority was finished in this folder")
-    return Authority(folder, _provider(folder, keys), description)
+    return Authority(folder, _provider(folder, keys), description, crl_shards=crl_shards)
 
 
 def _provider(folder: Path, keys: KeyProvider | str, cost: Cost | None = None) -> KeyProvider:

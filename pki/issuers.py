@@ -17,7 +17,7 @@ from kernel.canonical import canonical_bytes, parse_canonical, sha256_hex
 from kernel.errors import MalformedInput
 from pki.algorithms import PrivateKey
 from pki.errors import KeyUnavailable
-from pki.profiles import CRLS, SERVICE_SEAL, TSA, CrlProfile, Profile
+from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
 
 Kind = Literal["root", "intermediate"]
 State = Literal["active", "retired", "revoked"]
@@ -54,11 +54,6 @@ class Issuer:
         if self.held is None:
             raise KeyUnavailable("the key of this authority is not kept here", name=self.name)
         return self.held
-
-    @property
-    def lists(self) -> CrlProfile:
-        """How long its revocation lists live."""
-        return CRLS[self.kind]
 
 
 @dataclass(frozen=True, slots=True)

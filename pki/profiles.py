@@ -21,13 +21,17 @@ DOCUMENT_SIGNING = ObjectIdentifier("1.3.6.1.5.5.7.3.36")
 # it a bidder's organisation seal would pass for the server's own.
 SERVICE_SEALING = ObjectIdentifier("2.25.128431709796377532473278746088391213579")
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING
+OCSP_SIGNING = ExtendedKeyUsageOID.OCSP_SIGNING
 BACKDATED = timedelta(minutes=5)
 _ALL_KEYS = frozenset({"P-256", "P-384", "RSA", "Ed25519"})
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """``from_outside``: whether people and organisations may ask for it through a request."""
+    """``from_outside``: whether people and organisations may ask for it through a request.
+
+    ``never_checked``: nobody asks whether it was revoked (id-pkix-ocsp-nocheck, RFC 6960 §4.2.2.2.1).
+    """
 
     name: str
     life: timedelta
@@ -37,6 +41,7 @@ class Profile:
     extended_critical: bool = False
     path_length: int | None = None
     from_outside: bool = False
+    never_checked: bool = False
 
     @property
     def is_authority(self) -> bool:
@@ -75,6 +80,9 @@ MEMBER_ENCRYPTION = Profile(
 )
 SERVICE_SEAL = Profile("service-seal", 2 * _YEAR, _SIGNING, _ALL_KEYS, SERVICE_SEALING)
 TSA = Profile("tsa", 5 * _YEAR, _SIGNING, _ALL_KEYS, TIME_STAMPING, extended_critical=True)
+OCSP_RESPONDER = Profile(
+    "ocsp-responder", timedelta(days=30), _SIGNING, _ALL_KEYS, OCSP_SIGNING, never_checked=True
+)
 
 PROFILES = {
     profile.name: profile
@@ -86,6 +94,7 @@ PROFILES = {
         MEMBER_ENCRYPTION,
         SERVICE_SEAL,
         TSA,
+        OCSP_RESPONDER,
     )
 }
 CRLS = {"root": CrlProfile(timedelta(days=90)), "intermediate": CrlProfile(timedelta(days=7))}

@@ -1,45 +1,58 @@
-"""Use cases of revocation: revoke a certificate, keep fresh revocation lists (RFC 5280 §5), hand them out.
+"""Use cases of revocation (RFC 5280 §5.3): revoke for good, suspend, resume.
 
-A revocation and the list that shows it become durable in one transaction.
+A change and the lists that show it become durable in one transaction (list_issuing). The holder may revoke and
+suspend his own certificates; those of authorities and services need two registrars (revocation_proposals).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from kernel.canonical import sha256_hex
-from kernel.clock import Clock, format_utc, parse_utc
-from kernel.database import lock_scope
-from kernel.errors import MalformedInput, NotFound, WrongState
+from kernel.clock import Clock, format_utc
+from kernel.errors import Forbidden, LimitExceeded, MalformedInput, NotFound, WrongState
 from kernel.unit_of_work import UnitOfWork
+from pki.errors import ProposalNeeded
 from pki.installation import Authority
-from pki.issuers import Issuer
-from pki.orm import CertificateRow, RevocationListRow
+from pki.list_issuing import issue_change, lock_lists, take_number
+from pki.orm import CertificateRow, RevocationRow
+from pki.profiles import profile_named
 from pki.registry import Actor, require_registrar
-from pki.revocation_lists import Revoked
+from pki.revocation_lists import HOLD
 
 CERTIFICATE_REVOKED = "ir.tehran.pki.certificate-revoked.v1"
-REVOCATION_LIST_ISSUED = "ir.tehran.pki.revocation-list-issued.v1"
-# One list after the other: each shows every revocation that was committed before it, under the next number.
-LISTS = "pki.lists"
+CERTIFICATE_SUSPENDED = "ir.tehran.pki.certificate-suspended.v1"
+CERTIFICATE_RESUMED = "ir.tehran.pki.certificate-resumed.v1"
 # What a process takes in before it knows the new list must stay valid for ever: the list says a moment later, in the
 # whole seconds that it has, and whoever knows it takes nothing in from then on.
 KNOWN_WITHIN = timedelta(seconds=2)
-# Holds and their lifting are not offered; the reasons of authorities are for authorities.
-REASONS = frozenset(
-    {
-        "unspecified",
-        "keyCompromise",
-        "affiliationChanged",
-        "superseded",
-        "cessationOfOperation",
-        "privilegeWithdrawn",
-    }
+MAX_AT_ONCE = 1_000
+HOLDER_REASONS = frozenset(
+    {"unspecified", "keyCompromise", "affiliationChanged", "superseded", "cessationOfOperation"}
 )
+# A hold is a suspension, and removeFromCRL its end; aACompromise is for attribute authorities, which are none here.
+REASONS = HOLDER_REASONS | {"privilegeWithdrawn"}
+_COMPROMISES = frozenset({"keyCompromise", "cACompromise"})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was changed, and the lists (DER) that are in force from now on; the first of each issuer shows all of it."""
+
+    fingerprints: tuple[str, ...]
+    lists: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why, and for a compromise optionally since when the key may have been in other hands."""
+
+    reason: str
+    invalid_since: datetime | None = None
 
 
 def revoke_certificate(
@@ -50,69 +63,228 @@ def revoke_certificate(
     unit_of_work: Callable[[], UnitOfWork],
     clock: Clock,
     authority: Authority,
-) -> bytes:
-    """Revoke for good, as of ``KNOWN_WITHIN`` from now; the answer is the new revocation list of the issuer (DER).
+    invalid_since: datetime | None = None,
+) -> Change:
+    """Revoke one certificate; see ``revoke_certificates``."""
+    return revoke_certificates(
+        [fingerprint],
+        Verdict(reason, invalid_since),
+        actor=actor,
+        unit_of_work=unit_of_work,
+        clock=clock,
+        authority=authority,
+    )
 
-    Raises Forbidden, NotFound, WrongState (revoked already, or the root) or MalformedInput (an unknown
-    reason).
+
+def revoke_certificates(
+    fingerprints: Sequence[str],
+    verdict: Verdict,
+    *,
+    actor: Actor,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    authority: Authority,
+) -> Change:
+    """Revoke all of them for good, or none, as of ``KNOWN_WITHIN`` from now; one on hold as of its hold.
+
+    Raises Forbidden, ProposalNeeded, NotFound, WrongState (revoked already, or the root), MalformedInput (an unfit
+    reason or invalidity date) or LimitExceeded beyond 1,000.
+    """
+    _require_few(len(fingerprints))
+    with unit_of_work() as uow:
+        lock_lists(uow.session)
+        rows = [_own_or_any(uow.session, each, actor) for each in dict.fromkeys(fingerprints)]
+        for row in rows:
+            _require_alone(row)
+        change = enter_revocation(uow, rows, verdict, actor, clock.now(), authority)
+        uow.commit()
+    return change
+
+
+def revoke_party(
+    party: str,
+    verdict: Verdict,
+    *,
+    actor: Actor,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    authority: Authority,
+) -> Change:
+    """Revoke every certificate of a party that is in force or on hold, in one go.
+
+    Raises NotFound when there is none, and what ``revoke_certificates`` raises.
     """
     require_registrar(actor)
-    if reason not in REASONS:
-        raise MalformedInput("no such reason of revocation", reason=reason[:32], reasons=sorted(REASONS))
     with unit_of_work() as uow:
-        lock_scope(uow.session, LISTS)
-        now = clock.now()
-        row = _revocable(uow.session, fingerprint)
-        row.state, row.reason = "revoked", reason
-        row.revoked_at = format_utc(_effective(now))
-        uow.emit(
-            CERTIFICATE_REVOKED,
-            fingerprint,
-            {
-                "fingerprint": fingerprint,
-                "serial": row.serial,
-                "party": row.party,
-                "reason": reason,
-                "revoked_at": row.revoked_at,
-            },
+        lock_lists(uow.session)
+        query = select(CertificateRow).where(
+            CertificateRow.party == party, CertificateRow.state.in_(("issued", "suspended"))
         )
-        uow.session.flush()
-        crl = _issue_list(uow, row.issuer, now, authority)
+        rows = list(uow.session.scalars(query.order_by(CertificateRow.serial).limit(MAX_AT_ONCE + 1)))
+        _require_few(len(rows))
+        if not rows:
+            raise NotFound("the party has no certificate to revoke", party=party[:64])
+        for row in rows:
+            _require_alone(row)
+        change = enter_revocation(uow, rows, verdict, actor, clock.now(), authority)
         uow.commit()
-    return crl
+    return change
 
 
-def refresh_crls(
-    *, unit_of_work: Callable[[], UnitOfWork], clock: Clock, authority: Authority
-) -> list[bytes]:
-    """Re-issue each list that is missing, past half of its life, or dated after now; gives the new ones."""
-    now = clock.now()
+def suspend_certificate(
+    fingerprint: str,
+    *,
+    actor: Actor,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    authority: Authority,
+) -> Change:
+    """Put a certificate on hold, as of ``KNOWN_WITHIN`` from now: it is refused until it is resumed.
+
+    Raises Forbidden (another party's, or one of an authority or service, which are never on hold), NotFound or
+    WrongState (on hold already, or revoked).
+    """
     with unit_of_work() as uow:
-        lock_scope(uow.session, LISTS)
-        due = [each for each in authority.issuers if _is_due(uow.session, each, now)]
-        issued = [_issue_list(uow, each.name, now, authority) for each in due]
+        lock_lists(uow.session)
+        now = clock.now()
+        row = _own_or_any(uow.session, fingerprint, actor)
+        if not profile_named(row.profile).from_outside:
+            raise Forbidden("a certificate of an authority or service is never on hold", profile=row.profile)
+        _require_state(row, "issued")
+        row.state, row.reason, row.revoked_at = "suspended", HOLD, format_utc(_effective(now))
+        data = {**_told(row, actor), "suspended_at": row.revoked_at}
+        uow.emit(CERTIFICATE_SUSPENDED, fingerprint, data)
+        lists = _publish(uow, [row], "suspended", None, now, authority)
         uow.commit()
-    return issued
+    return Change((fingerprint,), tuple(lists))
 
 
-def crls_are_due(session: Session, now: datetime, authority: Authority) -> bool:
-    """Whether ``refresh_crls`` would issue anything, to be asked without the writer's lock."""
-    return any(_is_due(session, each, now) for each in authority.issuers)
+def resume_certificate(
+    fingerprint: str,
+    *,
+    actor: Actor,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    authority: Authority,
+) -> Change:
+    """Lift a hold (registrar): the certificate is judged as if it had never been on hold.
+
+    Raises Forbidden, NotFound or WrongState (not on hold; a revoked one never comes back).
+    """
+    require_registrar(actor)
+    with unit_of_work() as uow:
+        lock_lists(uow.session)
+        now = clock.now()
+        row = find_row(uow.session, fingerprint)
+        _require_state(row, "suspended")
+        row.state, row.reason, row.revoked_at = "issued", None, None
+        data = {**_told(row, actor), "resumed_at": format_utc(now)}
+        uow.emit(CERTIFICATE_RESUMED, fingerprint, data)
+        lists = _publish(uow, [row], "resumed", None, now, authority)
+        uow.commit()
+    return Change((fingerprint,), tuple(lists))
 
 
-def current_crls(session: Session) -> list[bytes]:
-    """The newest list of each authority that ever had one."""
-    names = session.scalars(select(RevocationListRow.issuer).distinct().order_by(RevocationListRow.issuer))
-    rows = [_newest(session, name) for name in names]
-    return [row.der for row in rows if row is not None]
+def enter_revocation(
+    uow: UnitOfWork,
+    rows: Sequence[CertificateRow],
+    verdict: Verdict,
+    actor: Actor,
+    now: datetime,
+    authority: Authority,
+) -> Change:
+    """Record, announce and publish the revocation of ``rows`` in a transaction that holds ``lock_lists``.
+
+    Who may do that was checked by the caller; what can be revoked, and for what, is checked here.
+    """
+    for row in rows:
+        check_revocable(row, verdict, actor, now)
+        # A hold that becomes a revocation keeps its date: from then on the certificate was refused everywhere.
+        since = row.revoked_at if row.state == "suspended" else None
+        row.state, row.reason = "revoked", verdict.reason
+        row.revoked_at = since or format_utc(_effective(now))
+        data = {**_told(row, actor), "reason": verdict.reason, "revoked_at": row.revoked_at}
+        uow.emit(CERTIFICATE_REVOKED, str(row.fingerprint), data)
+    lists = _publish(uow, rows, "revoked", verdict.invalid_since, now, authority)
+    return Change(tuple(str(row.fingerprint) for row in rows), tuple(lists))
 
 
-def current_crl(session: Session, issuer: str) -> bytes:
-    """The newest list of that authority; raises NotFound."""
-    row = _newest(session, issuer)
+def check_revocable(row: CertificateRow, verdict: Verdict, actor: Actor, now: datetime) -> None:
+    """Raises WrongState (revoked already, or a root) or MalformedInput (an unfit reason or invalidity date)."""
+    if row.profile == "root":
+        raise WrongState("a root is not revoked: it is taken out of the trust stores")
+    if row.profile in ("intermediate", "cross"):
+        raise WrongState("an authority is revoked in a ceremony, by two operators")
+    _require_state(row, "issued", "suspended")
+    _check_verdict(row, verdict, actor, now)
+
+
+def find_row(session: Session, fingerprint: str) -> CertificateRow:
+    """Raises NotFound."""
+    row = session.scalar(select(CertificateRow).where(CertificateRow.fingerprint == fingerprint))
     if row is None:
-        raise NotFound("no such revocation list", name=issuer[:64])
-    return row.der
+        raise NotFound("no such certificate", fingerprint=fingerprint[:64])
+    return row
+
+
+def _own_or_any(session: Session, fingerprint: str, actor: Actor) -> CertificateRow:
+    """A registrar may change any; who is none is not told whether there is one that is not his."""
+    if "registrar" in actor.roles:
+        return find_row(session, fingerprint)
+    own = select(CertificateRow).where(
+        CertificateRow.fingerprint == fingerprint, CertificateRow.party == actor.party
+    )
+    row = session.scalar(own)
+    if row is None:
+        raise Forbidden("only a registrar changes certificates of others", role="registrar")
+    return row
+
+
+def _require_few(count: int) -> None:
+    if count > MAX_AT_ONCE:
+        raise LimitExceeded("too many certificates at once", limit=MAX_AT_ONCE)
+
+
+def _require_alone(row: CertificateRow) -> None:
+    if row.profile != "root" and not profile_named(row.profile).from_outside:
+        raise ProposalNeeded("one registrar proposes it and another one confirms", profile=row.profile)
+
+
+def _require_state(row: CertificateRow, *allowed: str) -> None:
+    if row.state in allowed:
+        return
+    told = {
+        "revoked": "the certificate is revoked already, for good",
+        "suspended": "the certificate is on hold already",
+        "issued": "the certificate is not on hold",
+    }
+    raise WrongState(told.get(row.state, "the certificate was never in force"), state=row.state)
+
+
+def _check_verdict(row: CertificateRow, verdict: Verdict, actor: Actor, now: datetime) -> None:
+    reasons = HOLDER_REASONS
+    if "registrar" in actor.roles:
+        reasons = REASONS
+    if verdict.reason not in reasons:
+        raise MalformedInput(
+            "no such reason of revocation", reason=verdict.reason[:32], reasons=sorted(reasons)
+        )
+    since = verdict.invalid_since
+    if since is None:
+        return
+    if verdict.reason not in _COMPROMISES:
+        raise MalformedInput("an invalidity date belongs to a compromise", reason=verdict.reason)
+    if since > now:
+        raise MalformedInput("an invalidity date lies in the past", invalid_since=format_utc(since))
+
+
+def _told(row: CertificateRow, actor: Actor) -> dict[str, str]:
+    return {
+        "fingerprint": str(row.fingerprint),
+        "serial": row.serial,
+        "party": row.party,
+        "by": actor.party,
+    }
 
 
 def _effective(now: datetime) -> datetime:
@@ -120,58 +292,35 @@ def _effective(now: datetime) -> datetime:
     return (now + KNOWN_WITHIN + timedelta(microseconds=999_999)).replace(microsecond=0)
 
 
-def _revocable(session: Session, fingerprint: str) -> CertificateRow:
-    row = session.scalar(select(CertificateRow).where(CertificateRow.fingerprint == fingerprint))
-    if row is None:
-        raise NotFound("no such certificate")
-    if row.state != "issued":
-        raise WrongState("the certificate is revoked already", state=row.state)
-    if row.profile == "root":
-        raise WrongState("a root is not revoked: it is taken out of the trust stores")
-    if row.profile in ("intermediate", "cross"):
-        raise WrongState("an authority is revoked in a ceremony, by two operators")
-    return row
+def _publish(
+    uow: UnitOfWork,
+    rows: Sequence[CertificateRow],
+    state: str,
+    invalid_since: datetime | None,
+    now: datetime,
+    authority: Authority,
+) -> list[bytes]:
+    """Enter what the lists say from now on, issuer by issuer, and issue those that tell of it."""
+    lists: list[bytes] = []
+    for issuer in sorted({row.issuer for row in rows}):
+        authority.issuer(issuer)
+        concerned = [row for row in rows if row.issuer == issuer]
+        number = take_number(uow.session, issuer)
+        known = _known(uow.session, concerned)
+        for row in concerned:
+            entry = known.get(row.serial)
+            if entry is None:
+                entry = RevocationRow(serial=row.serial, issuer=issuer, tail=row.serial[-2:])
+                uow.session.add(entry)
+            entry.state, entry.changed_in = state, number
+            entry.reason = row.reason or "unspecified"
+            entry.revoked_at = row.revoked_at or format_utc(now)
+            entry.invalid_since = None if invalid_since is None else format_utc(invalid_since)
+        tails = {row.serial[-2:] for row in concerned}
+        lists += issue_change(uow, authority, issuer, number, tails, now)
+    return lists
 
 
-def _newest(session: Session, issuer: str) -> RevocationListRow | None:
-    query = select(RevocationListRow).where(RevocationListRow.issuer == issuer)
-    return session.scalar(query.order_by(RevocationListRow.number.desc()).limit(1))
-
-
-def _is_due(session: Session, issuer: Issuer, now: datetime) -> bool:
-    row = _newest(session, issuer.name)
-    if row is None:
-        return True
-    this_update = parse_utc(row.this_update)
-    return now < this_update or now >= this_update + issuer.lists.renew_after
-
-
-def _issue_list(uow: UnitOfWork, issuer: str, now: datetime, authority: Authority) -> bytes:
-    query = select(func.max(RevocationListRow.number)).where(RevocationListRow.issuer == issuer)
-    number = (uow.session.scalar(query) or 0) + 1
-    der = authority.crl(issuer, _revoked(uow.session, issuer), number, now)
-    next_update = format_utc(now.replace(microsecond=0) + authority.issuer(issuer).lists.life)
-    row = RevocationListRow(
-        issuer=issuer,
-        number=number,
-        der=der,
-        this_update=format_utc(now.replace(microsecond=0)),
-        next_update=next_update,
-    )
-    uow.session.add(row)
-    uow.emit(
-        REVOCATION_LIST_ISSUED,
-        f"crl-{issuer}",
-        {"issuer": issuer, "number": number, "digest": sha256_hex(der), "next_update": next_update},
-    )
-    return der
-
-
-def _revoked(session: Session, issuer: str) -> list[Revoked]:
-    query = select(CertificateRow.serial, CertificateRow.revoked_at, CertificateRow.reason).where(
-        CertificateRow.issuer == issuer, CertificateRow.state == "revoked"
-    )
-    return [
-        Revoked(int(serial, 16), parse_utc(revoked_at or ""), reason or "unspecified")
-        for serial, revoked_at, reason in session.execute(query.order_by(CertificateRow.serial))
-    ]
+def _known(session: Session, rows: Iterable[CertificateRow]) -> dict[str, RevocationRow]:
+    query = select(RevocationRow).where(RevocationRow.serial.in_([row.serial for row in rows]))
+    return {row.serial: row for row in session.scalars(query)}

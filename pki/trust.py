@@ -2,8 +2,11 @@
 
 Steps, cited where they run: (1) a valid path to a pinned root; (2) the certificate is meant for the use; (3)
 every certificate of the path is within its validity at the instant; (4) none below the root is revoked, by a
-list of its issuer that answers for that instant. No list, or only a stale one, is a refusal
-(RevocationUnknown). Path building is cached; steps (3) and (4) run at each call.
+list of its issuer that answers for that instant: the full list, with what a newer delta says (RFC 5280 §5.2.4).
+No list, or only a stale one, is a refusal (RevocationUnknown). A suspended certificate counts as revoked since its
+hold began, as long as the lists say so; one whose hold was lifted as never revoked.
+
+Path building is cached; steps (3) and (4) run at each call.
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from pki.errors import CertificateExpired, CertificateRevoked, CertificateUntrus
 from pki.names import party_of
 from pki.path_validation import find_path
 from pki.profiles import DOCUMENT_SIGNING, SERVICE_SEALING, TIME_STAMPING
+from pki.revocation_lists import LIFTED
 
 Usage = Literal["signature", "key-agreement", "timestamping"]
 Revocations = Literal["at", "ever"]
@@ -69,13 +73,14 @@ class TrustStore:
         self.intermediates = tuple(intermediates)
         self.max_crl_age = max_crl_age
         self._lists: dict[bytes, RevocationList] = {}
+        self._deltas: dict[bytes, RevocationList] = {}
         self._paths: OrderedDict[tuple[str, Usage], ValidatedCertificate] = OrderedDict()
         self._lock = threading.Lock()
         for crl in crls:
             self.add_crl(crl)
 
     def add_crl(self, der: bytes) -> None:
-        """Keep the newest list of each issuer; raises RevocationUnknown if it is unreadable or forged.
+        """Keep the newest list and delta of each issuer; raises RevocationUnknown if it is unreadable or forged.
 
         The signature of a list of an authority that is not known yet is checked when it is first used in a
         path.
@@ -85,11 +90,15 @@ class TrustStore:
             if RevocationList.key_for(known) == parsed.key and not parsed.is_signed_by(known):
                 raise RevocationUnknown("the revocation list is not signed by its issuer")
         with self._lock:
-            self._lists[parsed.key] = parsed.newer_of(self._lists.get(parsed.key))
+            kept = self._lists if parsed.base is None else self._deltas
+            kept[parsed.key] = parsed.newer_of(kept.get(parsed.key))
 
     def crls(self) -> list[bytes]:
-        """The lists in use, as they came."""
-        return [item.der for item in list(self._lists.values())]
+        """The lists in use, as they came: a delta only where it tells more than the full list."""
+        with self._lock:
+            fulls, deltas = dict(self._lists), dict(self._deltas)
+        newer = [each for key, each in deltas.items() if key not in fulls or each.number > fulls[key].number]
+        return [each.der for each in (*fulls.values(), *newer)]
 
     def validate(
         self,
@@ -137,16 +146,29 @@ class TrustStore:
     def _revocation(
         self, issuer: x509.Certificate, subject: x509.Certificate, at: datetime
     ) -> Revocation | None:
-        # (4) RFC 5280 §6.3.3 for full lists signed by the issuer of the certificate itself.
-        found = self._lists.get(RevocationList.key_for(issuer))
+        # (4) RFC 5280 §6.3.3 for lists without partitions, signed by the issuer of the certificate itself.
+        key = RevocationList.key_for(issuer)
+        found, delta = self._lists.get(key), self._deltas.get(key)
         if found is None or not found.is_signed_by(issuer):
             raise RevocationUnknown("no revocation list of the issuer is at hand")
+        if delta is None or delta.number <= found.number:
+            self._check_age(found, at)
+            return found.find(subject.serial_number)
+        if not delta.is_signed_by(issuer):
+            raise RevocationUnknown("the delta is not signed by the issuer")
+        # A delta that rests on a later list does not complete this one, yet what it says is so.
+        self._check_age(found if found.number < (delta.base or 0) else delta, at)
+        told = delta.find(subject.serial_number)
+        if told is not None:
+            return None if told.reason == LIFTED else told
+        return found.find(subject.serial_number)
+
+    def _check_age(self, found: RevocationList, at: datetime) -> None:
         ends = found.next_update
         if self.max_crl_age is not None:
             ends = min(ends, found.this_update + self.max_crl_age)
         if at > ends:
             raise RevocationUnknown("the revocation list is stale", next_update=format_utc(ends))
-        return found.find(subject.serial_number)
 
 
 def _check_dates(certificate: x509.Certificate, at: datetime) -> None:

@@ -16,9 +16,11 @@ from app.api import (
     log,
     minutes,
     ocds,
+    ocsp,
     opened_files,
     openings,
     pki,
+    pki_lists,
     pki_publication,
     pki_revocation,
     submissions,
@@ -35,7 +37,9 @@ ROUTERS = (
     auth.router,
     identity.router,
     pki.router,
+    ocsp.router,
     pki_revocation.router,
+    pki_lists.router,
     pki_publication.router,
     timestamping.router,
     tenders.router,
@@ -55,7 +59,7 @@ TAGS = {
     "health": "Whether the server serves",
     "auth": "Signing in by certificate",
     "identity": "Parties and their roles",
-    "pki": "Certificates, revocation, time stamps",
+    "pki": "Certificates, revocation, OCSP, time stamps",
     "tenders": "From draft to notice, closing list and end",
     "submissions": "A bidder's way in",
     "openings": "The commission's sessions, decisions and award",
@@ -85,8 +89,11 @@ def describe(limits: LimitSettings | None = None) -> FastAPI:
         redoc_url=None,
         separate_input_output_schemas=False,
     )
+    # In front and not nested: finding a route among all others takes longer than an answer that is ready.
+    app.router.routes.extend(ocsp.router.routes)
     for router in ROUTERS:
-        app.include_router(router)
+        if router is not ocsp.router:
+            app.include_router(router)
     install_problems(app)
     app.add_middleware(Limits, limits=limits or LimitSettings())
 

@@ -19,7 +19,6 @@ from pki.registry import CertificateRequest, EnterRequest, enter_request, find_r
 router = APIRouter(tags=["pki"])
 
 RequestId = Annotated[str, Path(max_length=36, description="identifier of the certificate request")]
-Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the certificate's DER")]
 QUERY_TYPE = "application/timestamp-query"
 REPLY_TYPE = "application/timestamp-reply"
 

@@ -53,6 +53,8 @@ _PKI_AND_SIGNING = {
     "certificate-expired": ProblemKind(422, "Certificate not valid at that time"),
     "certificate-revoked": ProblemKind(422, "Certificate revoked"),
     "revocation-unknown": ProblemKind(503, "Revocation cannot be judged now"),
+    "proposal-needed": ProblemKind(403, "Two registrars are needed"),
+    "own-proposal": ProblemKind(403, "Nobody confirms what he proposed"),
     "certificate-request-invalid": ProblemKind(422, "Certificate request not acceptable"),
     "timestamp-invalid": ProblemKind(422, "Time stamp not valid"),
     "key-unavailable": ProblemKind(503, "A key is not at hand"),

@@ -1,1 +1,1 @@
-"""Commands of ``mohr pki``, a module for each matter."""
+"""The commands of ``mohr pki``, one module for each part of the authority."""

@@ -7,13 +7,12 @@ verifies the history, and from then on lists, certificates and revocations count
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from kernel.canonical import sha256_hex
 from kernel.clock import Clock, format_utc
-from kernel.database import lock_scope
 from kernel.errors import LimitExceeded, NotFound
 from kernel.unit_of_work import UnitOfWork
 from pki.ceremonies.plan import TRANSCRIPT_FILE
@@ -22,9 +21,11 @@ from pki.crl import RevocationList
 from pki.errors import RevocationUnknown, TranscriptInvalid
 from pki.installation import Authority, ceremony_folders, kept_lists
 from pki.issuers import Issuer
-from pki.orm import CeremonyRow, CertificateRow, RevocationListRow
-from pki.registry import record_authority
-from pki.revocation import CERTIFICATE_REVOKED, LISTS, REVOCATION_LIST_ISSUED
+from pki.list_issuing import lock_lists, store_list
+from pki.orm import CeremonyRow, CertificateRow, ListNumberRow, RevocationRow
+from pki.published_lists import FULL, heads_of
+from pki.registry import INSTALLER, record_authority
+from pki.revocation import CERTIFICATE_REVOKED
 
 CEREMONY_HELD = "ir.tehran.pki.ceremony-held.v1"
 MAX_NUMBER = (1 << 63) - 1
@@ -53,7 +54,7 @@ def record_ceremonies(
     record_authority(authority, unit_of_work=unit_of_work, clock=clock)
     recorded = []
     with unit_of_work() as uow:
-        lock_scope(uow.session, LISTS)
+        lock_lists(uow.session)
         for transcript, folder in zip(transcripts, ceremony_folders(authority.folder), strict=True):
             row = uow.session.get(CeremonyRow, transcript.content["number"])
             if row is None:
@@ -62,7 +63,7 @@ def record_ceremonies(
             elif row.digest != transcript.digest:
                 raise TranscriptInvalid("another ceremony was recorded under this number", number=row.number)
         for der in kept_lists(authority.folder):
-            _take_list(uow, authority, der)
+            _take_list(uow, authority, der, clock.now())
         uow.commit()
     return recorded
 
@@ -78,11 +79,11 @@ def take_list(
     if parsed.next_update <= clock.now():
         raise RevocationUnknown("the revocation list is stale", next_update=format_utc(parsed.next_update))
     with unit_of_work() as uow:
-        lock_scope(uow.session, LISTS)
-        newest = _newest_number(uow.session, issuer.name)
-        if newest is not None and parsed.number < newest:
-            raise RevocationUnknown("a newer list is in use", number=str(newest))
-        _take_list(uow, authority, der)
+        lock_lists(uow.session)
+        newest = heads_of(uow.session, issuer.name).get(FULL)
+        if newest is not None and parsed.number < newest.number:
+            raise RevocationUnknown("a newer list is in use", number=str(newest.number))
+        _take_list(uow, authority, der, clock.now())
         uow.commit()
     return issuer
 
@@ -112,33 +113,23 @@ def _record(uow: UnitOfWork, transcript: Transcript, data: bytes) -> None:
     )
 
 
-def _take_list(uow: UnitOfWork, authority: Authority, der: bytes) -> None:
+def _take_list(uow: UnitOfWork, authority: Authority, der: bytes, now: datetime) -> None:
+    """A list of which there is no newer one; the numbers of lists that are made here follow its own."""
     issuer, parsed = _issuer_of(authority, der)
-    if uow.session.get(RevocationListRow, (issuer.name, parsed.number)) is not None:
+    if _is_known(uow.session, authority, der):
         return
-    row = RevocationListRow(
-        issuer=issuer.name,
-        number=parsed.number,
-        der=der,
-        this_update=format_utc(parsed.this_update),
-        next_update=format_utc(parsed.next_update),
-    )
-    uow.session.add(row)
-    uow.emit(
-        REVOCATION_LIST_ISSUED,
-        f"crl-{issuer.name}",
-        {
-            "issuer": issuer.name,
-            "number": parsed.number,
-            "digest": sha256_hex(der),
-            "next_update": row.next_update,
-        },
-    )
+    numbers = uow.session.get(ListNumberRow, issuer.name)
+    if numbers is None:
+        numbers = ListNumberRow(issuer=issuer.name, number=0)
+        uow.session.add(numbers)
+    numbers.number = max(numbers.number, parsed.number)
+    dates = (parsed.this_update, parsed.next_update)
+    store_list(uow, issuer.name, FULL, parsed.number, None, len(parsed.parsed), der, now, dates)
     _revoke_listed(uow, issuer.name, parsed)
 
 
 def _revoke_listed(uow: UnitOfWork, issuer: str, parsed: RevocationList) -> None:
-    """The record follows the list: it is the list that others judge by."""
+    """The record follows the list: it is the list that others judge by, and lists that are made here go on from it."""
     query = select(CertificateRow).where(
         CertificateRow.issuer == issuer,
         CertificateRow.state == "issued",
@@ -149,12 +140,24 @@ def _revoke_listed(uow: UnitOfWork, issuer: str, parsed: RevocationList) -> None
         if found is None:
             continue
         row.state, row.reason, row.revoked_at = "revoked", found.reason, format_utc(found.revoked_at)
+        uow.session.add(
+            RevocationRow(
+                serial=row.serial,
+                issuer=issuer,
+                tail=row.serial[-2:],
+                state="revoked",
+                revoked_at=row.revoked_at,
+                reason=found.reason,
+                changed_in=parsed.number,
+            )
+        )
         data = {
             "fingerprint": row.fingerprint,
             "serial": row.serial,
             "party": row.party,
             "reason": row.reason,
             "revoked_at": row.revoked_at,
+            "by": INSTALLER,
         }
         uow.emit(CERTIFICATE_REVOKED, str(row.fingerprint), data)
 
@@ -172,10 +175,7 @@ def _issuer_of(authority: Authority, der: bytes) -> tuple[Issuer, RevocationList
 
 
 def _is_known(session: Session, authority: Authority, der: bytes) -> bool:
+    """Whether this list or a newer one is in use."""
     issuer, parsed = _issuer_of(authority, der)
-    return session.get(RevocationListRow, (issuer.name, parsed.number)) is not None
-
-
-def _newest_number(session: Session, issuer: str) -> int | None:
-    query = select(func.max(RevocationListRow.number)).where(RevocationListRow.issuer == issuer)
-    return session.scalar(query)
+    newest = heads_of(session, issuer.name).get(FULL)
+    return newest is not None and newest.number >= parsed.number

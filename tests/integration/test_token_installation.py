@@ -20,13 +20,15 @@ from app.settings import SETTINGS_FILE, load_settings
 from kernel.errors import Conflict
 from pki.algorithms import fingerprint_of
 from pki.errors import TokenPinRefused, TokenUnavailable
+from pki.ocsp_request import make_question
+from pki.ocsp_verification import verify_answer
 from pki.timestamp import make_request, token_of_response, verify_token
 from pki.token_module import find_module
 from tests.support.softhsm import MODULE, SoftToken, close_all_sessions, softhsm
 from tests.unit.app.people import enrol, registrar_of
 
 QUERY = {"Content-Type": "application/timestamp-query"}
-NAMES = ["intermediate", "receipt", "root", "tsa", "tsa-rsa"]
+NAMES = ["intermediate", "ocsp", "receipt", "root", "tsa", "tsa-rsa"]
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def container(made: Made) -> Iterator[Container]:
 
 
 def test_everything_is_done_with_keys_in_the_token(container: Container, made: Made, tmp_path: Path) -> None:
-    """Issuing, revoking, a list, stamps by EC and RSA and a restart work; no key is in the folder, or can leave."""
+    """Issuing, revoking, a list, OCSP, stamps by EC and RSA and a restart work; no key is in the folder, or leaves."""
     folder, token = made.folder, made.token
     assert not (folder / "authority" / "keys").exists()
     assert token.pin not in (folder / SETTINGS_FILE).read_text("utf-8")
@@ -76,6 +78,9 @@ def test_everything_is_done_with_keys_in_the_token(container: Container, made: M
         crl = x509.load_der_x509_crl(client.get("/pki/crl/intermediate.crl").content)
         assert crl.is_signature_valid(container.authority.intermediate.certificate.public_key())  # type: ignore[arg-type]
         assert crl.get_revoked_certificate_by_serial_number(certificate.serial_number) is not None
+        asked = (certificate, container.authority.intermediate.certificate)
+        told = client.post("/pki/ocsp", content=make_question([asked])).content
+        assert verify_answer(told, *asked, at=container.clock.now()).kind == "revoked"
         for path in ("/tsa", "/tsa/ec", "/tsa/rsa"):
             query = make_request(b"bytes")
             answer = token_of_response(client.post(path, content=query, headers=QUERY).content, query)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pki.installation import Authority, open_authority, read_certificate, read_d
 from pki.issuers import Description
 from pki.key_provider import KeyProvider
 from pki.keys import KeyStore
+from pki.revocation_lists import build_crl
 from tests.support.authority import START, make_key
 from tests.support.registry import CHEAP, PASSPHRASE
 
@@ -101,3 +102,9 @@ class Hall:
     def certificate(self, held: Held, name: str) -> x509.Certificate:
         """What a ceremony made."""
         return read_certificate(held.folder / f"{name}.pem")
+
+
+def list_of(authority: Authority, name: str, now: datetime) -> bytes:
+    """An empty list of one of its authorities."""
+    issuer = authority.issuer(name)
+    return build_crl(issuer.key, issuer.certificate, [], 1, now)

@@ -17,6 +17,7 @@ from custodian.setup import (
     open_custodian,
 )
 from kernel.canonical import from_base64, to_base64
+from pki.revocation_lists import Revoked, build_crl
 from tests.support.tenders import CHEAP, TenderWorld, many
 from transparency.notes import NoteVerifier, open_note
 
@@ -152,3 +153,21 @@ def test_newest_revocation_lists_are_remembered(world: TenderWorld) -> None:
     answer = client_of(world).post("/release", json={"package": package})
 
     assert (answer.json()["code"], answer.json()["cause"]) == ("package-refused", "certificate-revoked")
+
+
+def test_a_remembered_delta_counts_too(world: TenderWorld) -> None:
+    """A revocation known from a delta is kept beside the full list, and not undone by a package without it."""
+    older = world.crls()
+    world.run_stage("A")
+    authority, chair = world.authority, world.members[0].signer.certificate
+    told = [Revoked(chair.serial_number, world.clock.now(), "keyCompromise")]
+    delta = build_crl(
+        authority.intermediate_key, authority.intermediate, told, 10**6, world.clock.now(), base=1
+    )
+    world.custodian._remember_crls(authority.trust_store(crls=[*older, delta]))
+    package = {**world.release_package("B"), "crls": [to_base64(crl) for crl in older]}
+
+    answer = client_of(world).post("/release", json={"package": package})
+
+    assert (answer.json()["code"], answer.json()["cause"]) == ("package-refused", "certificate-revoked")
+    assert len(list((world.folder / "custodian" / "crls").glob("*.crl"))) == 3

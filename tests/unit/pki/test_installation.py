@@ -14,6 +14,7 @@ from pki.errors import KeyUnavailable
 from pki.installation import Authority, initialise_authority, open_authority
 from pki.names import Subject, party_of
 from pki.profiles import SERVICE_SEAL
+from pki.revocation_lists import build_crl
 from pki.signed_data import Signer
 from pki.trust import TrustStore
 from signing.cms import sign_detached, verify_detached
@@ -26,7 +27,7 @@ def _common_name(certificate: x509.Certificate) -> str:
 
 
 def _trust(authority: Authority) -> TrustStore:
-    crls = [authority.crl(name, [], 1, START) for name in ("root", "intermediate")]
+    crls = [build_crl(each.key, each.certificate, [], 1, START) for each in authority.issuers]
     return TrustStore([authority.root.certificate], list(authority.chain), crls)
 
 

@@ -19,7 +19,7 @@ from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
 from pki.trust import TrustStore
 from tests.support.authority import START, make_key
-from tests.support.ceremonies import Hall
+from tests.support.ceremonies import Hall, list_of
 from tests.support.openssl import run_openssl
 from tests.support.outside_root import OutsideRoot
 from tests.support.registry import PASSPHRASE
@@ -69,7 +69,7 @@ def test_a_certificate_comes_in(hall: Hall, tmp_path: Path) -> None:
         tmp_path, "verify", "-x509_strict", "-attime", at, "-CAfile", "root.pem", "-untrusted", "ca.pem", "leaf.pem"
     )  # fmt: skip
     assert agreed, said
-    crls = [outside.crl(), authority.crl("intermediate", [], 1, now)]
+    crls = [outside.crl(), list_of(authority, "intermediate", now)]
     store = TrustStore([authority.root.certificate], authority.chain, crls)
     assert store.validate(person, [], now, "signature").party == "IR-1"
     with pytest.raises(CeremonyRefused):

@@ -29,7 +29,7 @@ from pki.profiles import PERSON_SIGNING
 from pki.tokens import TokenKeys
 from pki.trust import TrustStore
 from tests.support.authority import make_key
-from tests.support.ceremonies import Hall
+from tests.support.ceremonies import Hall, list_of
 from tests.support.openssl import run_openssl
 from tests.support.registry import CHEAP
 from tests.support.softhsm import MODULE, softhsm
@@ -55,7 +55,7 @@ def _lists(hall: Hall, authority: Authority) -> list[bytes]:
     now = hall.clock.now()
     return [
         *kept_lists(hall.authority),
-        *(authority.crl(each.name, [], 1, now) for each in authority.issuers),
+        *(list_of(authority, each.name, now) for each in authority.issuers),
     ]
 
 
@@ -89,7 +89,7 @@ def test_a_root_that_is_kept_apart(hall: Hall) -> None:
     assert hall.keys.names() == ["intermediate", "receipt", "tsa"]
     assert [each.name for each in authority.issuers] == ["intermediate"]
     with pytest.raises(KeyUnavailable):
-        authority.crl("root", [], 1, hall.clock.now())
+        list_of(authority, "root", hall.clock.now())
     lists = [x509.load_der_x509_crl(der).public_bytes(Encoding.PEM) for der in _lists(hall, authority)]
     (hall.folder / "crls.pem").write_bytes(b"".join(lists))
     root = authority.root.certificate
@@ -185,7 +185,7 @@ def test_a_compromised_intermediate(hall: Hall) -> None:
     hall.hold("cross", "cross-ours", {"issuer": "root-2", "subject": "intermediate"})
     before = hall.open()
     person = _person(hall, before)
-    last_list = before.crl("intermediate", [], 1, hall.clock.now())
+    last_list = list_of(before, "intermediate", hall.clock.now())
     held = hall.hold("revoke", "gone", {"authority": "intermediate", "reason": "keyCompromise"})
     assert sorted(path.name for path in held.folder.glob("*.crl")) == ["root-2.crl", "root.crl"]
     authority = hall.open()
@@ -202,7 +202,7 @@ def test_a_compromised_intermediate(hall: Hall) -> None:
     dead = [
         last_list,
         *kept_lists(hall.authority)[-2:],
-        authority.crl("intermediate-2", [], 1, hall.clock.now()),
+        list_of(authority, "intermediate-2", hall.clock.now()),
     ]
     pem = b"".join(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM) for der in dead)
     (hall.folder / "crls.pem").write_bytes(pem)
@@ -232,7 +232,7 @@ def test_a_root_that_is_given_up(hall: Hall) -> None:
     before = hall.open()
     second = before.issuer("root-2").certificate
     assert _store(hall, second, before).validate(person, [], hall.clock.now(), "signature")
-    last_list = before.crl("intermediate", [], 1, hall.clock.now())
+    last_list = list_of(before, "intermediate", hall.clock.now())
     hall.hold("revoke", "gone", given_up)
     hall.hold("intermediate", "anew", SUBJECT)
     after = hall.open()
