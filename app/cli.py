@@ -127,6 +127,12 @@ def main() -> None:
     type=click.Path(path_type=Path),
     help="File with the password of the database, where it asks for one.",
 )
+@click.option(
+    "--root-keys",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A key store of its own for the root's key, which the server never opens.",
+)
+@click.option("--root-passphrase-file", type=click.Path(path_type=Path), help="The passphrase of that store.")
 @click.option("--kafka", metavar="HOST:PORT[,...]", help="Brokers of a Kafka bus; none otherwise.")
 @click.option("--kafka-topic-prefix", help="First part of the names of our topics.")
 @click.option(
@@ -309,6 +315,52 @@ def custodian_serve(
         clock_file=clock_file,
         with_parent=with_parent,
     )
+
+
+@custodian.command("request")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--passphrase-file", type=click.Path(path_type=Path, exists=True))
+@click.argument("out", type=click.Path(path_type=Path, dir_okay=False))
+def custodian_request(folder: Path, passphrase_file: Path | None, out: Path) -> None:
+    """Write the request for a new certificate of the custodian's key to OUT."""
+    from custodian.setup import certificate_request
+
+    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
+    out.write_bytes(certificate_request(folder, passphrase=passphrase))
+
+
+@custodian.command("install")
+@click.option("--folder", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--passphrase-file", type=click.Path(path_type=Path, exists=True))
+@click.option(
+    "--chain",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    required=True,
+    help="The authorities above it, without the root (PEM).",
+)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Another root to trust from now on (PEM); the one that it trusts otherwise.",
+)
+@click.argument("certificate", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def custodian_install(
+    folder: Path, passphrase_file: Path | None, chain: Path, root: Path | None, certificate: Path
+) -> None:
+    """Install a new certificate of the custodian's key."""
+    from cryptography import x509
+
+    from custodian.setup import install_certificate
+    from kernel.errors import MalformedInput
+
+    passphrase = None if passphrase_file is None else passphrase_file.read_text("utf-8").strip()
+    try:
+        (trusted,) = x509.load_pem_x509_certificates((root or folder / "root.pem").read_bytes())
+        (own,) = x509.load_pem_x509_certificates(certificate.read_bytes())
+        above = x509.load_pem_x509_certificates(chain.read_bytes())
+    except (OSError, ValueError) as error:
+        raise MalformedInput("a certificate cannot be read") from error
+    install_certificate(folder, own, above, trusted, passphrase=passphrase)
 
 
 def _say(answer: dict[str, Any], as_json: bool) -> None:

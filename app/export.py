@@ -71,7 +71,7 @@ def anchors_of(container: Container) -> dict[str, Any]:
     settings = container.settings
     return {
         "type": "mohr/anchors/v1",
-        "root": container.authority.root.certificate.public_bytes(Encoding.PEM).decode("ascii"),
+        "root": container.authority.anchor.certificate.public_bytes(Encoding.PEM).decode("ascii"),
         "log": container.sequencer.vkey,
         "witnesses": [settings.witness.vkey],
         "custodian": settings.custodian.vkey,
@@ -149,7 +149,7 @@ def _journal_of(container: Container) -> tuple[str, str]:
 
 
 def _files(container: Container, instant: _Instant) -> Iterator[File]:
-    yield from _trust_files(container)
+    yield from trust_files(container)
     session = instant.session
     yield "log/checkpoint", instant.note.encode()
     yield "log/entries.jsonl", _log_lines(session, instant.size)
@@ -164,11 +164,15 @@ def _files(container: Container, instant: _Instant) -> Iterator[File]:
                 yield f"tenders/{tender_id}/{path}", data
 
 
-def _trust_files(container: Container) -> Iterator[File]:
+def trust_files(container: Container) -> Iterator[File]:
     anchors = anchors_of(container)
     yield "trust/root.pem", anchors["root"].encode("ascii")
-    intermediate = container.authority.intermediate.certificate
-    yield "trust/ca/intermediate.pem", intermediate.public_bytes(Encoding.PEM)
+    authority = container.authority
+    for issuer in authority.known:
+        if issuer.certificate != authority.anchor.certificate:
+            yield f"trust/ca/{issuer.name}.pem", issuer.certificate.public_bytes(Encoding.PEM)
+    for number, cross in enumerate(authority.crosses):
+        yield f"trust/ca/cross-{number}.pem", cross.public_bytes(Encoding.PEM)
     for number, crl in enumerate(sorted(container.trust.crls())):
         yield f"trust/crl/{number}.crl", crl
     yield "trust/log.vkey", f"{anchors['log']}\n".encode()

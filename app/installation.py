@@ -40,8 +40,10 @@ from kernel.database import make_engine
 from kernel.errors import Conflict, MalformedInput, NotFound
 from kernel.postgresql import require_suitable
 from pki.authority import pem_of
-from pki.installation import Authority, initialise_authority
+from pki.ceremonies.transcript import verify_history
+from pki.installation import Authority, initialise_authority, open_authority
 from pki.issuance import issue_approved, record_authority
+from pki.key_provider import KeyProvider
 from pki.keys import RANDOM_SECRET, Cost, KeyStore
 from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
@@ -54,7 +56,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be made. ``passphrase_file`` is needed unless it is a demo, whose passphrase is random."""
+    """What is to be made. ``passphrase_file`` is needed unless it is a demo, whose passphrase is random.
+
+    ``root_keys``: a store of its own for the root's key, which may then be taken away.
+    """
 
     folder: Path
     demo: bool
@@ -74,6 +79,8 @@ class Plan:
     passphrase_file: Path | None = None
     database_url: str | None = None
     database_password_file: Path | None = None
+    root_keys: Path | None = None
+    root_passphrase_file: Path | None = None
     kafka: str | None = None
     kafka_topic_prefix: str | None = None
     pkcs11_module: str | None = None
@@ -107,10 +114,11 @@ class Installed:
 def initialise(plan: Plan) -> Installed:
     """Make everything; raises Conflict if folder or database are in use, NotFound or MalformedInput for the passphrase.
 
-    A PostgreSQL database must exist and be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise. So must a
-    token: TokenUnavailable, TokenPinRefused or Conflict.
+    An authority that ceremonies made in ``folder/authority`` is taken as it is. A PostgreSQL database must exist and
+    be empty; raises DatabaseUnavailable or DatabaseUnsuitable otherwise. So must a token, unless ceremonies filled it:
+    TokenUnavailable, TokenPinRefused or Conflict.
     """
-    if plan.folder.exists() and any(plan.folder.iterdir()):
+    if plan.folder.exists() and {each.name for each in plan.folder.iterdir()} - {"authority"}:
         raise Conflict(
             "the folder is not empty; an installation starts in an empty one", path=str(plan.folder)
         )
@@ -135,16 +143,9 @@ def _initialise(plan: Plan, passphrase: str, token: TokenKeys | None) -> Install
         write_demo_clock(folder / "demo-clock", 0)
     clock: Clock = DemoClock(folder / "demo-clock") if plan.demo else SystemClock()
     cost = RANDOM_SECRET if plan.demo else None
-    authority = initialise_authority(
-        folder / "authority",
-        passphrase if token is None else token,
-        name=plan.organisation,
-        party=plan.organisation_party,
-        demo=plan.demo,
-        clock=clock,
-        base_url=plan.public_url,
-        cost=cost,
-    )
+    keys = passphrase if token is None else token
+    begun = (folder / "authority").is_dir()
+    authority = _taken(plan, keys) if begun else _make_authority(plan, keys, clock, cost)
     authority.add_rsa_timestamps(clock=clock)
     log_vkey = _make_log_key(folder, passphrase, cost, values["log"]["origin"])
     values["witness"]["vkey"] = initialise_witness(
@@ -161,15 +162,46 @@ def _initialise(plan: Plan, passphrase: str, token: TokenKeys | None) -> Install
     return Installed(settings, tuple(folder for _party, _name, folder in plan.registrars), anchors)
 
 
+def _taken(plan: Plan, keys: KeyProvider | str) -> Authority:
+    """What ceremonies made; raises NotFound if they did not finish, Conflict if it is for another installation."""
+    authority = open_authority(plan.folder / "authority", keys)
+    if authority.demo is not plan.demo or authority.base_url != plan.public_url:
+        raise Conflict("the authority was made for another address", base_url=authority.base_url or "none")
+    verify_history(authority.folder)
+    return authority
+
+
+def _make_authority(plan: Plan, keys: KeyProvider | str, clock: Clock, cost: Cost | None) -> Authority:
+    """In one go, by whoever makes the installation; a city holds ceremonies instead."""
+    root_keys = None
+    if plan.root_keys is not None:
+        root_keys = KeyStore(plan.root_keys, _read_passphrase(plan.root_passphrase_file))
+    return initialise_authority(
+        plan.folder / "authority",
+        keys,
+        name=plan.organisation,
+        party=plan.organisation_party,
+        demo=plan.demo,
+        clock=clock,
+        base_url=plan.public_url,
+        cost=cost,
+        root_keys=root_keys,
+    )
+
+
 def _passphrase(plan: Plan) -> str:
     if plan.demo:
         return secrets.token_urlsafe(32)
-    if plan.passphrase_file is None:
+    return _read_passphrase(plan.passphrase_file)
+
+
+def _read_passphrase(path: Path | None) -> str:
+    if path is None:
         raise MalformedInput("name the file of the passphrase: --passphrase-file or MOHR_PASSPHRASE_FILE")
     try:
-        passphrase = plan.passphrase_file.read_text("utf-8").strip()
+        passphrase = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise NotFound("the passphrase file cannot be read", path=str(plan.passphrase_file)) from error
+        raise NotFound("the passphrase file cannot be read", path=str(path)) from error
     if len(passphrase) < 16:
         raise MalformedInput("a passphrase has at least 16 characters")
     return passphrase
@@ -198,7 +230,7 @@ def _token(plan: Plan) -> Iterator[TokenKeys | None]:
         yield None
         return
     try:
-        if token.names():
+        if token.names() and not (plan.folder / "authority").is_dir():
             raise Conflict(
                 "there are keys in the token; an installation starts with an empty one", token=token.token
             )
@@ -299,7 +331,7 @@ def _make_custodian(
         witness_vkey=values["witness"]["vkey"],
     )
     certificate = authority.certify_service(request, party, name, clock=clock)
-    install_certificate(folder, certificate, authority.chain, authority.root.certificate)
+    install_certificate(folder, certificate, authority.chain, authority.anchor.certificate)
     write_secret(plan.folder / "secrets" / "custodian.token", access_token(folder))
     return custodian_vkey(folder)
 
@@ -307,7 +339,7 @@ def _make_custodian(
 def _anchors(authority: Authority, settings: Settings, log_vkey: str) -> dict[str, Any]:
     return {
         "type": "mohr/anchors/v1",
-        "root": pem_of([authority.root.certificate]).decode("ascii"),
+        "root": pem_of([authority.anchor.certificate]).decode("ascii"),
         "log": log_vkey,
         "witnesses": [settings.witness.vkey],
         "custodian": settings.custodian.vkey,

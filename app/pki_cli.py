@@ -6,6 +6,7 @@ import click
 
 from app.pki_commands import enrolment, lists, office, record, revocation
 from app.pki_commands.audit import audit
+from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
 from app.pki_commands.timestamps import rsa_timestamps
 
 COMMANDS: tuple[click.Command, ...] = (
@@ -22,6 +23,10 @@ COMMANDS: tuple[click.Command, ...] = (
     *lists.COMMANDS,
     rsa_timestamps,
     audit,
+    anchors,
+    ceremony,
+    operator,
+    take_crl,
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy.orm import Session, sessionmaker
@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from kernel.clock import Clock
 from kernel.database import read_only
 from kernel.unit_of_work import UnitOfWork
+from pki.ceremonies.record import record_ceremonies, require_recorded, unrecorded
+from pki.ceremonies.transcript import verify_history
 from pki.installation import Authority
 from pki.list_issuing import crls_are_due, publication_is_due, refresh_crls, renew_publication
 from pki.published_lists import DELTA, FULL, list_of, newest_lists
@@ -18,7 +20,7 @@ from pki.trust import TrustStore
 
 
 class TrustKeeper:
-    """Pinned root, own intermediate and current lists. ``refresh`` writes, ``store`` only reads.
+    """Our roots, all intermediates and current lists. ``refresh`` writes, ``store`` only reads.
 
     So a use case may ask for the store inside its transaction, and lists are renewed outside of one: before
     each request and by the worker.
@@ -37,11 +39,9 @@ class TrustKeeper:
         self._clock = clock
         self._lock = threading.Lock()
         self._looked_at: datetime | None = None
+        self._verified = False
+        self._store = _store_of(authority)
         self._taken: dict[tuple[str, str], int] = {}
-        self._store = TrustStore(
-            [authority.root.certificate],
-            [issuer.certificate for issuer in authority.issuers if issuer.name != authority.root.name],
-        )
 
     def store(self) -> TrustStore:
         """The store as the last ``refresh`` or ``add_crl`` left it."""
@@ -55,18 +55,28 @@ class TrustKeeper:
         """Take a list into use at once, as after a revocation."""
         self._store.add_crl(der)
 
-    def refresh(self, *, at_most_every_seconds: float = 1.0) -> None:
-        """Renew the lists that are past half of their life, and take the newest into use.
+    def refresh(self, *, at_most_every_seconds: float = 0.5) -> None:
+        """Take up what a ceremony left, renew the lists that are past half of their life, take the newest into use.
 
-        Looks at the database only when that much time of the installation's clock has gone by.
+        Looks at folder and database only when that much time of the installation's clock has gone by.
         """
         now = self._clock.now()
         with self._lock:
             looked = self._looked_at
             if looked is not None and 0 <= (now - looked).total_seconds() < at_most_every_seconds:
                 return
+            if self._authority.has_changed() or not self._verified:
+                with read_only(self._sessions) as session:
+                    require_recorded(session, self._authority)
+                verify_history(self._authority.folder)
+                self._authority.reload()
+                self._store = _store_of(self._authority, self._store.crls())
+                self._verified = True
             with read_only(self._sessions) as session:
                 due = crls_are_due(session, now, self._authority)
+                new = unrecorded(session, self._authority)
+            if new:
+                record_ceremonies(self._authority, unit_of_work=self._unit_of_work, clock=self._clock)
             if due:
                 refresh_crls(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
             self._take_newest()
@@ -88,3 +98,9 @@ class TrustKeeper:
                 if head.scope in (FULL, DELTA) and self._taken.get(place) != head.number:
                     self._store.add_crl(list_of(session, head))
                     self._taken[place] = head.number
+
+
+def _store_of(authority: Authority, crls: Iterable[bytes] = ()) -> TrustStore:
+    """Retired intermediates stay, so that what they signed is judged; revoked ones too, so that it is refused."""
+    roots = [each.certificate for each in authority.roots]
+    return TrustStore(roots, authority.intermediates, crls)

@@ -89,7 +89,7 @@ def read_tree(folder: Folder, place: str, vkey: str, witnesses: tuple[str, ...])
 
 
 def read_trust(folder: Folder, anchors: Anchors) -> TrustStore:
-    """The trust store with the pinned root; what the folder calls its root must be the same certificate."""
+    """The trust store with the pinned root, which must be the folder's root, or a newer one that is shown beside it."""
     try:
         shown = x509.load_pem_x509_certificate(folder.read("trust/root.pem"))
         authorities = [
@@ -101,7 +101,7 @@ def read_trust(folder: Folder, anchors: Anchors) -> TrustStore:
             store.add_crl(folder.read(f"trust/crl/{name}"))
     except (ValueError, DomainError) as error:
         raise Finding("a certificate or revocation list can't be read", where="trust") from error
-    if shown != anchors.root:
+    if anchors.root not in (shown, *authorities):
         raise Finding("the folder's root is not the pinned one", where="trust/root.pem")
     return store
 

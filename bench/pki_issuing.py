@@ -30,8 +30,9 @@ from kernel.clock import FixedClock, format_utc
 from kernel.database import Base, make_sessions
 from kernel.ids import new_id
 from pki.authority import build_intermediate, build_root, make_request, new_serial
-from pki.installation import Authority, Issuer
+from pki.installation import Authority
 from pki.issuance import issue_batch
+from pki.issuers import Description, Issuer
 from pki.locations import Locations
 from pki.names import Subject
 from pki.orm import CertificateRequestRow, CertificateRow
@@ -53,10 +54,11 @@ class BenchAuthority(Authority):
         certificate = build_intermediate(
             make_request(key, subject), subject, root_key, root, serial=new_serial(), now=START
         )
-        self.base_url = _BASE_URL
-        self.demo = False
-        self.root = Issuer("root", root_key, root)
-        self.intermediate = Issuer("intermediate", key, certificate)
+        self.description = Description(demo=False, base_url=_BASE_URL)
+        self.known = (
+            Issuer("root", root_key, root, "root"),
+            Issuer("intermediate", key, certificate),
+        )
 
 
 @dataclass

@@ -16,7 +16,6 @@ from client.http import ApiClient
 from kernel.canonical import from_base64
 from kernel.clock import Clock
 from kernel.errors import DomainError, Unavailable
-from pki.algorithms import fingerprint_of
 from pki.timestamp import make_request, token_of_response
 from pki.trust import TrustStore
 from procurement.published import (
@@ -79,8 +78,9 @@ class PartySession:
         with checking("trust"):
             if self._trusted is not None and self._trusted[0] == answer:
                 return self._trusted[1]
-            root = x509.load_pem_x509_certificate(answer["root"].encode("ascii"))
-            if fingerprint_of(root) != fingerprint_of(self.folder.anchors.root):
+            texts = [answer["root"], *answer.get("roots", ())]
+            roots = [x509.load_pem_x509_certificate(text.encode("ascii")) for text in texts]
+            if self.folder.anchors.root not in roots:
                 raise NotVerified("trust", "the server speaks for another root than the pinned one")
             intermediates = [
                 each

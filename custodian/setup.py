@@ -83,6 +83,13 @@ def initialise_custodian(
     return make_request(signing, Subject(name, party))
 
 
+def certificate_request(folder: Path, *, passphrase: str | None = None) -> bytes:
+    """The CSR (DER) for a new certificate of the same key, when its issuer is there no more."""
+    settings = _settings(folder)
+    signing = _key_store(folder, passphrase).load("signing")
+    return make_request(signing, Subject(settings.get("name", "Custodian"), settings["party"]))
+
+
 def install_certificate(
     folder: Path,
     certificate: x509.Certificate,

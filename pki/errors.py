@@ -74,6 +74,30 @@ class KeyUnavailable(DomainError):
     code = "key-unavailable"
 
 
+class AuthorityNotActive(DomainError):
+    """No authority here may issue: the last one was revoked, and no ceremony has brought in a new one."""
+
+    code = "authority-not-active"
+
+
+class ApprovalMissing(DomainError):
+    """Dual control: two different operators must have signed the very plan or transcript, and did not."""
+
+    code = "approval-missing"
+
+
+class CeremonyRefused(DomainError):
+    """What the ceremony's file asks for cannot be done to this authority, or an input does not fit."""
+
+    code = "ceremony-refused"
+
+
+class TranscriptInvalid(DomainError):
+    """A transcript that does not hold: its signatures, its chain to the one before, or a file that it names."""
+
+    code = "transcript-invalid"
+
+
 class TokenUnavailable(DomainError):
     """The PKCS#11 module or token does not answer: absent, unplugged, busy, or lost again after one new try."""
 

@@ -1,24 +1,24 @@
-"""The authority of one installation: root, intermediate, time stamping and receipt keys in one folder or token.
+"""The authority of one installation: its issuers, time stamping and receipt keys in one folder or token.
 
 FOLDER/keys/ is the key store, unless keys are in a token; FOLDER/certificates/*.pem what was certified at the
-beginning, FOLDER/authority.json is written last and marks a finished installation. A demo installation says so in the
-name of both authorities.
+beginning, FOLDER/authority.json says what there is (``pki.issuers``), written last. FOLDER/ceremonies/NNNN-ID/ holds
+what a ceremony made, with the description that counts from then on: the folder with the highest number speaks. A demo
+installation says so in the name of its authorities.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 
-from kernel.canonical import canonical_bytes, parse_canonical
 from kernel.clock import Clock
-from kernel.errors import Conflict, NotFound
-from pki.algorithms import PrivateKey, fingerprint_of
+from kernel.errors import Conflict, NotFound, WrongState
+from pki.algorithms import fingerprint_of
 from pki.authority import (
     Prepared,
     build_intermediate,
@@ -29,31 +29,36 @@ from pki.authority import (
     pem_of,
     prepare,
 )
+from pki.errors import AuthorityNotActive
+from pki.issuers import (
+    NEEDED_SERVICES,
+    SERVICES,
+    Description,
+    Issuer,
+    IssuerEntry,
+    ServiceEntry,
+    first_description,
+)
 from pki.key_provider import KeyProvider
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations, check_shards
 from pki.names import DEMO_PREFIX, Subject, name_of, party_of
 from pki.profiles import SERVICE_SEAL, TSA, Profile
+from pki.revocation_lists import build_crl, crl_profile
 from pki.signed_data import Signer
 from pki.variation import PLAIN, Variation
 
+TSA_POLICY = "2.25.278621877218977492759295331449423114744"
 TSA_RSA = "tsa-rsa"
-_MARK = "authority.json"
+MARK = "authority.json"
+CEREMONIES = "ceremonies"
+_CEREMONY = re.compile(r"[0-9]{4}-[a-z0-9-]{1,64}")
 _MAX_COMMON_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Issuer:
-    """A certificate authority by its short name: ``root`` or ``intermediate``."""
-
-    name: str
-    key: PrivateKey
-    certificate: x509.Certificate
-
-
-@dataclass(frozen=True, slots=True)
 class FirstCertificate:
-    """A certificate that was made before there was a registry to record it."""
+    """A certificate that was made before there was a registry to record it, or in a ceremony."""
 
     profile: str
     issuer: str
@@ -64,20 +69,77 @@ class Authority:
     """Issues and revokes with the keys of one installation; keeps no record, which is the registry's work."""
 
     def __init__(
-        self, folder: Path, keys: KeyProvider, description: dict[str, Any], *, crl_shards: int = 1
+        self, folder: Path, keys: KeyProvider, description: Description, *, crl_shards: int = 1
     ) -> None:
         self.folder = folder
         self.crl_shards = check_shards(crl_shards)
         self._keys = keys
-        self.demo: bool = description["demo"]
-        self.base_url: str | None = description["base_url"]
-        self.root = Issuer("root", keys.load("root"), self._certificate("root"))
-        self.intermediate = Issuer(
-            "intermediate", keys.load("intermediate"), self._certificate("intermediate")
-        )
-        self.tsa = Signer(keys.load("tsa"), self._certificate("tsa"), self.chain)
-        self.receipt = Signer(keys.load("receipt"), self._certificate("receipt"), self.chain)
-        self.tsa_rsa = self._signer(TSA_RSA) if self._certificate_file(TSA_RSA).exists() else None
+        self._take(description)
+
+    def _take(self, description: Description) -> None:
+        """Everything is read before anything is replaced, so that a thread beside sees the one or the other."""
+        known = tuple(self._issuer(entry) for entry in description.issuers)
+        tsa, receipt = (self._signer(description, known, role) for role in NEEDED_SERVICES)
+        rsa = service_of(self.folder, description, TSA_RSA)
+        tsa_rsa = None if rsa is None else self._signer(description, known, TSA_RSA)
+        self.description, self.tsa_rsa = description, tsa_rsa
+        self.known, self.tsa, self.receipt = known, tsa, receipt
+
+    def has_changed(self) -> bool:
+        """Whether a ceremony was held since this was read."""
+        found = read_description(self.folder)
+        return found is not None and found != self.description and _is_finished(found)
+
+    def reload(self) -> None:
+        """Take up what a ceremony has changed meanwhile; whoever calls has verified the history."""
+        found = read_description(self.folder)
+        if found is not None and found != self.description and _is_finished(found):
+            self._take(found)
+
+    @property
+    def demo(self) -> bool:
+        return self.description.demo
+
+    @property
+    def base_url(self) -> str | None:
+        return self.description.base_url
+
+    @property
+    def issuers(self) -> tuple[Issuer, ...]:
+        """Every authority whose key is here and that still signs lists, roots first; not the revoked ones."""
+        here = [each for each in self.known if each.held is not None and each.state != "revoked"]
+        return tuple(sorted(here, key=lambda each: each.kind != "root"))
+
+    def issuer(self, name: str) -> Issuer:
+        """Any authority of that name, whether or not its key is here; raises NotFound."""
+        for issuer in self.known:
+            if issuer.name == name:
+                return issuer
+        raise NotFound("no such authority", name=name[:64])
+
+    @property
+    def roots(self) -> tuple[Issuer, ...]:
+        """What is trusted here: every root that was not given up."""
+        return tuple(each for each in self.known if each.kind == "root" and each.state != "revoked")
+
+    @property
+    def root(self) -> Issuer:
+        """The root that certifies authorities now."""
+        active = [each for each in self.roots if each.state == "active"]
+        return (active or [each for each in self.known if each.kind == "root"])[-1]
+
+    @property
+    def anchor(self) -> Issuer:
+        """The root that parties and auditors pin: the oldest one that was not given up."""
+        return (self.roots or (self.root,))[0]
+
+    @property
+    def intermediate(self) -> Issuer:
+        """The authority that issues now; where there is none, the last one, which then does not."""
+        ours = [each for each in self.known if each.kind == "intermediate" and each.held is not None]
+        ours = ours or [each for each in self.known if each.kind == "intermediate"]
+        active = [each for each in ours if each.state == "active"]
+        return (active or ours)[-1]
 
     @property
     def keys(self) -> KeyProvider:
@@ -87,19 +149,22 @@ class Authority:
     @property
     def chain(self) -> tuple[x509.Certificate, ...]:
         """The intermediates that go into every signature."""
-        return (self.intermediate.certificate,)
+        return self.chain_of(self.intermediate.name)
+
+    def chain_of(self, name: str) -> tuple[x509.Certificate, ...]:
+        """That authority and those above it, without the root."""
+        return _chain(self.description, self.known, name)
 
     @property
-    def issuers(self) -> tuple[Issuer, ...]:
-        """Every authority whose key is here, root first."""
-        return (self.root, self.intermediate)
+    def intermediates(self) -> tuple[x509.Certificate, ...]:
+        """Every intermediate there ever was: what a retired one issued still verifies, what a revoked one did not."""
+        return tuple(each.certificate for each in self.known if each.kind == "intermediate")
 
-    def issuer(self, name: str) -> Issuer:
-        """Raises NotFound for another name than ``root`` and ``intermediate``."""
-        for issuer in self.issuers:
-            if issuer.name == name:
-                return issuer
-        raise NotFound("no such authority", name=name[:64])
+    @property
+    def crosses(self) -> tuple[x509.Certificate, ...]:
+        """The cross certificates (RFC 4210 §4.4), revoked ones as well, so that they are refused."""
+        entries = (each for each in self.description.certified if each.profile == "cross")
+        return tuple(read_certificate(self.folder / each.certificate) for each in entries)
 
     @property
     def stampers(self) -> dict[str, Signer]:
@@ -115,17 +180,29 @@ class Authority:
         serial: int,
         now: datetime,
         variation: Variation = PLAIN,
+        expected: str | None = None,
     ) -> Prepared:
-        """An end certificate of the intermediate, judged but not signed; the caller keeps serial numbers unique."""
+        """An end certificate of the intermediate, judged but not signed; the caller keeps serial numbers unique.
+
+        ``expected``: the authority that the caller has recorded for that serial number. Raises AuthorityNotActive
+        while no authority may issue, WrongState where another has taken its place meanwhile.
+        """
+        issuer = self.intermediate
+        if expected not in (None, issuer.name):
+            raise WrongState("another authority has begun to issue: try again", name=issuer.name)
+        if issuer.state != "active":
+            raise AuthorityNotActive(
+                "the authority is revoked: a ceremony brings in a new one", name=issuer.name
+            )
         return prepare(
             csr,
             profile,
             subject,
-            self.intermediate.key,
-            self.intermediate.certificate,
+            issuer.key,
+            issuer.certificate,
             serial=serial,
             now=now,
-            locations=Locations.below(self.base_url, "intermediate", serial, self.crl_shards),
+            locations=Locations.below(self.base_url, issuer.name, serial, self.crl_shards),
             variation=variation,
         )
 
@@ -138,9 +215,13 @@ class Authority:
         serial: int,
         now: datetime,
         variation: Variation = PLAIN,
+        expected: str | None = None,
     ) -> x509.Certificate:
         """As ``prepare``, and signed; the caller records it."""
-        return self.prepare(csr, profile, subject, serial=serial, now=now, variation=variation).sign()
+        prepared = self.prepare(
+            csr, profile, subject, serial=serial, now=now, variation=variation, expected=expected
+        )
+        return prepared.sign()
 
     def certify_service(self, csr: bytes, party: str, name: str, *, clock: Clock) -> x509.Certificate:
         """A service's signing certificate, such as the custodian's, for a key that never was here.
@@ -171,29 +252,47 @@ class Authority:
             csr = make_request(key, subject)
             certificate = self.issue(csr, TSA, subject, serial=new_serial(), now=clock.now())
             _write_certificate(self.folder, TSA_RSA, certificate)
-            self.tsa_rsa = self._signer(TSA_RSA)
+            self.tsa_rsa = self._signer(self.description, self.known, TSA_RSA)
         return self.tsa_rsa
 
     def first_certificates(self) -> list[FirstCertificate]:
-        """Everything that was certified outside the registry."""
-        services = sorted((self.folder / "certificates").glob("service-*.pem"))
+        """Everything that was certified outside the registry; an outside root is not ours to record."""
+        described = self.description
+        first = self.folder / "certificates"
+        files = [(SERVICE_SEAL.name, path) for path in sorted(first.glob("service-*.pem"))]
+        files += [(TSA.name, path) for path in first.glob(f"{TSA_RSA}.pem")]
+        entries = [
+            *(
+                (each.kind, each.issuer, each.certificate)
+                for each in described.issuers
+                if each.key != "outside"
+            ),
+            *((SERVICES[each.role][0].name, each.issuer, each.certificate) for each in described.services),
+            *((each.profile, each.issuer, each.certificate) for each in described.certified),
+        ]
         return [
-            FirstCertificate("root", "root", self.root.certificate),
-            FirstCertificate("intermediate", "root", self.intermediate.certificate),
-            FirstCertificate("tsa", "intermediate", self.tsa.certificate),
-            *(FirstCertificate("tsa", "intermediate", each.certificate) for each in [self.tsa_rsa] if each),
-            FirstCertificate("service-seal", "intermediate", self.receipt.certificate),
-            *(FirstCertificate("service-seal", "intermediate", _read(path)) for path in services),
+            *(FirstCertificate(kind, issuer, self._certificate(path)) for kind, issuer, path in entries),
+            *(self._first_service(profile, read_certificate(path)) for profile, path in files),
         ]
 
-    def _signer(self, name: str) -> Signer:
-        return Signer(self._keys.load(name), self._certificate(name), self.chain)
+    def _first_service(self, profile: str, certificate: x509.Certificate) -> FirstCertificate:
+        return FirstCertificate(
+            profile, _issuer_name(self.folder, self.description, certificate), certificate
+        )
 
-    def _certificate(self, name: str) -> x509.Certificate:
-        return _read(self._certificate_file(name))
+    def _issuer(self, entry: IssuerEntry) -> Issuer:
+        held = self._keys.load(entry.name) if entry.key == "here" and entry.state != "revoked" else None
+        return Issuer(entry.name, held, self._certificate(entry.certificate), entry.kind, entry.state)
 
-    def _certificate_file(self, name: str) -> Path:
-        return self.folder / "certificates" / f"{name}.pem"
+    def _signer(self, description: Description, known: tuple[Issuer, ...], role: str) -> Signer:
+        entry = service_of(self.folder, description, role)
+        if entry is None:
+            raise NotFound("no authority was finished in this folder")
+        chain = _chain(description, known, entry.issuer)
+        return Signer(self._keys.load(entry.key), self._certificate(entry.certificate), chain)
+
+    def _certificate(self, path: str) -> x509.Certificate:
+        return read_certificate(self.folder / path)
 
 
 def initialise_authority(
@@ -206,12 +305,14 @@ def initialise_authority(
     clock: Clock,
     base_url: str | None = None,
     cost: Cost | None = None,
+    root_keys: KeyProvider | None = None,
 ) -> Authority:
     """Make root, intermediate, time-stamping and receipt certificates of the organisation ``name``.
 
     ``keys`` is where keys are made: a token, or the passphrase of encrypted files in the folder (``cost`` is theirs).
-    Raises Conflict if the folder holds anything already: an unfinished attempt is removed by hand, never
-    continued.
+    With ``root_keys`` the root's key is made in that store, apart, and not needed any more afterwards; the first
+    list of the root is kept in the folder. Raises Conflict if the folder holds anything already: an unfinished
+    attempt is removed by hand, never continued.
     """
     folder = Path(folder)
     if folder.exists() and any(folder.iterdir()):
@@ -219,8 +320,8 @@ def initialise_authority(
     (folder / "certificates").mkdir(parents=True, exist_ok=True)
     keys = _provider(folder, keys, cost)
     now = clock.now()
-    subjects = _subjects(name, party, demo)
-    root_key = keys.create("root", "P-384")
+    subjects = subjects_of(name, party, demo)
+    root_key = (root_keys or keys).create("root", "P-384")
     root = build_root(root_key, subjects["root"], serial=new_serial(), now=now)
     intermediate_key = keys.create("intermediate", "P-384")
     intermediate = build_intermediate(
@@ -234,9 +335,10 @@ def initialise_authority(
     )
     _write_certificate(folder, "root", root)
     _write_certificate(folder, "intermediate", intermediate)
-    for service, profile in (("tsa", TSA), ("receipt", SERVICE_SEAL)):
+    for service in NEEDED_SERVICES:
+        profile, kind = SERVICES[service]
         certificate = issue(
-            make_request(keys.create(service), subjects[service]),
+            make_request(keys.create(service, kind), subjects[service]),
             profile,
             subjects[service],
             intermediate_key,
@@ -246,8 +348,12 @@ def initialise_authority(
             locations=Locations.below(base_url, "intermediate"),
         )
         _write_certificate(folder, service, certificate)
-    description = {"type": "mohr/authority/v1", "demo": demo, "base_url": base_url}
-    _write(folder / _MARK, canonical_bytes(description))
+    if root_keys is not None:
+        _write(
+            folder / "root.crl", build_crl(root_key, root, [], int(now.timestamp()), now, crl_profile("root"))
+        )
+    description = first_description(demo, base_url, "here" if root_keys is None else "apart")
+    _write(folder / MARK, description.to_bytes())
     return Authority(folder, keys, description)
 
 
@@ -257,10 +363,9 @@ def open_authority(folder: Path, keys: KeyProvider | str, *, crl_shards: int = 1
     ``crl_shards``: into how many lists the revocations of the certificates issued from now on are divided.
     """
     folder = Path(folder)
-    mark = folder / _MARK
-    if not mark.exists():
+    description = read_description(folder)
+    if description is None or not _is_finished(description):
         raise NotFound("no authority was finished in this folder")
-    description = parse_canonical(mark.read_bytes())
     return Authority(folder, _provider(folder, keys), description, crl_shards=crl_shards)
 
 
@@ -268,7 +373,53 @@ def _provider(folder: Path, keys: KeyProvider | str, cost: Cost | None = None) -
     return KeyStore(folder / "keys", keys, cost=cost) if isinstance(keys, str) else keys
 
 
-def _subjects(name: str, party: str, demo: bool) -> dict[str, Subject]:
+def service_of(folder: Path, description: Description, role: str) -> ServiceEntry | None:
+    """The service in use; one that was added without a ceremony has its certificate among the first ones."""
+    entry, path = description.service(role), f"certificates/{role}.pem"
+    if entry is not None or role in NEEDED_SERVICES or not (folder / path).exists():
+        return entry
+    issuer = _issuer_name(folder, description, read_certificate(folder / path))
+    return ServiceEntry(role, role, issuer, path)
+
+
+def _issuer_name(folder: Path, description: Description, certificate: x509.Certificate) -> str:
+    """A certificate names the key of its issuer (RFC 5280 §4.2.1.1)."""
+    named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    return next(
+        each.name
+        for each in description.issuers
+        if _key_identifier(read_certificate(folder / each.certificate)) == named.key_identifier
+    )
+
+
+def read_description(folder: Path) -> Description | None:
+    """What the last ceremony, or the beginning, left; None in an empty folder."""
+    last = [*ceremony_folders(folder)][-1:]
+    mark = (last[0] if last else folder) / MARK
+    return Description.parse(mark.read_bytes()) if mark.exists() else None
+
+
+def ceremony_folders(folder: Path) -> list[Path]:
+    """The folders of the ceremonies that were held, in their order."""
+    below = folder / CEREMONIES
+    found = below.iterdir() if below.is_dir() else ()
+    return sorted(each for each in found if _CEREMONY.fullmatch(each.name))
+
+
+def kept_lists(folder: Path) -> list[bytes]:
+    """The revocation lists (DER) that were made where there is no database: at the beginning and in ceremonies."""
+    first = [folder / "root.crl"] if (folder / "root.crl").exists() else []
+    later = (path for each in ceremony_folders(folder) for path in sorted(each.glob("*.crl")))
+    return [path.read_bytes() for path in (*first, *later)]
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    """One certificate (PEM) of the authority's own folder."""
+    return x509.load_pem_x509_certificate(path.read_bytes())
+
+
+def subjects_of(name: str, party: str, demo: bool) -> dict[str, Subject]:
+    """How the authorities and services of an organisation are called."""
     prefix = DEMO_PREFIX if demo else ""
     roles = {
         "root": "Root CA",
@@ -283,11 +434,27 @@ def _subjects(name: str, party: str, demo: bool) -> dict[str, Subject]:
 
 
 def _write_certificate(folder: Path, name: str, certificate: x509.Certificate) -> None:
+    (folder / "certificates").mkdir(exist_ok=True)
     _write(folder / "certificates" / f"{name}.pem", pem_of([certificate]))
 
 
-def _read(path: Path) -> x509.Certificate:
-    return x509.load_pem_x509_certificate(path.read_bytes())
+def _is_finished(description: Description) -> bool:
+    ours = any(each.kind == "intermediate" and each.key == "here" for each in description.issuers)
+    return ours and all(description.service(role) is not None for role in NEEDED_SERVICES)
+
+
+def _chain(description: Description, known: tuple[Issuer, ...], name: str) -> tuple[x509.Certificate, ...]:
+    certificates = {each.name: each.certificate for each in known}
+    chain: list[x509.Certificate] = []
+    entry = description.issuer(name)
+    while entry is not None and entry.kind != "root" and len(chain) <= len(known):
+        chain.append(certificates[entry.name])
+        entry = description.issuer(entry.issuer)
+    return tuple(chain)
+
+
+def _key_identifier(certificate: x509.Certificate) -> bytes:
+    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
 
 
 def _write(path: Path, data: bytes) -> None:

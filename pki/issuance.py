@@ -223,7 +223,7 @@ def record_authority(
         uow.session.add_all(rows)
         uow.session.flush()
         kept = [recorded(row) for row in rows]
-        uow.emit_many(CERTIFICATE_ISSUED, [_issued_fact(each, None, INSTALLER) for each in kept])
+        uow.emit_many(CERTIFICATE_ISSUED, [issued_fact(each, None, INSTALLER) for each in kept])
         uow.commit()
     return kept
 
@@ -231,10 +231,14 @@ def record_authority(
 def _signed(authority: Authority, intent: _Intent, now: datetime) -> x509.Certificate:
     """The one place where certificates of requests are signed."""
     profile = profile_named(intent.request.profile)
-    certificate = authority.issue(intent.request.csr, profile, intent.subject, serial=intent.serial, now=now)
-    if authority.intermediate.name != intent.issuer:
-        raise WrongState("another authority issues by now: issue it again", issuer=intent.issuer)
-    return certificate
+    return authority.issue(
+        intent.request.csr,
+        profile,
+        intent.subject,
+        serial=intent.serial,
+        now=now,
+        expected=intent.issuer,
+    )
 
 
 def _intend(uow: UnitOfWork, ids: Sequence[str], by: str, issuer: str, at: str) -> list[_Intent]:
@@ -327,7 +331,7 @@ def _record(
 ) -> list[RecordedCertificate]:
     done = [_recorded(intent, certificate) for intent, certificate in zip(intents, certificates, strict=True)]
     facts = [
-        _issued_fact(each, intent.request.id, intent.by) for intent, each in zip(intents, done, strict=True)
+        issued_fact(each, intent.request.id, intent.by) for intent, each in zip(intents, done, strict=True)
     ]
     write_many(uow.session, _RECORD, [_recorded_row(each) for each in done])
     write_many(
@@ -367,7 +371,8 @@ def _recorded(intent: _Intent, certificate: x509.Certificate) -> RecordedCertifi
     )
 
 
-def _issued_fact(issued: RecordedCertificate, request: str | None, by: str) -> tuple[str, dict[str, Any]]:
+def issued_fact(issued: RecordedCertificate, request: str | None, by: str) -> tuple[str, dict[str, Any]]:
+    """Subject and data of the event that announces a certificate."""
     certificate = issued.certificate
     return issued.fingerprint, {
         "fingerprint": issued.fingerprint,

@@ -297,13 +297,32 @@ def _store(
     der: bytes,
     now: datetime,
 ) -> None:
-    """Let the list take the place of the one before; of full lists in force the row stays, as bases of deltas."""
-    table, this_update = RevocationListRow, whole_second(now)
+    this_update = whole_second(now)
+    dates = (this_update, this_update + crl_profile(issuer).life)
+    store_list(uow, issuer, scope, number, base, entries, der, now, dates)
+
+
+def store_list(
+    uow: UnitOfWork,
+    issuer: str,
+    scope: str,
+    number: int,
+    base: int | None,
+    entries: int,
+    der: bytes,
+    now: datetime,
+    dates: tuple[datetime, datetime],
+) -> None:
+    """Let the list take the place of the one before; of full lists in force the row stays, as bases of deltas.
+
+    ``dates``: its this update and next update.
+    """
+    table, this_update = RevocationListRow, dates[0]
     before = (table.issuer == issuer, table.scope == scope, table.number < number)
     uow.session.execute(update(table).where(*before, table.der.is_not(None)).values(der=None))
     spent = table.next_update <= format_utc(now) if scope == FULL else true()
     uow.session.execute(delete(table).where(*before, spent))
-    next_update = format_utc(this_update + crl_profile(issuer).life)
+    next_update = format_utc(dates[1])
     row = RevocationListRow(
         issuer=issuer,
         scope=scope,

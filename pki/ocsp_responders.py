@@ -18,14 +18,16 @@ from sqlalchemy.orm import Session
 from kernel.clock import Clock, format_utc
 from kernel.database import lock_scope, locked
 from kernel.unit_of_work import UnitOfWork
-from pki.algorithms import PrivateKey, der_of, fingerprint_of
+from pki.algorithms import PrivateKey, der_of, fingerprint_of, spki_of
 from pki.authority import issue, make_request, new_serial
 from pki.errors import KeyUnavailable
-from pki.installation import Authority, Issuer
+from pki.installation import Authority
+from pki.issuance import issued_fact
+from pki.issuers import Issuer
 from pki.names import Subject, name_of, party_of
 from pki.orm import CertificateRow, note_status_change
 from pki.profiles import OCSP_RESPONDER
-from pki.registry import CERTIFICATE_ISSUED, INSTALLER, serial_text
+from pki.registry import CERTIFICATE_ISSUED, INSTALLER, recorded, serial_text
 
 RESPONDER_KEY = "ocsp"
 _SCOPE = "pki.ocsp-responders"
@@ -182,17 +184,7 @@ def _complete(uow: UnitOfWork, serial: int, certificate: x509.Certificate) -> bo
         return False
     row.state, row.der, row.fingerprint = "issued", der_of(certificate), fingerprint_of(certificate)
     note_status_change(uow.session, row.serial)
-    uow.emit(
-        CERTIFICATE_ISSUED,
-        row.fingerprint,
-        {
-            "fingerprint": row.fingerprint,
-            "serial": row.serial,
-            "issuer": row.issuer,
-            "profile": row.profile,
-            "party": row.party,
-            "not_before": format_utc(certificate.not_valid_before_utc),
-            "not_after": format_utc(certificate.not_valid_after_utc),
-        },
-    )
+    row.spki = spki_of(certificate.public_key())
+    row.not_after = format_utc(certificate.not_valid_after_utc)
+    uow.emit_many(CERTIFICATE_ISSUED, [issued_fact(recorded(row), None, INSTALLER)])
     return True

@@ -170,6 +170,19 @@ class RevocationListRow(Base):
     der: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
+class CeremonyRow(Base):
+    """A ceremony that was held, with its signed transcript; ``number`` counts from 1."""
+
+    __tablename__ = "pki_ceremonies"
+
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    id: Mapped[str] = mapped_column(String(64), unique=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    held_at: Mapped[str] = mapped_column(String(27))
+    transcript: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class TimestampSerialRow(Base):
     """One row: the first serial number that was not handed out yet."""
 

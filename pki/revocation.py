@@ -36,7 +36,6 @@ HOLDER_REASONS = frozenset(
 )
 # A hold is a suspension, and removeFromCRL its end; aACompromise is for attribute authorities, which are none here.
 REASONS = HOLDER_REASONS | {"privilegeWithdrawn"}
-AUTHORITY_REASONS = (REASONS - {"keyCompromise"}) | {"cACompromise"}
 _COMPROMISES = frozenset({"keyCompromise", "cACompromise"})
 
 
@@ -214,6 +213,8 @@ def check_revocable(row: CertificateRow, verdict: Verdict, actor: Actor, now: da
     """Raises WrongState (revoked already, or a root) or MalformedInput (an unfit reason or invalidity date)."""
     if row.profile == "root":
         raise WrongState("a root is not revoked: it is taken out of the trust stores")
+    if row.profile in ("intermediate", "cross"):
+        raise WrongState("an authority is revoked in a ceremony, by two operators")
     _require_state(row, "issued", "suspended")
     _check_verdict(row, verdict, actor, now)
 
@@ -263,7 +264,7 @@ def _require_state(row: CertificateRow, *allowed: str) -> None:
 def _check_verdict(row: CertificateRow, verdict: Verdict, actor: Actor, now: datetime) -> None:
     reasons = HOLDER_REASONS
     if "registrar" in actor.roles:
-        reasons = AUTHORITY_REASONS if profile_named(row.profile).is_authority else REASONS
+        reasons = REASONS
     if verdict.reason not in reasons:
         raise MalformedInput(
             "no such reason of revocation", reason=verdict.reason[:32], reasons=sorted(reasons)

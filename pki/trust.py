@@ -132,7 +132,7 @@ class TrustStore:
         for issuer, subject in pairwise(path):
             found = self._revocation(issuer, subject, at)
             if found is not None:
-                _judge_revocation(found, subject, at, usage if subject is path[-1] else None, revocation)
+                _judge_revocation(found, at, usage, revocation, fingerprint_of(subject))
 
     def _path(
         self, certificate: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime, usage: Usage
@@ -196,13 +196,15 @@ def _check_dates(certificate: x509.Certificate, at: datetime) -> None:
 
 
 def _judge_revocation(
-    found: Revocation, subject: x509.Certificate, at: datetime, usage: Usage | None, mode: Revocations
+    found: Revocation, at: datetime, usage: Usage, mode: Revocations, fingerprint: str
 ) -> None:
+    # Whoever has the key of an authority can make stamping certificates and stamps of any time, so that this
+    # is asked of the whole path.
     compromised_stamp = usage == "timestamping" and found.reason not in _HARMLESS_FOR_STAMPS
     if mode == "ever" or compromised_stamp or found.revoked_at <= at:
         raise CertificateRevoked(
             "a certificate of the path was revoked",
-            fingerprint=fingerprint_of(subject),
+            fingerprint=fingerprint,
             revoked_at=format_utc(found.revoked_at),
             reason=found.reason,
         )

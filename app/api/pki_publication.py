@@ -8,21 +8,23 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel
 
 from app.api.desk import CurrentContainer
-from app.api.pki import chain_of, pem_text
+from app.api.pki import pem_text
 from app.api.problems import documented
 from app.api.published import CERTIFICATE_SECONDS, CERTIFICATE_TYPE, published
 from kernel.canonical import to_base64
 from pki.algorithms import der_of
+from pki.issuers import ISSUER_NAME
 
 router = APIRouter(tags=["pki"])
 
-AuthorityName = Annotated[str, Path(pattern="^[a-z][a-z0-9-]{0,15}$", description="the authority")]
+AuthorityName = Annotated[str, Path(pattern=f"^{ISSUER_NAME}$", description="the authority")]
 
 
 class TrustAnswer(BaseModel):
     """What there is to trust; what to pin of it is decided elsewhere, by ``mohr/anchors/v1``."""
 
     root: str
+    roots: list[str]
     intermediates: list[str]
     crls: list[str]
     log: str
@@ -33,11 +35,16 @@ class TrustAnswer(BaseModel):
 
 @router.get("/pki/trust", operation_id="showTrust", responses=documented(503))
 def get_trust(container: CurrentContainer) -> TrustAnswer:
-    """Root, intermediates, current revocation lists, and the keys of log, witness and custodian."""
-    settings = container.settings
+    """Roots, intermediates, current revocation lists, and the keys of log, witness and custodian.
+
+    ``root`` is the one in the anchors; after a root has got a new key, ``roots`` has both, and among the intermediates
+    are the certificates by which each speaks for the other.
+    """
+    settings, authority = container.settings, container.authority
     return TrustAnswer(
-        root=pem_text(container.authority.root.certificate),
-        intermediates=chain_of(container),
+        root=pem_text(authority.anchor.certificate),
+        roots=[pem_text(each.certificate) for each in authority.roots],
+        intermediates=[pem_text(each) for each in (*authority.intermediates, *authority.crosses)],
         crls=[to_base64(crl) for crl in container.trust.crls()],
         log=container.sequencer.vkey,
         witnesses=[settings.witness.vkey],

@@ -17,7 +17,7 @@ from events.outbox import lag
 from kernel.clock import format_utc
 from kernel.database import read_only
 from pki.algorithms import fingerprint_of
-from pki.installation import Issuer
+from pki.issuers import Issuer
 from pki.orm import RevocationListRow
 from transparency.log_store import newest_cosigned
 

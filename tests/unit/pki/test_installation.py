@@ -8,7 +8,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from kernel.errors import Conflict, NotFound
+from kernel.errors import Conflict, MalformedInput, NotFound
 from pki.authority import make_request
 from pki.errors import KeyUnavailable
 from pki.installation import Authority, initialise_authority, open_authority
@@ -100,3 +100,16 @@ def test_unknown_issuer(tmp_path: Path) -> None:
     """Only root and intermediate exist."""
     with pytest.raises(NotFound):
         make_office(tmp_path).authority.issuer("other")
+
+
+def test_the_first_description_is_still_read(tmp_path: Path) -> None:
+    """An authority that was made before there were generations opens as it was."""
+    made = make_office(tmp_path, base_url="http://pki.example").authority
+    mark = tmp_path / "authority" / "authority.json"
+    mark.write_bytes(b'{"base_url":"http://pki.example","demo":false,"type":"mohr/authority/v1"}')
+    found = open_authority(tmp_path / "authority", PASSPHRASE)
+    assert found.description == made.description
+    assert [each.name for each in found.issuers] == ["root", "intermediate"]
+    mark.write_bytes(b'{"type":"mohr/authority/v3"}')
+    with pytest.raises(MalformedInput):
+        open_authority(tmp_path / "authority", PASSPHRASE)

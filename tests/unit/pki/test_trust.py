@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import get_args
 
@@ -124,6 +125,17 @@ def test_revoked_intermediate(authority: MemoryAuthority) -> None:
     with pytest.raises(CertificateRevoked) as caught:
         authority.trust_store().validate(certificate, [], START, "signature")
     assert caught.value.fields["reason"] == "cACompromise"
+
+
+@pytest.mark.parametrize(("reason", "counts"), [("keyCompromise", False), ("superseded", True)])
+def test_stamps_below_a_compromised_authority(authority: MemoryAuthority, reason: str, counts: bool) -> None:
+    """Whoever has its key can stamp any time, so no stamp counts; what others prove to be earlier still does."""
+    person, stamp = authority.person("IR-1").certificate, authority.tsa_signer.certificate
+    authority.revoke(authority.intermediate, reason=reason, at=START + timedelta(days=1))
+    store = authority.trust_store()
+    assert store.validate(person, [], START, "signature")
+    with nullcontext() if counts else pytest.raises(CertificateRevoked):
+        store.validate(stamp, [], START, "timestamping")
 
 
 @pytest.mark.parametrize("missing", [0, 1])
