@@ -9,16 +9,19 @@ from pathlib import Path
 from cryptography import x509
 
 from kernel.clock import Clock
+from kernel.unit_of_work import UnitOfWork
 from pki import asn1
 from pki.algorithms import fingerprint_of
+from pki.installation import Authority
 from pki.issuance import record_authority
 from pki.ocsp import LOOK_SECONDS, OcspResponder
 from pki.ocsp_asn1 import ID_NONCE, Extension, OcspRequest, SingleRequest, TbsRequest
 from pki.ocsp_request import cert_id, make_question
 from pki.ocsp_responders import renew_responders
 from pki.ocsp_verification import CertificateStatus, verify_answer
-from pki.revocation import revoke_certificate
-from tests.support.registry import OPERATOR, Office, make_office
+from pki.revocation import Verdict
+from pki.revocation_proposals import confirm_revocation, propose_revocation
+from tests.support.registry import REGISTRAR, SECOND, Office, make_office
 
 ID_STRANGE = x509.ObjectIdentifier("1.3.6.1.5.5.7.48.1.99")
 
@@ -77,15 +80,27 @@ def ask(
 
 
 def revoke(office: Office, name: str, reason: str = "superseded") -> None:
-    """By the operator, as the use case does it."""
-    revoke_certificate(
-        fingerprint_of(pair(office, name)[0]),
-        reason,
-        actor=OPERATOR,
-        unit_of_work=office.unit_of_work,
-        clock=office.clock,
-        authority=office.authority,
+    """By two registrars, as a service's certificate is."""
+    revoke_service(pair(office, name)[0], reason, **office.issuing)
+
+
+def revoke_service(
+    certificate: x509.Certificate,
+    reason: str = "superseded",
+    *,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    authority: Authority,
+) -> None:
+    """One registrar proposes it and another one confirms."""
+    proposal = propose_revocation(
+        fingerprint_of(certificate),
+        Verdict(reason),
+        actor=REGISTRAR,
+        unit_of_work=unit_of_work,
+        clock=clock,
     )
+    confirm_revocation(proposal.id, actor=SECOND, unit_of_work=unit_of_work, clock=clock, authority=authority)
 
 
 def raw_question(

@@ -35,6 +35,7 @@ from pki.errors import AuthorityNotActive, RevocationUnknown, TranscriptInvalid
 from pki.keys import KeyStore
 from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
+from pki.registration import admit_at_installation
 from pki.registry import find_certificate
 from signing.cms import Signer
 from tests.support.authority import make_key
@@ -144,8 +145,8 @@ def test_a_compromised_authority_and_the_next_one(
     assert judged_by(container, client, tmp_path / "after", registrar) == [
         "server: certificate-revoked", "client: certificate-revoked", "audit: certificate-revoked",
     ]  # fmt: skip
-    subject = {"party": "IR-9", "name": "Nine", "organization": None}
-    ended = client.post(f"/pki/requests/{waiting}/issue", json=subject, headers=session)
+    admit_at_installation(waiting, Subject("Nine", "IR-9"), unit_of_work=container.unit_of_work, clock=clock)
+    ended = client.post(f"/pki/requests/{waiting}/issue", headers=session)
     assert (ended.status_code, ended.json()["code"]) == (401, "session-ended")
     csr, wish = make_csr("IR-9").encode(), Subject("Nine", "IR-9")
     with pytest.raises(AuthorityNotActive):
@@ -165,7 +166,7 @@ def test_a_compromised_authority_and_the_next_one(
     signer = Signer(key, x509.load_pem_x509_certificate(certified.read_bytes()), ())
     again = Visitor(registrar.party, signer, client, container)
     header = again.sign_in()
-    issued = client.post(f"/pki/requests/{waiting}/issue", json=subject, headers=header)
+    issued = client.post(f"/pki/requests/{waiting}/issue", headers=header)
     assert issued.status_code == 200, issued.text
     new = x509.load_pem_x509_certificate(issued.json()["certificate"].encode())
     assert container.trust.store().validate(new, [], clock.now(), "signature").party == "IR-9"

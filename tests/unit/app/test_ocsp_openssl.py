@@ -12,11 +12,10 @@ import uvicorn
 
 from app.api.application import create_app
 from app.container import Container
-from pki.algorithms import fingerprint_of
 from pki.authority import pem_of
 from pki.ocsp import LOOK_SECONDS
+from tests.support.ocsp import revoke_service
 from tests.support.openssl import run_openssl
-from tests.unit.app.people import Visitor
 
 
 @contextmanager
@@ -48,21 +47,16 @@ def write_certificates(container: Container, folder: Path) -> None:
         (folder / f"{name}.pem").write_bytes(pem_of([certificate]))
 
 
-def revoke_receipt(container: Container, registrar: Visitor) -> None:
-    fingerprint = fingerprint_of(container.authority.receipt.certificate)
-    done = registrar.client.post(
-        f"/pki/certificates/{fingerprint}/revoke",
-        json={"reason": "superseded"},
-        headers=registrar.sign_in(),
-    )
-    assert done.status_code == 200
-    time.sleep(LOOK_SECONDS)
-
-
-def test_openssl_asks_and_verifies(container: Container, registrar: Visitor, tmp_path: Path) -> None:
+def test_openssl_asks_and_verifies(container: Container, tmp_path: Path) -> None:
     """Both digests, with nonce and without, one certificate and several, of one issuer and of two: verified OK."""
     write_certificates(container, tmp_path)
-    revoke_receipt(container, registrar)
+    revoke_service(
+        container.authority.receipt.certificate,
+        unit_of_work=container.unit_of_work,
+        clock=container.clock,
+        authority=container.authority,
+    )
+    time.sleep(LOOK_SECONDS)
     trust = ["-CAfile", "root.pem", "-verify_other", "ca.pem"]
     two = ["-issuer", "ca.pem", "-cert", "tsa.pem", "-cert", "receipt.pem"]
     with served(container) as url:

@@ -22,10 +22,9 @@ from pki.ocsp_request import make_question
 from pki.ocsp_responders import load_responder
 from pki.orm import CertificateRow
 from pki.registry import find_certificate
-from pki.revocation import revoke_certificate
 from tests.support.databases import Databases
-from tests.support.ocsp import Seconds, ask, make_responder, pair, renew
-from tests.support.registry import OPERATOR, PASSPHRASE, Office, make_office
+from tests.support.ocsp import Seconds, ask, make_responder, pair, renew, revoke_service
+from tests.support.registry import PASSPHRASE, Office, make_office
 
 HALF_LIFE = timedelta(days=15)
 
@@ -115,14 +114,7 @@ def test_a_revoked_or_expired_responder_says_nothing(office: Office) -> None:
     asked = make_question([pair(office, "tsa")])
     assert ask(responder, office, "tsa").signer == made[1]
 
-    revoke_certificate(
-        fingerprint_of(made[1]),
-        "cessationOfOperation",
-        actor=OPERATOR,
-        unit_of_work=office.unit_of_work,
-        clock=office.clock,
-        authority=office.authority,
-    )
+    revoke_service(made[1], "cessationOfOperation", **office.issuing)
     timer.pass_look()
     assert responder.respond(asked) is LATER
     assert ask(responder, office, "intermediate").signer == made[0]

@@ -13,10 +13,9 @@ from fastapi.testclient import TestClient
 
 from app.container import Container
 from kernel.clock import write_demo_clock
-from pki.algorithms import fingerprint_of
 from pki.ocsp import LOOK_SECONDS
 from pki.ocsp_request import MAX_REQUEST_BYTES, make_question
-from tests.unit.app.people import Visitor
+from tests.support.ocsp import revoke_service
 
 TYPE = "application/ocsp-response"
 MALFORMED = bytes.fromhex("30030a0101")
@@ -92,14 +91,15 @@ def test_broken_requests_are_malformed(client: TestClient) -> None:
         assert post(client, body) == MALFORMED
 
 
-def test_a_revocation_is_told(client: TestClient, container: Container, registrar: Visitor) -> None:
-    """What a registrar revokes over HTTP is revoked in the next answer after a look."""
+def test_a_revocation_is_told(client: TestClient, container: Container) -> None:
+    """What two registrars revoke is revoked in the next answer after a look."""
     assert ocsp.load_der_ocsp_response(post(client, question(container))).revocation_reason is None
-    fingerprint = fingerprint_of(container.authority.receipt.certificate)
-    done = client.post(
-        f"/pki/certificates/{fingerprint}/revoke", json={"reason": "superseded"}, headers=registrar.sign_in()
+    revoke_service(
+        container.authority.receipt.certificate,
+        unit_of_work=container.unit_of_work,
+        clock=container.clock,
+        authority=container.authority,
     )
-    assert done.status_code == 200
 
     time.sleep(LOOK_SECONDS)
     told = ocsp.load_der_ocsp_response(post(client, question(container)))

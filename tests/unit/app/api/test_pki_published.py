@@ -110,8 +110,9 @@ def test_what_is_published_is_cached_by_tag(client: TestClient) -> None:
 
 def test_other_names_are_refused(client: TestClient) -> None:
     """A name that no authority has is not found, one that none can have is malformed."""
-    cases = {"intermediate-9": 404, "ROOT": 422, "9root": 422, "a" * 40: 422, "..%2froot": 404}
-    for place in ("/pki/ca/{}.crt", "/pki/crl/{}.crl"):
-        for name, status in cases.items():
+    cases = {"intermediate-9": 404, "ROOT": 422, "9root": 422, "a" * 40: 422}
+    # With a slash in it, the latter names a list of an authority.
+    for place, slashed in (("/pki/ca/{}.crt", 404), ("/pki/crl/{}.crl", 422)):
+        for name, status in {**cases, "..%2froot": slashed}.items():
             assert client.get(place.format(name)).status_code == status
             assert client.head(place.format(name)).status_code == status
