@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from audit.folder import Folder
 from audit.report import Finding
@@ -91,11 +92,8 @@ def read_tree(folder: Folder, place: str, vkey: str, witnesses: tuple[str, ...])
 def read_trust(folder: Folder, anchors: Anchors) -> TrustStore:
     """The trust store with the pinned root, which must be the folder's root, or a newer one that is shown beside it."""
     try:
-        shown = x509.load_pem_x509_certificate(folder.read("trust/root.pem"))
-        authorities = [
-            x509.load_pem_x509_certificate(folder.read(f"trust/ca/{name}"))
-            for name in folder.names("trust/ca")
-        ]
+        shown = _certificate(folder, "trust/root.pem")
+        authorities = [_certificate(folder, f"trust/ca/{name}") for name in folder.names("trust/ca")]
         store = TrustStore([anchors.root], authorities)
         for name in folder.names("trust/crl"):
             store.add_crl(folder.read(f"trust/crl/{name}"))
@@ -104,6 +102,15 @@ def read_trust(folder: Folder, anchors: Anchors) -> TrustStore:
     if anchors.root not in (shown, *authorities):
         raise Finding("the folder's root is not the pinned one", where="trust/root.pem")
     return store
+
+
+def _certificate(folder: Folder, path: str) -> x509.Certificate:
+    """A certificate in the one form that PEM has of it (RFC 7468 §3, strict)."""
+    pem = folder.read(path)
+    certificate = x509.load_pem_x509_certificate(pem)
+    if certificate.public_bytes(Encoding.PEM) != pem:
+        raise ValueError("not as it is written in PEM")
+    return certificate
 
 
 def check_keys(folder: Folder, anchors: Anchors) -> None:

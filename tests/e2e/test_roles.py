@@ -33,6 +33,8 @@ PUBLIC = {
     "fetchAuthorityCertificate",
     "timestamp",
     "timestampBy",
+    "askOcsp",
+    "askOcspByAddress",
     "listTenders",
     "showTender",
     "showKeySet",
