@@ -122,12 +122,6 @@ class ProposalNeeded(DomainError):
     code = "proposal-needed"
 
 
-class OwnProposal(DomainError):
-    """Nobody confirms the revocation that he proposed himself."""
-
-    code = "own-proposal"
-
-
 class KeyReused(DomainError):
     """The key was certified for somebody else or for another use, or was given up as compromised."""
 

@@ -110,6 +110,13 @@ class Authority:
         here = [each for each in self.known if each.held is not None and each.state != "revoked"]
         return tuple(sorted(here, key=lambda each: each.kind != "root"))
 
+    @property
+    def answered_for(self) -> tuple[Issuer, ...]:
+        """Whose certificates OCSP tells of: the above, and what was here and was revoked."""
+        described = {each.name: each for each in self.description.issuers}
+        gone = [each for each in self.known if each.state == "revoked" and described[each.name].key == "here"]
+        return (*self.issuers, *gone)
+
     def issuer(self, name: str) -> Issuer:
         """Any authority of that name, whether or not its key is here; raises NotFound."""
         for issuer in self.known:

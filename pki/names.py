@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -14,6 +15,13 @@ from pki.errors import CertificateUntrusted
 _PARTY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _MAX_NAME = 64
+_LOOKALIKES = frozenset({"LATIN", "CYRILLIC", "GREEK"})
+# The zero-width non-joiner of Persian spelling stands alone between two letters, where it is seen by what it parts.
+_NON_JOINER = re.compile(r"(?<=\w)\u200c(?=\w)")
+# Printable by their category, yet drawn as nothing: fillers, grapheme joiner, blank, variation selectors.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 # In the order in which a name is written: from the country to the party.
 ATTRIBUTES = {
     "country": NameOID.COUNTRY_NAME,
@@ -98,4 +106,15 @@ def name_of(certificate: x509.Certificate) -> str:
 
 
 def _is_name(text: str) -> bool:
-    return 0 < len(text) <= _MAX_NAME and text == text.strip() and text.replace("\u200c", "").isprintable()
+    """One way of writing it (NFKC), nothing that cannot be seen, no letters of look-alike scripts side by side."""
+    return (
+        0 < len(text) <= _MAX_NAME
+        and text == text.strip() == unicodedata.normalize("NFKC", text)
+        and _NON_JOINER.sub("", text).isprintable()
+        and not _UNSEEN.search(text)
+        and len(_LOOKALIKES & {_script_of(each) for each in text}) < 2
+    )
+
+
+def _script_of(letter: str) -> str:
+    return unicodedata.name(letter, "").partition(" ")[0]

@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from kernel.clock import Clock, parse_utc
 from kernel.database import read_only
 from kernel.errors import DomainError, Unavailable, WrongState
+from pki.algorithms import fingerprint_of
 from pki.errors import KeyUnavailable
 from pki.installation import Authority
 from pki.instants import whole_second
@@ -76,6 +78,7 @@ class OcspResponder:
         self._kept = KeptAnswers(max_answers)
         self._responder: Responder | None = None
         self._revision: int | None = None
+        self._gone: Mapping[str, Status] = {}
         self._looked_at: float | None = None
         self._failed_at: float | None = None
         self._renewed_at = timer()
@@ -144,7 +147,8 @@ class OcspResponder:
             responder = self._responder
             if responder is None or changed is None or changed:
                 responder = load_responder(session, self._authority)
-        self._take_in(revision, changed, responder)
+            gone = _given_up(session, self._authority)
+        self._take_in(revision, changed, responder, gone)
 
     def is_renewal_due(self) -> bool:
         """Whether the last batch was ``LOOK_SECONDS`` ago."""
@@ -158,15 +162,15 @@ class OcspResponder:
         if not self.is_renewal_due():
             return 0
         self._renewed_at = self._timer()
-        revision = self._revision
+        gone, revision = self._gone, self._revision
         due = self._kept.take_due(self._clock.now(), RENEWED_AT_ONCE)
         for cert_id, kept in due:
-            self._sign_and_keep(cert_id, kept.serial, kept.issuer, kept.status, revision)
+            self._sign_and_keep(cert_id, kept.serial, kept.issuer, kept.status, revision, gone)
         return len(due)
 
     def _learn_issuers(self) -> None:
         """The authorities as they are now: one may come to a running server."""
-        known = self._authority.issuers
+        known = self._authority.answered_for
         if known != self._known:
             self._issuers = {
                 digests: issuer.name for issuer in known for digests in all_digests(issuer.certificate)
@@ -185,25 +189,32 @@ class OcspResponder:
             return newest_revision(session), None
         return changes_since(session, self._revision)
 
-    def _take_in(self, revision: int, changed: frozenset[int] | None, responder: Responder | None) -> None:
+    def _take_in(
+        self,
+        revision: int,
+        changed: frozenset[int] | None,
+        responder: Responder | None,
+        gone: Mapping[str, Status],
+    ) -> None:
         with self._changing:
-            if changed is None or responder != self._responder:
+            if changed is None or responder != self._responder or gone != self._gone:
                 self._kept.clear()
             for serial in changed or ():
                 self._kept.forget_serial(serial)
-            self._responder, self._revision = responder, revision
+            self._responder, self._revision, self._gone = responder, revision, gone
 
     def _signed(self, question: Question) -> Answer:
-        revision, statuses = self._statuses(question)
+        gone = self._gone
+        revision, statuses = self._statuses(question, gone)
         asked, status = question.asked[0], statuses[0]
         if len(statuses) == 1 and question.nonce is None and status is not UNKNOWN:
             issuer = self._issuers[asked.issuer]
-            return self._sign_and_keep(asked.cert_id, asked.serial, issuer, status, revision)
+            return self._sign_and_keep(asked.cert_id, asked.serial, issuer, status, revision, gone)
         issuers = [self._issuers[each.issuer] for each in question.asked if each.issuer in self._issuers]
         pairs = [(each.cert_id, status) for each, status in zip(question.asked, statuses, strict=True)]
         return self._sign(list(dict.fromkeys(issuers)), pairs, question.nonce)
 
-    def _statuses(self, question: Question) -> tuple[int | None, list[Status]]:
+    def _statuses(self, question: Question, gone: Mapping[str, Status]) -> tuple[int | None, list[Status]]:
         """With the revision that they are of: what is newer may say otherwise."""
         revision = self._revision
         kept = [self._kept.get(asked.cert_id) for asked in question.asked]
@@ -211,9 +222,9 @@ class OcspResponder:
             return revision, [each.status for each in kept if each is not None]
         with read_only(self._sessions) as session:
             revision = newest_revision(session)
-            return revision, [self._recorded(session, asked) for asked in question.asked]
+            return revision, [self._recorded(session, asked, gone) for asked in question.asked]
 
-    def _recorded(self, session: Session, asked: Asked) -> Status:
+    def _recorded(self, session: Session, asked: Asked, gone: Mapping[str, Status]) -> Status:
         issuer = self._issuers.get(asked.issuer)
         if issuer is None or not 0 < asked.serial < 1 << _MAX_SERIAL_BITS:
             return UNKNOWN
@@ -224,17 +235,25 @@ class OcspResponder:
         ).one_or_none()
         if row is None or row.issuer != issuer:
             return UNKNOWN
-        return status_of(row.state, row.revoked_at, row.reason)
+        own = status_of(row.state, row.revoked_at, row.reason)
+        return gone.get(issuer, GOOD) if own is GOOD else own
 
     def _sign_and_keep(
-        self, cert_id: bytes, serial: int, issuer: str, status: Status, revision: int | None
+        self,
+        cert_id: bytes,
+        serial: int,
+        issuer: str,
+        status: Status,
+        revision: int | None,
+        gone: Mapping[str, Status],
     ) -> Answer:
         answer = self._sign([issuer], [(cert_id, status)], None)
         if answer.period is None:
             return answer
         with self._changing:
             # What was taken in after that revision may say otherwise: then the next one who asks is told.
-            if self._revision is not None and revision is not None and self._revision <= revision:
+            current = self._revision is not None and revision is not None and self._revision <= revision
+            if current and self._gone == gone:
                 self._kept.put(cert_id, KeptAnswer(answer, status, serial, issuer, answer.period))
         return answer
 
@@ -258,6 +277,31 @@ class OcspResponder:
             nonce=nonce,
             shared=nonce is None and all(status is not UNKNOWN for _, status in statuses),
         )
+
+
+def _given_up(session: Session, authority: Authority) -> dict[str, Status]:
+    """What is to be said of everything below an authority that was revoked (RFC 6960 §2.7), by its name.
+
+    A ceremony writes it into the folder, and whoever sees it first into the record: either will do.
+    """
+    names = {fingerprint_of(each.certificate): each.name for each in authority.answered_for}
+    row = CertificateRow
+    query = select(row.fingerprint, row.revoked_at, row.reason).where(
+        row.fingerprint.in_(names), row.state == "revoked"
+    )
+    found = {
+        names[fingerprint]: (at, reason) for fingerprint, at, reason in session.execute(query) if fingerprint
+    }
+    for entry in authority.description.issuers:
+        if entry.state == "revoked":
+            found.setdefault(entry.name, (entry.revoked_at, entry.reason))
+    return {name: _below(at, reason) for name, (at, reason) in found.items()}
+
+
+def _below(revoked_at: str | None, reason: str | None) -> Status:
+    told = status_of("revoked", revoked_at, reason)
+    is_compromise = told.reason in ("keyCompromise", "cACompromise")
+    return replace(told, reason="cACompromise") if is_compromise else told
 
 
 def status_of(state: str, revoked_at: str | None, reason: str | None) -> Status:

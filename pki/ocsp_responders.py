@@ -64,7 +64,7 @@ def load_responder(session: Session, authority: Authority) -> Responder | None:
     except KeyUnavailable:
         return None
     certificates = {}
-    for issuer in authority.issuers:
+    for issuer in authority.answered_for:
         found = _newest(session, issuer.name, key)
         if found is not None:
             certificates[issuer.name] = found

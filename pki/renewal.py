@@ -77,6 +77,7 @@ def renew(
             issued = _issued(uow.session, known)
         else:
             _check_signer(read, present, profile)
+            _check_last(uow.session, present)
             origin = _origin(uow.session, present)
             _check_age(uow.session, present, origin, wish, csr, now, rules)
             known, issued = _ask(uow, wish, csr, present, origin, read, paper, actor, now), None
@@ -108,6 +109,19 @@ def _check_signer(read: ReadPaper, present: CertificateRow, profile: Profile) ->
     """A signing certificate signs for itself; for one that cannot, any signing certificate of the party does."""
     if "digital_signature" in profile.key_usages and read.certificate != present.fingerprint:
         raise Forbidden("a renewal is signed with the certificate that it renews")
+
+
+def _check_last(session: Session, present: CertificateRow) -> None:
+    """One certificate has one that follows it, so that a key that was lost or stolen does not multiply."""
+    query = select(CertificateRow.fingerprint).join(
+        CertificateRequestRow, CertificateRequestRow.id == CertificateRow.request
+    )
+    query = query.where(
+        CertificateRequestRow.renews == present.fingerprint, CertificateRow.state.in_(("issued", "suspended"))
+    )
+    follower = session.scalar(query.limit(1))
+    if follower is not None:
+        raise RenewalRefused("it was renewed: go on from the new one, or revoke that first", by=follower)
 
 
 @dataclass(frozen=True, slots=True)

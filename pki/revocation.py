@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from kernel.clock import Clock, format_utc
@@ -36,6 +36,7 @@ HOLDER_REASONS = frozenset(
 )
 # A hold is a suspension, and removeFromCRL its end; aACompromise is for attribute authorities, which are none here.
 REASONS = HOLDER_REASONS | {"privilegeWithdrawn"}
+_IN_FORCE = ("issued", "suspended")
 _COMPROMISES = frozenset({"keyCompromise", "cACompromise"})
 
 
@@ -118,7 +119,7 @@ def revoke_party(
     with unit_of_work() as uow:
         lock_lists(uow.session)
         query = select(CertificateRow).where(
-            CertificateRow.party == party, CertificateRow.state.in_(("issued", "suspended"))
+            CertificateRow.party == party, CertificateRow.state.in_(_IN_FORCE), _below_living(authority)
         )
         rows = list(uow.session.scalars(query.order_by(CertificateRow.serial).limit(MAX_AT_ONCE + 1)))
         _require_few(len(rows))
@@ -151,6 +152,7 @@ def suspend_certificate(
         if not profile_named(row.profile).from_outside:
             raise Forbidden("a certificate of an authority or service is never on hold", profile=row.profile)
         _require_state(row, "issued")
+        _require_living_issuer(row, authority)
         row.state, row.reason, row.revoked_at = "suspended", HOLD, format_utc(_effective(now))
         data = {**_told(row, actor), "suspended_at": row.revoked_at}
         uow.emit(CERTIFICATE_SUSPENDED, fingerprint, data)
@@ -177,6 +179,7 @@ def resume_certificate(
         now = clock.now()
         row = find_row(uow.session, fingerprint)
         _require_state(row, "suspended")
+        _require_living_issuer(row, authority)
         row.state, row.reason, row.revoked_at = "issued", None, None
         data = {**_told(row, actor), "resumed_at": format_utc(now)}
         uow.emit(CERTIFICATE_RESUMED, fingerprint, data)
@@ -195,9 +198,13 @@ def enter_revocation(
 ) -> Change:
     """Record, announce and publish the revocation of ``rows`` in a transaction that holds ``lock_lists``.
 
-    Who may do that was checked by the caller; what can be revoked, and for what, is checked here.
+    Who may do that was checked by the caller; what can be revoked, and for what, is checked here. A key that is in
+    other hands takes every certificate of it along, as after a renewal: those come last.
     """
+    if verdict.reason in _COMPROMISES:
+        rows = [*rows, *_of_same_keys(uow.session, rows, authority)]
     for row in rows:
+        _require_living_issuer(row, authority)
         check_revocable(row, verdict, actor, now)
         # A hold that becomes a revocation keeps its date: from then on the certificate was refused everywhere.
         since = row.revoked_at if row.state == "suspended" else None
@@ -215,7 +222,7 @@ def check_revocable(row: CertificateRow, verdict: Verdict, actor: Actor, now: da
         raise WrongState("a root is not revoked: it is taken out of the trust stores")
     if row.profile in ("intermediate", "cross"):
         raise WrongState("an authority is revoked in a ceremony, by two operators")
-    _require_state(row, "issued", "suspended")
+    _require_state(row, *_IN_FORCE)
     _check_verdict(row, verdict, actor, now)
 
 
@@ -238,6 +245,31 @@ def _own_or_any(session: Session, fingerprint: str, actor: Actor) -> Certificate
     if row is None:
         raise Forbidden("only a registrar changes certificates of others", role="registrar")
     return row
+
+
+def _of_same_keys(
+    session: Session, rows: Sequence[CertificateRow], authority: Authority
+) -> list[CertificateRow]:
+    """What else is in force for the keys of ``rows``; authorities are revoked in ceremonies only."""
+    query = select(CertificateRow).where(
+        CertificateRow.spki.in_({row.spki for row in rows if row.spki is not None}),
+        CertificateRow.serial.not_in([row.serial for row in rows]),
+        CertificateRow.state.in_(_IN_FORCE),
+        CertificateRow.profile.not_in(("root", "intermediate", "cross")),
+        _below_living(authority),
+    )
+    return list(session.scalars(query.order_by(CertificateRow.serial)))
+
+
+def _below_living(authority: Authority) -> ColumnElement[bool]:
+    """What is below an authority that was revoked went with it: no list of it can be signed any more."""
+    gone = [each.name for each in authority.known if each.state == "revoked"]
+    return CertificateRow.issuer.not_in(gone)
+
+
+def _require_living_issuer(row: CertificateRow, authority: Authority) -> None:
+    if authority.issuer(row.issuer).state == "revoked":
+        raise WrongState("the authority of this certificate was revoked, and the certificate with it")
 
 
 def _require_few(count: int) -> None:
@@ -302,7 +334,7 @@ def _publish(
 ) -> list[bytes]:
     """Enter what the lists say from now on, issuer by issuer, and issue those that tell of it."""
     lists: list[bytes] = []
-    for issuer in sorted({row.issuer for row in rows}):
+    for issuer in dict.fromkeys(row.issuer for row in rows):
         authority.issuer(issuer)
         concerned = [row for row in rows if row.issuer == issuer]
         number = take_number(uow.session, issuer)

@@ -13,10 +13,9 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import Clock, format_utc, parse_utc
 from kernel.database import locked
-from kernel.errors import NotFound, WrongState
+from kernel.errors import FourEyes, NotFound, WrongState
 from kernel.ids import new_id
 from kernel.unit_of_work import UnitOfWork
-from pki.errors import OwnProposal
 from pki.installation import Authority
 from pki.list_issuing import lock_lists
 from pki.orm import RevocationProposalRow
@@ -86,7 +85,7 @@ def confirm_revocation(
 ) -> Change:
     """Revoke what another registrar proposed.
 
-    Raises Forbidden, OwnProposal, NotFound or WrongState (decided already, or revoked meanwhile).
+    Raises Forbidden, FourEyes, NotFound or WrongState (decided already, or revoked meanwhile).
     """
     require_registrar(actor)
     with unit_of_work() as uow:
@@ -94,7 +93,7 @@ def confirm_revocation(
         now = clock.now()
         row = _undecided(uow.session, proposal)
         if row.proposed_by == actor.party:
-            raise OwnProposal("another registrar confirms it")
+            raise FourEyes("another registrar confirms it")
         row.state, row.decided_by, row.decided_at = "confirmed", actor.party, format_utc(now)
         since = None if row.invalid_since is None else parse_utc(row.invalid_since)
         verdict = Verdict(row.reason, since)

@@ -218,8 +218,7 @@ def post_withdraw(proposal: ProposalId, actor: CurrentActor, container: CurrentC
 
 
 def _told(container: Container, change: Change, state: str) -> RevokeAnswer:
-    (fingerprint,) = change.fingerprints
-    return RevokeAnswer(fingerprint=fingerprint, state=state, crl=_taken(container, change)[0])
+    return RevokeAnswer(fingerprint=change.fingerprints[0], state=state, crl=_taken(container, change)[0])
 
 
 def _taken(container: Container, change: Change) -> list[str]:

@@ -54,7 +54,6 @@ _PKI_AND_SIGNING = {
     "certificate-revoked": ProblemKind(422, "Certificate revoked"),
     "revocation-unknown": ProblemKind(503, "Revocation cannot be judged now"),
     "proposal-needed": ProblemKind(403, "Two registrars are needed"),
-    "own-proposal": ProblemKind(403, "Nobody confirms what he proposed"),
     "certificate-request-invalid": ProblemKind(422, "Certificate request not acceptable"),
     "certificate-subject-forbidden": ProblemKind(422, "Subject not allowed by the profile"),
     "certificate-extension-forbidden": ProblemKind(422, "Extension not allowed by the profile"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -34,14 +35,18 @@ from pki.ceremonies.operators import make_operator
 from pki.errors import AuthorityNotActive, RevocationUnknown, TranscriptInvalid
 from pki.keys import KeyStore
 from pki.names import Subject
+from pki.ocsp import LOOK_SECONDS
+from pki.ocsp_request import make_question
+from pki.ocsp_verification import verify_answer
 from pki.profiles import PERSON_SIGNING
 from pki.registration import admit_at_installation
 from pki.registry import find_certificate
+from pki.revocation import revoke_certificate
 from signing.cms import Signer
 from tests.support.authority import make_key
 from tests.support.ceremonies import Hall
 from tests.support.outside_root import OutsideRoot
-from tests.support.registry import CHEAP
+from tests.support.registry import CHEAP, REGISTRAR
 from tests.unit.app.people import Visitor, enrol
 
 PASSPHRASE = "a passphrase of operators"
@@ -134,6 +139,14 @@ def test_a_compromised_authority_and_the_next_one(
         "server: fine", "client: fine", "audit: fine",
     ]  # fmt: skip
 
+    pair = (registrar.signer.certificate, container.authority.intermediate.certificate)
+
+    def status() -> tuple[str, str | None]:
+        answer = container.ocsp.respond(make_question([pair])).body
+        found = verify_answer(answer, *pair, at=clock.now())
+        return found.kind, found.reason
+
+    assert status() == ("good", None)
     told = officers.hold(
         installation, "revoke", "gone", {"authority": "intermediate", "reason": "keyCompromise"}
     )
@@ -145,6 +158,17 @@ def test_a_compromised_authority_and_the_next_one(
     assert judged_by(container, client, tmp_path / "after", registrar) == [
         "server: certificate-revoked", "client: certificate-revoked", "audit: certificate-revoked",
     ]  # fmt: skip
+    time.sleep(LOOK_SECONDS)
+    assert status() == ("revoked", "cACompromise")
+    with pytest.raises(WrongState, match="and the certificate with it"):
+        revoke_certificate(
+            fingerprint_of(pair[0]),
+            "superseded",
+            actor=REGISTRAR,
+            unit_of_work=container.unit_of_work,
+            clock=clock,
+            authority=container.authority,
+        )
     admit_at_installation(waiting, Subject("Nine", "IR-9"), unit_of_work=container.unit_of_work, clock=clock)
     ended = client.post(f"/pki/requests/{waiting}/issue", headers=session)
     assert (ended.status_code, ended.json()["code"]) == (401, "session-ended")

@@ -208,6 +208,20 @@ def test_subject_limits(name: str, party: str) -> None:
         Subject(name, party)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("\u200c", "Ali\u200c", "a\u200c\u200cb", "\u3164", "\u2800", "Ali\ufe0f", "Ali\u034fa"),
+        *("A\u202eB", "A\u200fB", "A\x00B", "\uff21li", "e\u0301", "\u0430li", "Ali \u0391"),
+    ],
+)
+def test_no_two_names_look_alike(name: str) -> None:
+    """Nothing unseen, nothing written in two ways, no Cyrillic or Greek letter among Latin ones."""
+    with pytest.raises(MalformedInput):
+        Subject(name, "IR-1")
+    assert Subject("شرکت ABC (é)", "IR-1")
+
+
 def test_persian_name_with_joiner() -> None:
     """A Persian name with a zero-width non-joiner is a name."""
     assert Subject("علی‌رضا نیک‌نام", "IR-1").to_name().rdns

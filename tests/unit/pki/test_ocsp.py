@@ -84,6 +84,25 @@ def test_each_state_has_its_status(office: Office) -> None:
     assert (revoked.kind, revoked.reason) == ("revoked", "keyCompromise")
 
 
+@pytest.mark.parametrize(
+    ("reason", "told"), [("keyCompromise", "cACompromise"), ("superseded", "superseded")]
+)
+def test_below_a_revoked_authority_nothing_is_good(lone: Office, reason: str, told: str) -> None:
+    """RFC 6960 §2.7: kept answers go with the authority's row; what was revoked before keeps its own reason."""
+    timer = Seconds()
+    responder = make_responder(lone, timer)
+    revoke(lone, "receipt", "cessationOfOperation")
+    assert ask(responder, lone, "tsa").kind == "good"
+    set_state(lone, "intermediate", "revoked", reason)
+    timer.pass_look()
+
+    below, own = ask(responder, lone, "tsa"), ask(responder, lone, "receipt")
+    assert (below.kind, below.reason) == ("revoked", told)
+    assert below.revoked_at == datetime.fromisoformat("2026-11-24T07:59:00Z")
+    assert own.reason == "cessationOfOperation"
+    assert ask(responder, lone, "tsa", nonce=b"n" * 32) == below
+
+
 def test_what_was_never_issued_is_unknown(office: Office) -> None:
     """A serial number that is only intended, abandoned, or not ours at all is unknown, and nobody keeps that."""
     responder = make_responder(office, Seconds())

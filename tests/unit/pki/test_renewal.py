@@ -17,7 +17,7 @@ from pki.errors import KeyReused, RenewalRefused
 from pki.list_issuing import refresh_crls
 from pki.names import Subject
 from pki.papers import Renewal
-from pki.registry import RecordedCertificate
+from pki.registry import RecordedCertificate, find_certificate
 from pki.reminders import CERTIFICATE_EXPIRING, remind_expiring, reminders_are_due
 from pki.renewal import RenewalRules, renew
 from pki.revocation import revoke_certificate
@@ -97,8 +97,9 @@ def test_a_rekey_is_for_a_new_key(office: Office) -> None:
         holder.ask(make_key(), rekey=False)
     new = make_key()
     assert holder.ask(new, rekey=True).certificate.public_key() == new.public_key()
+    other = Holder(office)
     office.clock.advance(650 * DAY)
-    assert holder.ask(rekey=True, rules=RenewalRules(rekey_with_same_key=True))
+    assert other.ask(rekey=True, rules=RenewalRules(rekey_with_same_key=True))
 
 
 def test_the_same_wish_twice_is_one_certificate(office: Office) -> None:
@@ -106,6 +107,30 @@ def test_the_same_wish_twice_is_one_certificate(office: Office) -> None:
     holder = Holder(office)
     csr = make_request(make_key(), Subject("Wish", "IR-0"))
     assert holder.ask(csr=csr, rekey=True) == holder.ask(csr=csr, rekey=True)
+
+
+def test_one_certificate_has_one_that_follows_it(office: Office) -> None:
+    """Neither a holder nor who has his key gets many out of one; the follower is revoked before there is another."""
+    holder = Holder(office)
+    follower = holder.ask(make_key(), rekey=True)
+    with pytest.raises(RenewalRefused, match="go on from the new one"):
+        holder.ask(make_key(), rekey=True)
+    revoke_certificate(follower.fingerprint, "superseded", actor=HOLDER, **office.issuing)
+    assert holder.ask(make_key(), rekey=True)
+
+
+def test_a_compromised_key_takes_all_its_certificates_along(office: Office) -> None:
+    """Whoever names the certificate before a renewal revokes the one after it as well, as both have one key."""
+    holder, other = Holder(office), Holder(office)
+    office.clock.advance(650 * DAY)
+    after = holder.ask(rekey=False)
+
+    change = revoke_certificate(holder.present.fingerprint, "keyCompromise", actor=HOLDER, **office.issuing)
+
+    assert change.fingerprints == (holder.present.fingerprint, after.fingerprint)
+    with read_only(office.sessions) as session:
+        found = [find_certificate(session, each) for each in (after.fingerprint, other.present.fingerprint)]
+    assert [each and each.state for each in found] == ["revoked", "issued"]
 
 
 def test_keys_and_evidence_grow_old(office: Office) -> None:

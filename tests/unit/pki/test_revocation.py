@@ -13,9 +13,9 @@ from cryptography import x509
 
 from kernel.clock import format_utc
 from kernel.database import read_only
-from kernel.errors import DomainError, Forbidden, MalformedInput, NotFound, WrongState
+from kernel.errors import DomainError, Forbidden, FourEyes, MalformedInput, NotFound, WrongState
 from pki.algorithms import fingerprint_of
-from pki.errors import CertificateRevoked, OwnProposal, ProposalNeeded
+from pki.errors import CertificateRevoked, ProposalNeeded
 from pki.orm import CertificateRow, RevocationRow
 from pki.registry import find_certificate, serial_text
 from pki.revocation import KNOWN_WITHIN, Verdict, revoke_certificates, revoke_party
@@ -201,7 +201,7 @@ def test_services_need_two(office: Office, which: str) -> None:
         propose_revocation(fingerprint_of(one), Verdict(reason), actor=SECOND, **use)
     with read_only(office.sessions) as session:
         assert open_proposals(session) == [proposed]
-    with pytest.raises(OwnProposal):
+    with pytest.raises(FourEyes):
         confirm_revocation(proposed.id, actor=REGISTRAR, authority=office.authority, **use)
     with pytest.raises(Forbidden):
         confirm_revocation(proposed.id, actor=STRANGER, authority=office.authority, **use)

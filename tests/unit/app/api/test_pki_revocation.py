@@ -72,7 +72,7 @@ def test_four_eyes(registrar: Visitor, client: TestClient, container: Container,
     waiting = client.get("/pki/revocation-proposals", headers=second.sign_in()).json()
     assert waiting == {"proposals": [proposal]}
     confirm = f"/pki/revocation-proposals/{proposal['id']}/confirm"
-    assert _post(registrar, confirm)[1]["code"] == "own-proposal"
+    assert _post(registrar, confirm)[1]["code"] == "four-eyes"
     assert _post(second, confirm)[1]["state"] == "revoked"
     with pytest.raises(CertificateRevoked):
         container.trust.store().validate(tsa, [], container.clock.now(), "timestamping")
@@ -159,7 +159,7 @@ def test_the_registrars_commands(
     proposed = run("revoke", tsa, "--reason", "superseded", "--propose", "--json")
     proposal = json.loads(proposed.output)["id"]
     assert proposal in run("proposals").output
-    assert "own-proposal" in run("confirm", proposal).output
+    assert "four-eyes" in run("confirm", proposal).output
     assert "state: withdrawn" in run("confirm", proposal, "--withdraw").output
     assert run("revoke", "--reason", "superseded").exit_code == 2
 
