@@ -10,6 +10,7 @@ from typing import Any
 from pki.act_chain import FIRST, Finding
 from pki.audit.acts import check_acts, check_approvals, check_log
 from pki.audit.certificates import check_certificates
+from pki.audit.grounds import check_grounds, check_withdrawals
 from pki.audit.lists import check_lists, check_revocations
 from pki.audit.record import AuthorityRecord
 
@@ -20,6 +21,8 @@ _CHECKS: tuple[_Check, ...] = (
     check_acts,
     check_log,
     check_approvals,
+    check_grounds,
+    check_withdrawals,
     check_certificates,
     check_revocations,
     check_lists,
