@@ -31,7 +31,8 @@ from pki.audit.record import (
     is_serial,
     require_event,
 )
-from pki.orm import CertificateRow, RevocationListRow
+from pki.orm import ApplicationRow, CertificateRequestRow, CertificateRow, RevocationListRow
+from pki.papers import Paper
 from transparency.commitment import disclosed_leaf_hash
 from transparency.errors import ProofInvalid
 from transparency.log_store import LogEntryRow, newest_cosigned
@@ -53,7 +54,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Everything that was read, in the forms in which it is kept."""
+    """Everything that was read, in the forms in which it is kept.
+
+    ``papers``: what registrars and holders signed; None where it was not read, as from a folder: it names people.
+    """
 
     acts: tuple[Any, ...]
     events: tuple[bytes, ...]
@@ -61,6 +65,7 @@ class Source:
     lists: tuple[ListRecord, ...]
     log: Log
     at: datetime
+    papers: tuple[Paper, ...] | None = None
 
 
 def read_source(session: Session, at: datetime) -> Source:
@@ -72,6 +77,7 @@ def read_source(session: Session, at: datetime) -> Source:
         tuple(_lists(session)),
         _log(session),
         at,
+        tuple(_papers(session)),
     )
 
 
@@ -133,6 +139,22 @@ def _verified_size(log: Log, anchors: Anchors) -> int:
 def _payloads(session: Session) -> Iterator[bytes]:
     query = select(OutboxRow.payload).where(OutboxRow.type.startswith(DOMAIN)).order_by(OutboxRow.seq)
     yield from session.scalars(query.execution_options(yield_per=_PER_READ))
+
+
+def _papers(session: Session) -> Iterator[Paper]:
+    applications = select(
+        ApplicationRow.document,
+        ApplicationRow.signature,
+        ApplicationRow.decision,
+        ApplicationRow.decision_signature,
+    )
+    for document, signature, decision, decision_signature in session.execute(applications):
+        yield Paper(document, signature)
+        if decision is not None:
+            yield Paper(decision, decision_signature or b"")
+    wishes = select(CertificateRequestRow.renewal, CertificateRequestRow.renewal_signature)
+    for wish, wish_signature in session.execute(wishes.where(CertificateRequestRow.renewal.is_not(None))):
+        yield Paper(wish or b"", wish_signature or b"")
 
 
 def _certificates(session: Session) -> Iterator[CertificateRecord]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography import x509
@@ -31,12 +32,15 @@ from pki.profiles import profile_named
 from pki.registry import INSTALLER, Actor, find_certificate, require_registrar
 
 REQUEST_ENTERED = "ir.tehran.pki.certificate-requested.v1"
+REQUEST_LAPSED = "ir.tehran.pki.certificate-request-lapsed.v1"
 APPLIED = "ir.tehran.pki.certificate-applied.v1"
 APPROVED = "ir.tehran.pki.certificate-approved.v1"
 REJECTED = "ir.tehran.pki.certificate-rejected.v1"
 HANDED_OVER = "ir.tehran.pki.certificate-handed-over.v1"
 REQUESTS = "pki.requests"
 MAX_OPEN_REQUESTS = 10_000
+TAKEN_UP_WITHIN = timedelta(days=14)
+_LAPSE_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,16 @@ class RecordedApplication:
 
 
 def enter_request(
-    command: EnterRequest, *, unit_of_work: Callable[[], UnitOfWork], clock: Clock
+    command: EnterRequest,
+    *,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    actor: Actor | None = None,
 ) -> CertificateRequest:
     """Keep a request with proof of possession; entering the same one again gives the one that is there.
+
+    Anybody may ask, so strangers can fill the room: a registrar enters requests all the same, and what nobody
+    took up for ``TAKEN_UP_WITHIN`` makes room.
 
     Raises RequestInvalid, MalformedInput, LimitExceeded, or Forbidden for profiles that the installation
     gives itself.
@@ -91,7 +102,8 @@ def enter_request(
         lock_scope(uow.session, REQUESTS)
         row = known_request(uow.session, profile.name, csr)
         if row is None:
-            _check_room(uow.session)
+            if actor is None or "registrar" not in actor.roles:
+                _check_room(uow, clock.now())
             row = new_request(uow, profile.name, csr, format_utc(clock.now()))
         entered = _request(uow.session, row)
         uow.commit()
@@ -290,10 +302,20 @@ def new_request(
     return row
 
 
-def _check_room(session: Session) -> None:
-    query = select(func.count()).where(CertificateRequestRow.state == "entered")
-    if session.scalars(query).one() >= MAX_OPEN_REQUESTS:
+def _check_room(uow: UnitOfWork, now: datetime) -> None:
+    waiting = select(func.count()).where(CertificateRequestRow.state == "entered")
+    if uow.session.scalars(waiting).one() < MAX_OPEN_REQUESTS:
+        return
+    old = select(CertificateRequestRow).where(
+        CertificateRequestRow.state == "entered",
+        CertificateRequestRow.entered_at < format_utc(now - TAKEN_UP_WITHIN),
+    )
+    lapsed = list(uow.session.scalars(locked(uow.session, old.limit(_LAPSE_AT_ONCE))))
+    if not lapsed:
         raise LimitExceeded("too many requests wait for a registrar", limit=MAX_OPEN_REQUESTS)
+    uow.emit_many(REQUEST_LAPSED, [(row.id, {"request": row.id, "csr": row.digest}) for row in lapsed])
+    for row in lapsed:
+        uow.session.delete(row)
 
 
 def _applied(read: ReadPaper, paper: Paper, party: str, by: str, at: str) -> ApplicationRow:

@@ -47,6 +47,16 @@ def current_actor(token: SessionToken, container: CurrentContainer) -> Actor:
 CurrentActor = Annotated[Actor, Depends(current_actor)]
 
 
+def actor_if_any(
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], container: CurrentContainer
+) -> Actor | None:
+    """The same where strangers may ask too: None without a token, refused with one that does not hold."""
+    return None if credentials is None else current_actor(token_of(credentials), container)
+
+
+ActorIfAny = Annotated[Actor | None, Depends(actor_if_any)]
+
+
 def require(role: str) -> Callable[[Actor], Actor]:
     """A dependency: ``actor: Annotated[Actor, Depends(require("buyer"))]`` raises RoleMissing for others."""
 

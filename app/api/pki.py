@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from app.api.bodies import Strict
-from app.api.desk import CurrentActor, CurrentContainer
+from app.api.desk import ActorIfAny, CurrentActor, CurrentContainer
 from app.api.problems import documented
 from app.container import Container
 from kernel.database import read_only
@@ -94,12 +94,13 @@ class BatchAnswer(BaseModel):
     "/pki/requests",
     status_code=201,
     operation_id="enterCertificateRequest",
-    responses=documented(403, 413, 422, 503),
+    openapi_extra={"security": [{}]},
+    responses=documented(401, 403, 413, 422, 503),
 )
-def post_request(body: RequestBody, container: CurrentContainer) -> RequestAnswer:
-    """Hand in a request with proof of possession; registrars see to it."""
+def post_request(body: RequestBody, container: CurrentContainer, actor: ActorIfAny) -> RequestAnswer:
+    """Hand in a request with proof of possession; registrars see to it, and may enter it for a visitor."""
     command = EnterRequest(body.profile, body.csr.encode("utf-8"))
-    entered = enter_request(command, unit_of_work=container.unit_of_work, clock=container.clock)
+    entered = enter_request(command, unit_of_work=container.unit_of_work, clock=container.clock, actor=actor)
     return RequestAnswer(id=entered.id, state=entered.state, csr=entered.digest)
 
 

@@ -84,17 +84,21 @@ def _from_database(folder: Path | None) -> Source:
 
 def _record(source: Source, anchors_file: Path | None) -> tuple[AuthorityRecord, list[str]]:
     """The record to audit, held against the anchors if there are any, and what is to be noted about that."""
+    from app.audited_papers import check_papers
     from app.authority_record import record_of, trusted
     from audit.evidence import Anchors
     from audit.report import Finding
 
     record = record_of(source)
+    papers = check_papers(source.papers, record)
+    record = replace(record, unread=(*record.unread, *papers.findings))
     if anchors_file is None:
-        return record, ["the log was not held against pinned keys: name them by --trust"]
+        return record, [*papers.notes, "the log was not held against pinned keys: name them by --trust"]
     try:
-        return trusted(record, source.log, Anchors.parse(anchors_file.read_bytes()))
+        record, notes = trusted(record, source.log, Anchors.parse(anchors_file.read_bytes()))
     except Finding as finding:
         raise click.UsageError(str(finding)) from finding
+    return record, [*papers.notes, *notes]
 
 
 def _print(report: AuthorityReport, as_json: bool) -> NoReturn:

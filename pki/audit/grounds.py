@@ -13,7 +13,6 @@ from cryptography import x509
 from pki.act_chain import Finding, actor_of
 from pki.algorithms import spki_of
 from pki.audit.record import AuthorityRecord, CertificateRecord, EventRecord
-from pki.errors import AlgorithmRefused
 from pki.profiles import PROFILES
 from pki.registry import INSTALLER
 
@@ -108,7 +107,7 @@ def _key_of(row: CertificateRecord) -> str | None:
     """None for what cannot be read, which other checks name."""
     try:
         return None if row.der is None else spki_of(x509.load_der_x509_certificate(row.der).public_key())
-    except (ValueError, AlgorithmRefused):
+    except ValueError:
         return None
 
 

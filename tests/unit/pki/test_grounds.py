@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from app.audited_papers import check_papers
 from app.authority_record import read_source, record_of
+from kernel.canonical import sha256_hex
 from kernel.database import read_only
 from pki.audit.auditor import audit_authority
 from pki.issuance import record_authority
-from pki.orm import CertificateRequestRow
+from pki.orm import ApplicationRow, CertificateRequestRow
+from pki.papers import Decision
 from pki.registration import APPROVED
 from pki.registry import INSTALLER
 from tests.support.authority import make_key
@@ -33,10 +36,10 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 def _codes(office: Office) -> list[str]:
     with read_only(office.sessions) as session:
-        return [
-            each.code
-            for each in audit_authority(record_of(read_source(session, office.clock.now()))).findings
-        ]
+        source = read_source(session, office.clock.now())
+    record = record_of(source)
+    papers = check_papers(source.papers, record).findings
+    return [each.code for each in (*audit_authority(record).findings, *papers)]
 
 
 def test_what_was_done_by_the_rules_is_in_order(office: Office) -> None:
@@ -68,6 +71,37 @@ def _approved(office: Office, by: str, **data: Any) -> None:
         uow.commit()
 
 
+def _nobody_signed(office: Office) -> None:
+    """The operator of the database lets the second registrar approve, in row, event, chain and log."""
+    request = office.request()
+    application = office.apply([request]).digest
+    decision = Decision(application, True, None).to_document()
+    paper = office.paper(decision, office.signers[REGISTRAR.party])
+    values = {"state": "approved", "decision": paper.document, "decision_signature": paper.signature}
+    by = {"by": SECOND.party, "application": application, "digest": sha256_hex(paper.document)}
+    with office.unit_of_work() as uow:
+        uow.session.execute(
+            update(ApplicationRow).where(ApplicationRow.digest == application).values(**values)
+        )
+        uow.session.execute(
+            update(CertificateRequestRow)
+            .where(CertificateRequestRow.id == request.id)
+            .values(state="approved")
+        )
+        uow.emit(APPROVED, request.id, {"party": "IR-1", "profile": "person-signing", **by})
+        uow.commit()
+    office.issue(request.id)
+
+
+def _other_paper(office: Office) -> None:
+    """The application's bytes are others than those that were signed."""
+    request = office.approved()
+    with office.unit_of_work() as uow:
+        uow.session.execute(update(ApplicationRow).values(document=b"{}"))
+        uow.session.commit()
+    assert request
+
+
 def _other_subject(office: Office) -> None:
     """Approved for one party, and the row changed before it was issued."""
     request = office.approved()
@@ -82,16 +116,21 @@ def _other_subject(office: Office) -> None:
 
 
 @pytest.mark.parametrize(
-    ("act", "code"),
+    ("act", "codes"),
     [
-        (_helped_himself, "issued-unfounded"),
-        (_other_subject, "issued-unfounded"),
-        (lambda office: _approved(office, REGISTRAR.party), "four-eyes-broken"),
-        (lambda office: _approved(office, SECOND.party, application="ab" * 32), "approval-unfounded"),
-        (lambda office: _approved(office, INSTALLER, application=None), "approval-unfounded"),
+        (_helped_himself, ["issued-unfounded"]),
+        (_other_subject, ["issued-unfounded"]),
+        (lambda office: _approved(office, REGISTRAR.party), ["four-eyes-broken", "paper-unfounded"]),
+        (
+            lambda office: _approved(office, SECOND.party, application="ab" * 32),
+            ["approval-unfounded", "paper-unfounded"],
+        ),
+        (lambda office: _approved(office, INSTALLER, application=None), ["approval-unfounded"]),
+        (_nobody_signed, ["paper-unfounded"]),
+        (_other_paper, ["paper-unfounded"]),
     ],
 )
-def test_who_helps_himself_is_named(office: Office, act: Callable[[Office], None], code: str) -> None:
+def test_who_helps_himself_is_named(office: Office, act: Callable[[Office], None], codes: list[str]) -> None:
     """Though chain, events, rows and log agree."""
     act(office)
-    assert _codes(office) == [code]
+    assert _codes(office) == codes

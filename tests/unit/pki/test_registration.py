@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -284,6 +285,21 @@ def test_limit_of_open_requests(office: Office, monkeypatch: pytest.MonkeyPatch)
         office.request()
     office.apply([first])
     assert office.request()
+
+
+def test_strangers_cannot_close_the_office(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the room full a registrar enters requests all the same, and what waited for two weeks makes room."""
+    monkeypatch.setattr(registration, "MAX_OPEN_REQUESTS", 2)
+    junk, _ = office.request(), office.request()
+    csr = make_request(make_key(), Subject("Visitor", "IR-0"))
+    use: dict[str, Any] = {"unit_of_work": office.unit_of_work, "clock": office.clock}
+    with pytest.raises(LimitExceeded):
+        enter_request(EnterRequest("person-signing", csr), actor=STRANGER, **use)
+    visitor = enter_request(EnterRequest("person-signing", csr), actor=REGISTRAR, **use)
+    assert office.apply([visitor]).state == "applied"
+    office.clock.advance(registration.TAKEN_UP_WITHIN + timedelta(seconds=1))
+    assert office.request()
+    assert types_of(office, junk.id)[-1] == "certificate-request-lapsed"
 
 
 def test_what_waits_is_listed(office: Office) -> None:

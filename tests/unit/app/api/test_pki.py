@@ -61,6 +61,8 @@ def test_registration_is_for_two_registrars(
     second = registrar_of(container, client, "registrar-2")
 
     assert client.post(f"/pki/requests/{request}/issue").status_code == 401
+    body = {"profile": "person-signing", "csr": make_csr(make_key(), subject).decode("latin-1")}
+    assert client.post("/pki/requests", json=body, headers={"Authorization": "Bearer x"}).status_code == 401
     assert code_of(apply(buyer, requests, subject)) == (403, "forbidden")
     application = apply(registrar, requests, subject).json()["application"]
     approval = Decision(application, True, None)
