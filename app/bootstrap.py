@@ -96,7 +96,7 @@ def build_container(settings: Settings) -> Container:
         token=keys,
         trust=trust,
         papers=SignedPapers(trust.store, clock),
-        stampers=_stampers(settings, authority, sessions, clock),
+        stampers=_stampers(settings, authority, sessions, clock, trust),
         ocsp=OcspResponder(
             authority,
             sessions,
@@ -201,7 +201,11 @@ def publisher_of(settings: Settings) -> Publisher:
 
 
 def _stampers(
-    settings: Settings, authority: Authority, sessions: sessionmaker[Session], clock: Clock
+    settings: Settings,
+    authority: Authority,
+    sessions: sessionmaker[Session],
+    clock: Clock,
+    trust: TrustKeeper,
 ) -> dict[str, TimeStampAuthority]:
     """By the kind of the key; serial numbers and the judgement of the machine's clock are shared."""
     chosen = settings.pki.timestamps
@@ -210,7 +214,15 @@ def _stampers(
     machine, serials = MachineClock(accuracy, synchronised=synchronised), TimestampSerials(sessions)
     policy = chosen.policy or TSA_POLICY
     return {
-        kind: TimeStampAuthority(signer, policy, serials, clock, accuracy=accuracy, machine=machine)
+        kind: TimeStampAuthority(
+            signer,
+            policy,
+            serials,
+            clock,
+            accuracy=accuracy,
+            machine=machine,
+            is_revoked=trust.is_revoked_stamper,
+        )
         for kind, signer in authority.stampers.items()
     }
 

@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from kernel.clock import Clock
 from kernel.database import read_only
+from kernel.errors import DomainError
 from kernel.unit_of_work import UnitOfWork
 from pki.ceremonies.record import record_ceremonies, require_recorded, unrecorded
 from pki.ceremonies.transcript import verify_history
+from pki.errors import CertificateRevoked
 from pki.installation import Authority
 from pki.list_issuing import crls_are_due, publication_is_due, refresh_crls, renew_publication
 from pki.published_lists import DELTA, FULL, list_of, newest_lists
+from pki.signed_data import Signer
 from pki.trust import TrustStore
 
 
@@ -54,6 +57,16 @@ class TrustKeeper:
     def add_crl(self, der: bytes) -> None:
         """Take a list into use at once, as after a revocation."""
         self._store.add_crl(der)
+
+    def is_revoked_stamper(self, signer: Signer, at: datetime) -> bool:
+        """Whether a list that is known refuses the stamps of that signer; a list that is missing stops nobody."""
+        try:
+            self._store.validate(signer.certificate, signer.chain, at, "timestamping", revocation="ever")
+        except CertificateRevoked:
+            return True
+        except DomainError:
+            return False
+        return False
 
     def refresh(self, *, at_most_every_seconds: float = 0.5) -> None:
         """Take up what a ceremony left, renew the lists that are past half of their life, take the newest into use.

@@ -52,6 +52,7 @@ BAD_DATA_FORMAT = 5
 TIME_NOT_AVAILABLE = 14
 UNACCEPTED_POLICY = 15
 UNACCEPTED_EXTENSION = 16
+SYSTEM_FAILURE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class Refusal(Exception):
 class TimeStampAuthority:
     """Stamps digests with the time of ``clock``; ``next_serial`` never repeats a number. Safe for threads.
 
-    ``accuracy`` is stated in each stamp. While ``machine`` doubts its clock no stamp is made.
+    ``accuracy`` is stated in each stamp. While ``machine`` doubts its clock no stamp is made, and none either once
+    ``is_revoked`` says so of the signer.
     """
 
     def __init__(
@@ -88,7 +90,9 @@ class TimeStampAuthority:
         *,
         accuracy: timedelta = ACCURACY,
         machine: MachineClock | None = None,
+        is_revoked: Callable[[Signer, datetime], bool] = lambda _signer, _at: False,
     ) -> None:
+        self._is_revoked = is_revoked
         self.signer = signer
         self.policy = ObjectIdentifier(policy_oid)
         self._writer = StampWriter(signer, ID_TST_INFO)
@@ -109,6 +113,8 @@ class TimeStampAuthority:
             request = _read_request(request_der)
             self._check(request)
             time = self._time()
+            if self._is_revoked(self.signer, time):
+                raise Refusal(SYSTEM_FAILURE, "the certificate of this authority was revoked")
         except Refusal as refusal:
             return _rejected(refusal)
         return self._writer.response(

@@ -23,8 +23,9 @@ from client.http import ApiClient
 from kernel.canonical import from_base64
 from kernel.clock import DemoClock
 from pki.algorithms import fingerprint_of
-from pki.errors import CertificateRevoked
+from pki.errors import CertificateRevoked, TimestampInvalid
 from pki.locations import shard_of
+from pki.timestamp import make_request, token_of_response
 from tests.unit.app.people import Visitor, enrol, registrar_of
 
 
@@ -76,6 +77,8 @@ def test_four_eyes(registrar: Visitor, client: TestClient, container: Container,
     assert _post(second, confirm)[1]["state"] == "revoked"
     with pytest.raises(CertificateRevoked):
         container.trust.store().validate(tsa, [], container.clock.now(), "timestamping")
+    with pytest.raises(TimestampInvalid, match="no time stamp"):
+        token_of_response(client.post("/tsa", content=make_request(b"late")).content)
 
 
 def test_a_party_in_one_go(registrar: Visitor, tmp_path: Path) -> None:
