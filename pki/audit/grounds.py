@@ -21,7 +21,7 @@ _BY_CEREMONY = frozenset({"root", "intermediate", "cross"})
 
 def check_grounds(record: AuthorityRecord) -> Iterator[Finding]:
     """What was approved had been applied for, and what was issued had been approved just so."""
-    followed = _Registration()
+    followed = _Registration(_made_in_ceremonies(record))
     rows = {row.fingerprint: row for row in record.certificates if row.fingerprint}
     for event in record.events:
         yield from followed.take(event, rows)
@@ -50,7 +50,8 @@ def check_withdrawals(record: AuthorityRecord) -> Iterator[Finding]:
 class _Registration:
     """What is known of each request, as the events come by."""
 
-    def __init__(self) -> None:
+    def __init__(self, made: frozenset[str]) -> None:
+        self._made = made
         self._keys: dict[str, str] = {}
         self._applied: dict[str, str] = {}
         self._granted: dict[str, Mapping[str, Any]] = {}
@@ -84,8 +85,9 @@ class _Registration:
     def _issued(self, event: EventRecord, row: CertificateRecord | None) -> Iterator[Finding]:
         request = event.data.get("request")
         if request is None:
-            if actor_of(event.data) != INSTALLER:
-                yield Finding("issued-unfounded", _about(event), "it names no request")
+            made = str(event.data.get("fingerprint")) in self._made
+            if actor_of(event.data) != INSTALLER or not (made or _is_own(event.data.get("profile"))):
+                yield Finding("issued-unfounded", _about(event), "no request and no ceremony led to it")
             return
         granted = self._granted.get(str(request))
         if granted is None:
@@ -99,8 +101,19 @@ class _Registration:
 
 
 def _needs_two(row: CertificateRecord) -> bool:
-    known = PROFILES.get(row.profile)
-    return row.profile not in _BY_CEREMONY and not (known is not None and known.from_outside)
+    return row.profile not in _BY_CEREMONY and _is_own(row.profile)
+
+
+def _is_own(profile: object) -> bool:
+    """Whether the installation gives itself such certificates, and nobody asks for them."""
+    known = PROFILES.get(str(profile))
+    return known is None or not known.from_outside
+
+
+def _made_in_ceremonies(record: AuthorityRecord) -> frozenset[str]:
+    """Whose operators signed for them; the record has their certificates before it has the ceremony."""
+    told = (event.data.get("certificates") for event in record.events if event.fact == "ceremony-held")
+    return frozenset(str(each) for made in told if isinstance(made, list) for each in made)
 
 
 def _key_of(row: CertificateRecord) -> str | None:

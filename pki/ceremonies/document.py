@@ -153,11 +153,11 @@ def _check_section(kind: str, section: dict[str, Any], folder: Path) -> dict[str
             ):
                 raise MalformedInput(f"{name}: a list of at most 4 files")
             for number, each in enumerate(value):
-                inputs[f"{name}-{number}"] = _content(folder / each, MAX_INPUT_BYTES)
+                inputs[f"{name}-{number}"] = _input(folder, each)
             continue
         _check_text(name, value, field.form)
         if field.form == "file":
-            inputs[name] = _content(folder / value, MAX_INPUT_BYTES)
+            inputs[name] = _input(folder, value)
     return inputs
 
 
@@ -217,6 +217,18 @@ def _refuse_unknown(section: Mapping[str, object], known: set[str] | frozenset[s
     unknown = sorted(set(section) - known)
     if unknown:
         raise MalformedInput(f"{where} has fields that are not known", unknown=unknown[:8])
+
+
+def _input(folder: Path, name: str) -> bytes:
+    """A plain file below the folder of the ceremony's file, also where links lead; raises MalformedInput."""
+    try:
+        path = (folder / name).resolve()
+        is_inside = path.is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:
+        raise MalformedInput("a file of the ceremony has no such name") from error
+    if not is_inside or (path.exists() and not path.is_file()):
+        raise MalformedInput("a file of the ceremony lies in its folder, and is a file", path=name[:256])
+    return _content(path, MAX_INPUT_BYTES)
 
 
 def _content(path: Path, limit: int) -> bytes:

@@ -12,13 +12,18 @@ from sqlalchemy import update
 from app.audited_papers import check_papers
 from app.authority_record import read_source, record_of
 from kernel.canonical import sha256_hex
+from kernel.clock import format_utc
 from kernel.database import read_only
+from pki.algorithms import der_of, fingerprint_of
 from pki.audit.auditor import audit_authority
-from pki.issuance import record_authority
-from pki.orm import ApplicationRow, CertificateRequestRow
+from pki.authority import make_request, new_serial
+from pki.issuance import issued_fact, record_authority
+from pki.names import Subject
+from pki.orm import ApplicationRow, CertificateRequestRow, CertificateRow
 from pki.papers import Decision
+from pki.profiles import PERSON_SIGNING
 from pki.registration import APPROVED
-from pki.registry import INSTALLER
+from pki.registry import CERTIFICATE_ISSUED, INSTALLER, recorded, serial_text
 from tests.support.authority import make_key
 from tests.support.ocsp import revoke
 from tests.support.registry import REGISTRAR, SECOND, Office, make_office
@@ -61,6 +66,34 @@ def _helped_himself(office: Office) -> None:
         )
         uow.session.commit()
     office.issue(request.id)
+
+
+def _for_itself(office: Office) -> None:
+    """A person's certificate as if the installation had given it to itself."""
+    subject = Subject("Mallory", "IR-1")
+    made = office.authority.issue(
+        make_request(make_key(), subject),
+        PERSON_SIGNING,
+        subject,
+        serial=new_serial(),
+        now=office.clock.now(),
+    )
+    row = CertificateRow(
+        serial=serial_text(made.serial_number),
+        issuer="intermediate",
+        profile="person-signing",
+        party="IR-1",
+        name="Mallory",
+        state="issued",
+        intended_at=format_utc(office.clock.now()),
+        intended_by=INSTALLER,
+        fingerprint=fingerprint_of(made),
+        der=der_of(made),
+    )
+    with office.unit_of_work() as uow:
+        uow.session.add(row)
+        uow.emit(CERTIFICATE_ISSUED, fingerprint_of(made), issued_fact(recorded(row), None, INSTALLER)[1])
+        uow.commit()
 
 
 def _approved(office: Office, by: str, **data: Any) -> None:
@@ -119,6 +152,7 @@ def _other_subject(office: Office) -> None:
     ("act", "codes"),
     [
         (_helped_himself, ["issued-unfounded"]),
+        (_for_itself, ["issued-unfounded"]),
         (_other_subject, ["issued-unfounded"]),
         (lambda office: _approved(office, REGISTRAR.party), ["four-eyes-broken", "paper-unfounded"]),
         (

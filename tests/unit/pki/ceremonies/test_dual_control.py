@@ -241,6 +241,21 @@ def test_a_file_is_read_strictly(
         read_ceremony(tmp_path / "missing.toml")
 
 
+def test_its_files_lie_beside_it(hall: Hall, tmp_path: Path) -> None:
+    """No path leads out of the folder, neither by its name nor by a link, and nothing is read that never ends."""
+    hall.folder.mkdir(exist_ok=True)
+    outside = hall.folder.parent / "outside.csr"
+    outside.write_bytes(b"x")
+    (hall.folder / "link.csr").symlink_to(outside)
+    os.mkfifo(hall.folder / "pipe.csr")
+    section = {"profile": "person-signing", "party": "IR-1", "name": "One"}
+    for name in (str(outside), "../outside.csr", "link.csr", "pipe.csr", ".", "a\x00b"):
+        with pytest.raises(MalformedInput, match="file of the ceremony"):
+            hall.document("certify", "one", {**section, "request": name})
+    with pytest.raises(NotFound):
+        hall.document("certify", "one", {**section, "request": "missing.csr"})
+
+
 def test_it_begins_somewhere(tmp_path: Path) -> None:
     """Without an authority only a root or a request can be the first."""
     hall = Hall(tmp_path)
