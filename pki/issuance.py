@@ -16,6 +16,7 @@ from cryptography import x509
 from sqlalchemy import Table, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
+from kernel.canonical import sha256_hex
 from kernel.clock import Clock, format_utc
 from kernel.database import lock_scope, locked
 from kernel.errors import LimitExceeded, MalformedInput, NotFound, WrongState
@@ -75,6 +76,7 @@ _TAKE_REQUESTS = (
         _request.name,
         _request.organization,
         _request.renews,
+        _request.digest,
     )
     .where(_request.id.in_(bindparam("ids", expanding=True)))
     .order_by(_request.id)
@@ -118,6 +120,7 @@ class _Approved:
     name: str
     organization: str | None
     renews: str | None
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +263,21 @@ def _take_approved(session: Session, ids: Sequence[str]) -> list[_Approved]:
             raise NotFound("no such certificate request", request=each[:36])
         if found[each].state != "approved":
             raise WrongState("the request is not approved", request=each, state=found[each].state)
+        if sha256_hex(found[each].csr) != found[each].digest:
+            raise WrongState("the request is not the one that was approved", request=each)
+    _require_presents(session, {each.renews for each in found.values() if each.renews is not None})
     return [found[each] for each in ids]
+
+
+def _require_presents(session: Session, renewed: set[str]) -> None:
+    """What a certificate asked for falls with it, where the wish outlived a crash."""
+    if not renewed:
+        return
+    query = select(CertificateRow.fingerprint).where(
+        CertificateRow.fingerprint.in_(renewed), CertificateRow.state == "issued"
+    )
+    if renewed - set(session.scalars(query)):
+        raise WrongState("the certificate to be renewed is not in force any more")
 
 
 def _spend_serials(uow: UnitOfWork, requests: Sequence[_Approved]) -> list[int]:

@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from kernel.canonical import parse_canonical
 from kernel.clock import Clock, format_utc, parse_utc
 from kernel.database import lock_scope, locked
 from kernel.errors import Forbidden, NotFound, WrongState
@@ -29,7 +30,7 @@ from pki.installation import Authority
 from pki.issuance import issue_approved
 from pki.names import Subject
 from pki.orm import ApplicationRow, CertificateRequestRow, CertificateRow
-from pki.papers import RENEWAL, Paper, Papers, ReadPaper, Renewal
+from pki.papers import RENEWAL, Application, Paper, Papers, ReadPaper, Renewal
 from pki.profiles import Profile, profile_named
 from pki.registration import REQUESTS, known_request, new_request, wanted_key
 from pki.registry import Actor, RecordedCertificate, recorded
@@ -138,12 +139,19 @@ def _origin(session: Session, present: CertificateRow) -> _Origin:
         return _Origin(None, parse_utc(present.intended_at))
     application = None if request.application is None else session.get(ApplicationRow, request.application)
     if application is not None:
-        return _Origin(request, parse_utc(application.entered_at))
+        return _Origin(request, _seen_at(application))
     if request.renews is not None:
         earlier = session.scalar(select(CertificateRow).where(CertificateRow.fingerprint == request.renews))
         if earlier is not None:
             return _Origin(request, _origin(session, earlier).seen_at)
     return _Origin(request, parse_utc(request.entered_at))
+
+
+def _seen_at(application: ApplicationRow) -> datetime:
+    """When the youngest evidence was seen, which may be long before it was entered."""
+    entered_at = parse_utc(application.entered_at)
+    read = Application.from_document(parse_canonical(application.document), entered_at)
+    return min(entered_at, max(each.seen_at for each in read.evidence))
 
 
 def _check_age(
@@ -165,12 +173,22 @@ def _check_age(
         if same_key and not rules.rekey_with_same_key:
             raise KeyReused("a rekey is for a new key")
         if not same_key:
+            _require_new_key(session, csr)
             return
     elif not same_key:
         raise RenewalRefused("a renewal keeps the key: ask for a rekey")
     if now < ends - rules.window:
         raise RenewalRefused("too early for a renewal", from_=format_utc(ends - rules.window))
     _check_key_age(session, present, now, rules)
+
+
+def _require_new_key(session: Session, csr: x509.CertificateSigningRequest) -> None:
+    """Two certificates of one holder do not keep each other's keys young."""
+    query = select(CertificateRow.serial).where(
+        CertificateRow.spki == spki_of(csr.public_key()), CertificateRow.state != "abandoned"
+    )
+    if session.scalar(query.limit(1)) is not None:
+        raise KeyReused("a rekey is for a key that was never certified")
 
 
 def _check_key_age(session: Session, present: CertificateRow, now: datetime, rules: RenewalRules) -> None:

@@ -14,6 +14,7 @@ from app.authority_record import read_source, record_of
 from kernel.canonical import sha256_hex
 from kernel.clock import format_utc
 from kernel.database import read_only
+from kernel.errors import WrongState
 from pki.algorithms import der_of, fingerprint_of
 from pki.audit.auditor import audit_authority
 from pki.authority import make_request, new_serial
@@ -146,6 +147,19 @@ def _other_subject(office: Office) -> None:
         )
         uow.session.commit()
     office.issue(request)
+
+
+def test_the_request_is_the_one_that_was_approved(office: Office) -> None:
+    """Another key under the same identifier is not certified."""
+    request = office.approved()
+    csr = make_request(make_key(), Subject("Mallory", "IR-1"))
+    with office.unit_of_work() as uow:
+        uow.session.execute(
+            update(CertificateRequestRow).where(CertificateRequestRow.id == request).values(csr=csr)
+        )
+        uow.session.commit()
+    with pytest.raises(WrongState, match="not the one"):
+        office.issue(request)
 
 
 @pytest.mark.parametrize(

@@ -119,6 +119,37 @@ def test_one_certificate_has_one_that_follows_it(office: Office) -> None:
     assert holder.ask(make_key(), rekey=True)
 
 
+def test_what_is_old_stays_old(office: Office) -> None:
+    """Neither another certificate's key, nor evidence that was seen long ago, is young by being handed in now."""
+    holder, other = Holder(office), Holder(office)
+    with pytest.raises(KeyReused, match="never certified"):
+        holder.ask(other.key, rekey=True)
+    key = make_key()
+    seen = {
+        "kind": "passport",
+        "description": "P-1",
+        "digest": "ab" * 32,
+        "seen_at": "2019-01-01T00:00:00.000000Z",
+    }
+    request = office.request(key=key)
+    office.decide(office.apply([request], HOLDER.party, evidence=[seen]).digest)
+    other.key, other.present = key, office.issue(request.id)
+    with pytest.raises(RenewalRefused, match="evidence"):
+        other.ask(make_key(), rekey=True)
+
+
+def test_a_wish_falls_with_its_certificate(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rekey that a crash left approved is issued to nobody once the certificate that asked for it is revoked."""
+    holder = Holder(office)
+    monkeypatch.setattr("pki.renewal.issue_approved", lambda *_, **__: [])
+    with pytest.raises(ValueError, match="unpack"):
+        holder.ask(make_key(), rekey=True)
+    wish = office.events()[-1]["data"]["request"]
+    revoke_certificate(holder.present.fingerprint, "keyCompromise", actor=HOLDER, **office.issuing)
+    with pytest.raises(WrongState, match="not in force"):
+        office.issue(wish)
+
+
 def test_a_compromised_key_takes_all_its_certificates_along(office: Office) -> None:
     """Whoever names the certificate before a renewal revokes the one after it as well, as both have one key."""
     holder, other = Holder(office), Holder(office)
