@@ -257,7 +257,7 @@ def _intend(uow: UnitOfWork, ids: Sequence[str], by: str, issuer: str, at: str) 
 
 def _take_approved(session: Session, ids: Sequence[str]) -> list[_Approved]:
     rows = session.connection().execute(_TAKE_REQUESTS, {"ids": list(ids)})
-    found = {row.id: _Approved(*row) for row in rows}
+    found = {row.id: _Approved(*tuple(row)) for row in rows}
     for each in ids:
         if each not in found:
             raise NotFound("no such certificate request", request=each[:36])
