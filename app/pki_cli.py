@@ -10,8 +10,11 @@ from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
 from app.pki_commands.timestamps import rsa_timestamps
 
 COMMANDS: tuple[click.Command, ...] = (
+    enrolment.folder_,
     enrolment.request,
+    enrolment.install,
     enrolment.rekey,
+    office.register,
     office.apply,
     office.approve,
     office.issue,
