@@ -33,7 +33,17 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 
 
-@click.group("pki")
+class PkiCommands(click.Group):
+    """Each command with the whole of its first sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(limit=150)) for name, each in sorted(self.commands.items())]
+            )
+
+
+@click.group("pki", cls=PkiCommands)
 def command() -> None:
     """The certificate authority."""
 

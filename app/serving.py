@@ -75,7 +75,8 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
         abandon_intents(unit_of_work=container.unit_of_work)
         container.trust.refresh()
         container.responders.refresh()
-        _warn(container)
+        for warning in warnings_of(container):
+            print(warning, file=sys.stderr, flush=True)
         workers = Workers(container)
         workers.start()
         stack.callback(workers.stop)
@@ -92,14 +93,14 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
         wait_until_told()
 
 
-def _warn(container: Container) -> None:
+def warnings_of(container: Container) -> Iterator[str]:
     """What stands in the way of the people's work and only an administrator can mend."""
     if container.settings.pki.timestamps.require_synchronised_clock and not kernel_synchronised():
-        print(CLOCK_WARNING, file=sys.stderr, flush=True)
+        yield CLOCK_WARNING
     with container.office.reading() as session:
         registrars = container.office.repositories(session).parties.count_holding("registrar")
     if registrars < 2:
-        print(REGISTRARS_WARNING, file=sys.stderr, flush=True)
+        yield REGISTRARS_WARNING
 
 
 def serve_api(settings: Settings, descriptor: int) -> None:
