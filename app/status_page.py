@@ -169,7 +169,10 @@ def _half(page: Page, words: _Words) -> str:
         f'<p class="bad">{words.demo}</p>\n' if page.demo else "",
         *(_authority(each, words) for each in page.authorities),
         _section(words.services, _services(page, words)),
-        _section(words.documents, ((words.document_names[name], _link(url)) for name, url in page.policies)),
+        _section(
+            words.documents,
+            ((escape(words.document_names.get(name, name)), _link(url)) for name, url in page.policies),
+        ),
         _section(words.health, _health(page, words)),
         "</main>\n",
     ]
