@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -107,8 +109,7 @@ def record_of(source: Source) -> AuthorityRecord:
 def trusted(record: AuthorityRecord, log: Log, anchors: Anchors) -> tuple[AuthorityRecord, list[str]]:
     """The record beside the anchors: log and root must be the pinned ones; the notes say what still waits."""
     unread = list(record.unread)
-    roots = {each.fingerprint for each in record.certificates}
-    if sha256_hex(der_of(anchors.root)) not in roots:
+    if not _is_root_of(anchors.root, record):
         unread.append(Finding("root-not-pinned", "root", "the pinned root is none of this authority's"))
     notes: list[str] = []
     try:
@@ -123,9 +124,26 @@ def trusted(record: AuthorityRecord, log: Log, anchors: Anchors) -> tuple[Author
     return replace(record, unread=tuple(unread)), notes
 
 
+def _is_root_of(root: x509.Certificate, record: AuthorityRecord) -> bool:
+    """An own root is in the registry; an outside one has signed a list that was taken in."""
+    if sha256_hex(der_of(root)) in {each.fingerprint for each in record.certificates}:
+        return True
+    return any(_is_list_by(root, each.der) for each in record.lists)
+
+
+def _is_list_by(root: x509.Certificate, der: bytes) -> bool:
+    try:
+        found = x509.load_der_x509_crl(der)
+        return found.issuer == root.subject and found.is_signature_valid(root.public_key())  # type: ignore[arg-type]
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+
+
 def _verified_size(log: Log, anchors: Anchors) -> int:
     """How many entries the pinned log has signed and a pinned witness cosigned, all of them as they are here."""
-    checkpoint = verify_checkpoint(log.note or "", anchors.log, anchors.witnesses).checkpoint
+    if log.note is None:
+        raise ProofInvalid("no checkpoint was cosigned yet: the server and its witness must run once")
+    checkpoint = verify_checkpoint(log.note, anchors.log, anchors.witnesses).checkpoint
     if checkpoint.size > len(log.placed):
         raise ProofInvalid(
             "entries that were signed are missing", size=checkpoint.size, found=len(log.placed)

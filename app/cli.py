@@ -42,7 +42,7 @@ class Commands(click.Group):
             if name in LAZY_COMMANDS:
                 rows.append((name, LAZY_COMMANDS[name][1]))
             elif (command := super().get_command(ctx, name)) is not None and not command.hidden:
-                rows.append((name, command.get_short_help_str(limit=80)))
+                rows.append((name, command.get_short_help_str(limit=150)))
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 

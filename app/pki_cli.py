@@ -10,8 +10,11 @@ from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
 from app.pki_commands.timestamps import rsa_timestamps
 
 COMMANDS: tuple[click.Command, ...] = (
+    enrolment.folder_,
     enrolment.request,
+    enrolment.install,
     enrolment.rekey,
+    office.register,
     office.apply,
     office.approve,
     office.issue,
@@ -30,7 +33,17 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 
 
-@click.group("pki")
+class PkiCommands(click.Group):
+    """Each command with the whole of its first sentence."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [(name, each.get_short_help_str(limit=150)) for name, each in sorted(self.commands.items())]
+            )
+
+
+@click.group("pki", cls=PkiCommands)
 def command() -> None:
     """The certificate authority."""
 

@@ -14,6 +14,7 @@ from types import FrameType
 
 from app.api.application import create_app
 from app.bootstrap import build_container
+from app.container import Container
 from app.migrations.runner import require_newest
 from app.processes import (
     Child,
@@ -30,6 +31,7 @@ from kernel import failpoints
 from kernel.errors import MalformedInput
 from kernel.postgresql import require_suitable
 from pki.issuance import abandon_intents
+from pki.machine_clock import kernel_synchronised
 
 _HEALTHY_WITHIN_SECONDS = 30.0
 # Longer than the API gives the requests that are under way.
@@ -38,6 +40,14 @@ CUSTODIAN_WARNING = (
     "WARNING: the custodian runs beside the server. That is for development and demonstrations only: on one "
     "machine, server and custodian together can open bids early with the shares of enough members. In production "
     "run `mohr custodian serve` elsewhere and take [custodian] folder out of mohr.toml."
+)
+CLOCK_WARNING = (
+    "WARNING: this machine's clock is not synchronised, so no time stamp is made and no bid can be sealed. Run chrony "
+    "or ntpd ([pki.timestamps] require_synchronised_clock)."
+)
+REGISTRARS_WARNING = (
+    "WARNING: fewer than two registrars are registered, and nobody approves what he entered: no further person can be "
+    "certified. docs/operation.md says how a second registrar is made."
 )
 
 
@@ -65,6 +75,8 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
         abandon_intents(unit_of_work=container.unit_of_work)
         container.trust.refresh()
         container.responders.refresh()
+        for warning in warnings_of(container):
+            print(warning, file=sys.stderr, flush=True)
         workers = Workers(container)
         workers.start()
         stack.callback(workers.stop)
@@ -79,6 +91,16 @@ def serve_all(settings: Settings, when_ready: Callable[[], None]) -> None:
             worker.wait_until_healthy(_HEALTHY_WITHIN_SECONDS)
         when_ready()
         wait_until_told()
+
+
+def warnings_of(container: Container) -> Iterator[str]:
+    """What stands in the way of the people's work and only an administrator can mend."""
+    if container.settings.pki.timestamps.require_synchronised_clock and not kernel_synchronised():
+        yield CLOCK_WARNING
+    with container.office.reading() as session:
+        registrars = container.office.repositories(session).parties.count_holding("registrar")
+    if registrars < 2:
+        yield REGISTRARS_WARNING
 
 
 def serve_api(settings: Settings, descriptor: int) -> None:

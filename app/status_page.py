@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -89,6 +89,7 @@ class _Words:
     witnessed: str
     not_witnessed: str
     waiting: str
+    document_names: Mapping[str, str]
 
 
 _PERSIAN = _Words(
@@ -117,6 +118,7 @@ _PERSIAN = _Words(
     "گواه سر دفتر را امضا کرده است",
     "گواه هنوز امضا نکرده است",
     "رویدادهای در انتظار انتشار",
+    {"publication-policy": "سیاست انتشار", "licence": "مجوز استفاده", "openapi": "OpenAPI"},
 )
 _ENGLISH = _Words(
     "en",
@@ -144,6 +146,7 @@ _ENGLISH = _Words(
     "its head is cosigned by a witness",
     "no witness has cosigned it yet",
     "Events still to be published",
+    {"publication-policy": "Publication policy", "licence": "Licence", "openapi": "OpenAPI"},
 )
 
 
@@ -166,7 +169,10 @@ def _half(page: Page, words: _Words) -> str:
         f'<p class="bad">{words.demo}</p>\n' if page.demo else "",
         *(_authority(each, words) for each in page.authorities),
         _section(words.services, _services(page, words)),
-        _section(words.documents, ((escape(name), _link(url)) for name, url in page.policies)),
+        _section(
+            words.documents,
+            ((escape(words.document_names.get(name, name)), _link(url)) for name, url in page.policies),
+        ),
         _section(words.health, _health(page, words)),
         "</main>\n",
     ]

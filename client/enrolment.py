@@ -73,7 +73,10 @@ def renew_certificate(
         wish = Renewal(present, csr.public_bytes(Encoding.DER), rekey)
         answer = api.post("/pki/renewals", to_wire(sign_document(wish.to_document(), signer, clock.now())))
         folder.write_json(_next(use, "json"), answer)
-    folder.take_staged_key(use)
+    certified = x509.load_pem_x509_certificate(answer["certificate"].encode("ascii")).public_key()
+    # A staged key may have been left by a rekey that was refused, before this renewal for the present key.
+    if folder.has_staged_key(use) and certified == folder.key(use, staged=True).public_key():
+        folder.take_staged_key(use)
     _install(folder, use, answer)
     for name in (_next(use, "csr.pem"), _next(use, "json")):
         (folder.path / name).unlink(missing_ok=True)
@@ -81,9 +84,10 @@ def renew_certificate(
 
 
 def _kept_request(folder: PartyFolder, use: Use, rekey: bool) -> bytes:
-    """The same bytes at each attempt, so that a repeated one is recognised."""
+    """The same bytes at each attempt for the same key, so that a repeated one is recognised."""
     kept = folder.path / _next(use, "csr.pem")
-    if not kept.exists():
+    wanted = folder.key(use, staged=rekey).public_key()
+    if not kept.exists() or x509.load_pem_x509_csr(kept.read_bytes()).public_key() != wanted:
         folder.write(kept.name, folder.certificate_request(use, staged=rekey))
     return kept.read_bytes()
 

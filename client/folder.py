@@ -107,6 +107,10 @@ class PartyFolder:
             raise FolderInvalid("the key is not a P-256 key", use=use)
         return key
 
+    def has_staged_key(self, use: Use) -> bool:
+        """Whether a rekey left the key that comes after the present one."""
+        return self._holds(_key_name(use, True))
+
     def take_staged_key(self, use: Use) -> None:
         """Let the staged key take the place of the present one, which stays as ``<use>.until-<fingerprint>``.
 

@@ -180,6 +180,11 @@ def fingerprint_of(certificate: x509.Certificate) -> str:
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
+def bare_hexadecimal(text: str) -> str:
+    """A fingerprint or serial number as the record has it, from what other programs print: ``4F:AC:...``."""
+    return text.replace(":", "").lower()
+
+
 def spki_of(key: object) -> str:
     """SHA-256 (hex) of a public key as SubjectPublicKeyInfo, by which the record knows it; raises AlgorithmRefused."""
     key_kind(key)

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from kernel.clock import format_utc
 from kernel.errors import Forbidden, MalformedInput
+from pki.name_search import name_has
 from pki.orm import CertificateRow
 
 CERTIFICATE_ISSUED = "ir.tehran.pki.certificate-issued.v1"
@@ -48,8 +49,9 @@ class RecordedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What certificates are looked for by; all that is given must fit. ``name`` is a part of the common name.
+    """What certificates are looked for by; all that is given must fit.
 
+    ``name``: a part of the common name, folded (``name_search``).
     ``expires_until``: still valid, and over by then. ``after``: the serial (40 hex digits) where the page before ended.
     """
 
@@ -135,7 +137,7 @@ def _narrowed(query: Select[CertificateRow], search: Search, now: str) -> Select
         if wanted is not None:
             query = query.where(column == wanted)
     if search.name is not None:
-        query = query.where(CertificateRow.name.contains(search.name, autoescape=True))
+        query = query.where(name_has(CertificateRow.name, search.name))
     if search.expires_until is not None:
         until = format_utc(search.expires_until)
         query = query.where(CertificateRow.not_after > now, CertificateRow.not_after <= until)

@@ -65,9 +65,9 @@ def _page(request: Request, container: Container, session: Session) -> Page:
 def _policies(container: Container, base: str) -> list[tuple[str, str]]:
     publisher = container.settings.publisher
     return [
-        ("Publication policy", publisher.policy_url or f"{base}/ocds/publication-policy.md"),
-        ("Licence", publisher.licence_url),
-        ("OpenAPI", f"{base}/openapi.json"),
+        ("publication-policy", publisher.policy_url or f"{base}/ocds/publication-policy.md"),
+        ("licence", publisher.licence_url),
+        ("openapi", f"{base}/openapi.json"),
     ]
 
 

@@ -1,17 +1,46 @@
-"""``mohr pki apply``, ``approve``, ``issue`` and ``hand-over``: the steps of registrars, each from his own folder."""
+"""``mohr pki register``, ``apply``, ``approve``, ``issue``, ``hand-over``: steps of registrars, from their folders."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from app.cli import json_option
 from app.pki_commands.party import acting, party_option, say, say_table
+from identity.party import ROLES
 from kernel.canonical import from_base64, parse_canonical
 from kernel.errors import MalformedInput
 from pki.names import Subject
+
+
+@click.command("register")
+@click.argument("subject")
+@party_option
+@click.option("--name", required=True)
+@click.option("--kind", type=click.Choice(["person", "organisation"]), default="person", show_default=True)
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(sorted(ROLES)),
+    multiple=True,
+    help="What the party may do. Repeatable; without a role it can sign in and rekey.",
+)
+@json_option
+def register(
+    subject: str,
+    party_folder: Path | None,
+    passphrase_file: Path | None,
+    name: str,
+    kind: Literal["person", "organisation"],
+    roles: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Enter the party SUBJECT with its roles: who is not registered has no use for a certificate here."""
+    with acting(party_folder, passphrase_file) as at:
+        answer = at.registrar.register_party(subject, name, kind=kind, roles=list(roles))
+    say({**answer, "roles": answer["roles"] if as_json else ", ".join(answer["roles"])}, as_json)
 
 
 @click.command("apply")
@@ -76,7 +105,11 @@ def approve(
             _show(at.registrar.application(application))
             click.confirm("reject it" if reject else "approve it", abort=True, err=True)
         answer = at.registrar.decide(application, reason=reject, issue=issue)
-    say({name: answer[name] for name in ("application", "state")} | {"requests": _states(answer)}, as_json)
+    told: dict[str, Any] = {"application": answer["application"], "state": answer["state"]}
+    if as_json:
+        say({**told, "requests": _states(answer)}, as_json)
+        return
+    say({**told, **{f"request {name}": state for name, state in _states(answer).items()}}, as_json)
 
 
 @click.command("issue")
@@ -110,7 +143,8 @@ def hand_over(request: str, party_folder: Path | None, passphrase_file: Path | N
 def _show(answer: dict[str, Any]) -> None:
     document = parse_canonical(from_base64(answer["paper"]["document"]))
     for name in ("party", "name", "organization"):
-        click.echo(f"{name}: {document[name]}", err=True)
+        if document[name] is not None:
+            click.echo(f"{name}: {document[name]}", err=True)
     for each in document["requests"]:
         click.echo(f"request: {each['request']}  csr {each['csr']}", err=True)
     for each in document["evidence"]:

@@ -20,6 +20,9 @@ from client.registrar import Registrar
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.errors import NotFound
 
+# What every problem document has (RFC 9457); the rest says what this one is about.
+_PROBLEM_FIELDS = frozenset({"type", "title", "status", "detail", "instance", "code"})
+
 
 class RefusedByServer(click.ClickException):
     """What the server said no to, in one line."""
@@ -27,7 +30,9 @@ class RefusedByServer(click.ClickException):
     exit_code = 2
 
     def __init__(self, refusal: ApiRefusal) -> None:
-        super().__init__(f"{refusal.code}: {refusal.detail}")
+        told = {name: value for name, value in refusal.problem.items() if name not in _PROBLEM_FIELDS}
+        fields = "".join(f" {name}={value}" for name, value in told.items())
+        super().__init__(f"{refusal.code}: {refusal.detail}{fields}")
 
 
 @dataclass(frozen=True)

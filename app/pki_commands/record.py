@@ -15,8 +15,10 @@ from app.cli import folder_option, json_option
 from app.pki_commands.party import acting, party_option, say, say_table
 from kernel.clock import Clock
 from kernel.errors import NotFound
+from pki.algorithms import bare_hexadecimal
 
-_COLUMNS = ("fingerprint", "profile", "party", "name", "state", "not_after")
+# The name stands last: written from right to left it would turn round what follows.
+_COLUMNS = ("fingerprint", "profile", "party", "state", "not_after", "name")
 _WAITING = ("id", "state", "profile", "party", "application")
 _SHOWN = (
     click.option("--state", type=click.Choice(["issued", "suspended", "revoked"])),
@@ -77,6 +79,7 @@ def show(
     as_json: bool,
 ) -> None:
     """A certificate in PEM with its state."""
+    fingerprint = bare_hexadecimal(fingerprint)
     if party_folder is not None:
         with acting(party_folder, passphrase_file) as at:
             answer = at.api.get(f"/pki/certificates/{fingerprint}")
@@ -102,6 +105,9 @@ def _found(
     *, folder: Path | None, party_folder: Path | None, passphrase_file: Path | None, **wanted: Any
 ) -> list[dict[str, Any]]:
     wanted = {name: value for name, value in wanted.items() if value is not None}
+    for name in ("fingerprint", "serial"):
+        if name in wanted:
+            wanted[name] = bare_hexadecimal(wanted[name])
     if party_folder is not None:
         with acting(party_folder, passphrase_file) as at:
             certificates: list[dict[str, Any]] = at.api.get("/pki/certificates", **wanted)["certificates"]

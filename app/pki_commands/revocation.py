@@ -10,6 +10,7 @@ import click
 
 from app.cli import json_option
 from app.pki_commands.party import acting, party_option
+from pki.algorithms import bare_hexadecimal
 
 
 @click.command("revoke")
@@ -36,6 +37,7 @@ def revoke(
     """Revoke a certificate for good, by the SHA-256 of its DER."""
     if (fingerprint is None) == (all_of is None) or (propose and all_of is not None):
         raise click.UsageError("name one fingerprint, or with --all-of one party")
+    fingerprint = None if fingerprint is None else bare_hexadecimal(fingerprint)
     since = None if invalid_since is None else f"{invalid_since.isoformat()}Z"
     with acting(**connection) as at:
         if fingerprint is None:
@@ -54,7 +56,7 @@ def revoke(
 def suspend(fingerprint: str, as_json: bool, **connection: Any) -> None:
     """Put a certificate on hold until it is resumed or revoked."""
     with acting(**connection) as at:
-        answer = at.registrar.suspend(fingerprint)
+        answer = at.registrar.suspend(bare_hexadecimal(fingerprint))
     _say(answer, as_json)
 
 
@@ -65,7 +67,7 @@ def suspend(fingerprint: str, as_json: bool, **connection: Any) -> None:
 def resume(fingerprint: str, as_json: bool, **connection: Any) -> None:
     """Lift the hold of a certificate."""
     with acting(**connection) as at:
-        answer = at.registrar.resume(fingerprint)
+        answer = at.registrar.resume(bare_hexadecimal(fingerprint))
     _say(answer, as_json)
 
 

@@ -55,6 +55,10 @@ class SqlParties:
             registered_by=row.registered_by,
         )
 
+    def count_holding(self, role: str) -> int:
+        query = select(func.count()).select_from(PartyRoleRow).where(PartyRoleRow.role == role)
+        return self._session.scalar(query) or 0
+
     def grant(self, party: str, role: str, *, at: str, by: str) -> None:
         self._session.add(PartyRoleRow(party=party, role=role, granted_at=at, granted_by=by))
         self._session.flush()

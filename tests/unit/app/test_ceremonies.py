@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -353,6 +354,11 @@ def test_an_installation_below_an_outside_root(tmp_path: Path) -> None:
         assert told == "taken in: the list of root\n"
         container.trust.refresh(at_most_every_seconds=0)
         assert container.trust.store().validate(signer.certificate, [], container.clock.now(), "signature")
+        audited = CliRunner().invoke(
+            main, ["pki", "audit", "--json", "--folder", str(city), "--trust", str(city / "anchors.json")]
+        )
+        # The pinned root is this authority's; only a witness has not cosigned yet.
+        assert [each["code"] for each in json.loads(audited.stdout)["findings"]] == ["log-not-trusted"]
         (tmp_path / "older.crl").write_bytes(OutsideRoot(tmp_path / "other").crl(now))
         refused = CliRunner().invoke(
             main, ["pki", "take-crl", str(tmp_path / "older.crl"), "--folder", str(city)]

@@ -18,7 +18,6 @@ from app.pki_commands import enrolment, party
 from client.folder import PartyFolder
 from client.http import ApiClient
 from client.login import log_in
-from kernel.canonical import parse_json
 from kernel.clock import Clock
 
 Run = Callable[..., Any]
@@ -46,19 +45,22 @@ def run(container: Container, client: TestClient, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def holder(container: Container, tmp_path: Path) -> Path:
+def holder(run: Run, container: Container, tmp_path: Path) -> Path:
     """A folder without a certificate."""
-    anchors = parse_json((container.settings.folder / "anchors.json").read_bytes())
-    url = container.settings.api.base_url
-    return PartyFolder.create(
-        tmp_path / "nine", party="IR-9", name="Nine", base_url=url, anchors=anchors
-    ).path
+    made = ("--subject", "IR-9", "--name", "Nine", "--url", container.settings.api.base_url)
+    anchors = container.settings.folder / "anchors.json"
+    run("folder", tmp_path / "nine", *made, "--anchors", anchors)
+    assert "conflict" in run("folder", tmp_path / "nine", *made, "--anchors", anchors, exit_code=2)
+    return tmp_path / "nine"
 
 
 def test_from_a_request_to_the_next_certificate(
     run: Run, holder: Path, container: Container, client: TestClient, tmp_path: Path
 ) -> None:
-    """request, apply, approve by another, issue, fetch, hand over, rekey, search and show, each by its command."""
+    """folder, request, apply, approve by another, issue, fetch, hand over, register, rekey, search, show by command.
+
+    A rekey and a renewal that were refused are in the way of no later one.
+    """
     first, second = (container.settings.folder / name for name in ("registrar", "registrar-2"))
     scan = tmp_path / "scan"
     scan.write_bytes(b"scanned")
@@ -76,7 +78,10 @@ def test_from_a_request_to_the_next_certificate(
     assert run("request", "--party", holder)["state"] == "issued"
     assert run("hand-over", entered["request"], "--party", first)["state"] == "handed-over"
     before = PartyFolder(holder).certificate("signing")
-    _register(first, client, container)
+    assert "login-refused" in run("rekey", "--party", holder, exit_code=2)
+    registered = run("register", "IR-9", "--name", "Nine", "--role", "bidder", "--party", first)
+    assert registered["roles"] == ["bidder"]
+    assert "renewal-refused" in run("rekey", "--same-key", "--party", holder, exit_code=2)
 
     rekeyed = run("rekey", "--party", holder)
 
@@ -90,6 +95,7 @@ def test_from_a_request_to_the_next_certificate(
         assert len(run("search", "--of", "IR-9", *place)) == 2
         shown = run("show", rekeyed["fingerprint"], *place)
         assert x509.load_pem_x509_certificate(shown["certificate"].encode()) == after.certificate
+        assert run("show", _with_colons(rekeyed["fingerprint"]), *place) == shown
     assert run("list", "--expiring-within", 10, "--folder", folder) == []
     assert len(run("search", "--name", "Registrar", "--folder", folder)) == 2
     assert "renewal-refused" in run("rekey", "--same-key", "--party", holder, exit_code=2)
@@ -109,9 +115,6 @@ def test_a_request_made_elsewhere(run: Run, holder: Path, container: Container, 
     assert "not-found" in run("request", exit_code=2)
 
 
-def _register(registrar: Path, client: TestClient, container: Container) -> None:
-    own = PartyFolder(registrar)
-    with ApiClient(own.base_url, transport=client._transport) as api:
-        api.token = log_in(own, api, container.clock)
-        body = {"party": "IR-9", "name": "Nine", "kind": "person", "roles": ["bidder"]}
-        api.post("/identity/parties", body)
+def _with_colons(fingerprint: str) -> str:
+    """As openssl prints it."""
+    return ":".join(fingerprint[at : at + 2] for at in range(0, len(fingerprint), 2)).upper()
