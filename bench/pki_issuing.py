@@ -12,31 +12,34 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import AuthorityInformationAccessOID
 from sqlalchemy import Engine, insert
 
 from app.unit_of_work import SqlUnitOfWork
+from bench.bare_builder import bare_certificate, require_alike
 from bench.commits import bare_connection, bench_engine, check_durable, insert_bare
 from bench.figure import Figure
 from kernel.canonical import sha256_hex
 from kernel.clock import FixedClock, format_utc
 from kernel.database import Base, make_sessions
 from kernel.ids import new_id
-from pki.authority import build_intermediate, build_root, make_request, new_serial
+from pki.authority import build, build_intermediate, build_root, make_request, new_serial
 from pki.installation import Authority
 from pki.issuance import issue_batch
 from pki.issuers import Description, Issuer
 from pki.locations import Locations
 from pki.names import Subject
 from pki.orm import CertificateRequestRow, CertificateRow
-from pki.profiles import PERSON_SIGNING
+from pki.profiles import PERSON_SIGNING, Profile
+from pki.registry import RecordedCertificate
+from pki.requests import spki_digest
+from pki.variation import PLAIN, Variation
 from tests.support.authority import START
 from tests.support.registry import REGISTRAR
 
@@ -45,9 +48,10 @@ _BASE_URL = "http://127.0.0.1:8400"
 
 
 class BenchAuthority(Authority):
-    """Root and intermediate of P-256 in memory; everything else is the server's own."""
+    """Root and intermediate of P-256 in memory, and no linter; everything else is the server's own."""
 
     def __init__(self) -> None:
+        self.crl_shards = 1
         root_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
         above, subject = Subject("Bench Root", "IRO-1-ROOT"), Subject("Bench CA", "IRO-1-CA")
         root = build_root(root_key, above, serial=new_serial(), now=START)
@@ -58,6 +62,32 @@ class BenchAuthority(Authority):
         self.known = (
             Issuer("root", root_key, root, "root"),
             Issuer("intermediate", key, certificate),
+        )
+
+    def issue(
+        self,
+        csr: bytes | x509.CertificateSigningRequest,
+        profile: Profile,
+        subject: Subject,
+        *,
+        serial: int,
+        now: datetime,
+        variation: Variation = PLAIN,
+        expected: str | None = None,
+    ) -> x509.Certificate:
+        """As the server's, but neither linted nor signed by a throwaway key: ``pki.build.linted`` shows that apart."""
+        issuer = self.intermediate
+        assert expected == issuer.name
+        return build(
+            csr,
+            profile,
+            subject,
+            issuer.key,
+            issuer.certificate,
+            serial=serial,
+            now=now,
+            locations=Locations.below(self.base_url, issuer.name, serial, self.crl_shards),
+            variation=variation,
         )
 
 
@@ -92,7 +122,7 @@ class IssuingDesk:
             with self.engine.begin() as connection:
                 connection.execute(insert(CertificateRow), rows)
 
-    def issue(self, requests: list[str]) -> None:
+    def issue(self, requests: list[str]) -> list[RecordedCertificate]:
         """What is measured."""
         issued = issue_batch(
             requests,
@@ -102,20 +132,25 @@ class IssuingDesk:
             authority=self.authority,
         )
         assert len(issued) == len(requests)
+        return issued
 
     def bare(self) -> x509.Certificate:
         """The library's builder with the same names and extensions, and one signature."""
-        return build_bare(self._csr, self.authority.intermediate)
+        key = x509.load_der_x509_csr(self._csr).public_key()
+        issuer = self.authority.intermediate
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        return bare_certificate(key, issuer.key, issuer.certificate.subject, START)
 
     def _request(self) -> dict[str, Any]:
-        # The same request over and over: only its key's digest differs, as the record needs it.
+        # Each with a key of its own, so that no proof of possession was seen before.
         number = next(self._numbers)
+        csr = make_request(ec.generate_private_key(ec.SECP256R1()), Subject("Wish", "IR-0"))
         return {
             "id": new_id(),
             "profile": PERSON_SIGNING.name,
             "digest": sha256_hex(b"request %d" % number),
-            "csr": self._csr,
-            "spki": sha256_hex(b"key %d" % number),
+            "csr": csr,
+            "spki": spki_digest(csr),
             "state": "approved",
             "entered_at": format_utc(START),
             "party": f"IR-{number:010}",
@@ -140,52 +175,6 @@ class IssuingDesk:
         }
 
 
-def build_bare(csr: bytes, issuer: Issuer) -> x509.Certificate:
-    """As the profile of persons has it, by the library alone: nothing is checked, nothing looked up."""
-    key = x509.load_der_x509_csr(csr).public_key()
-    profile, locations = PERSON_SIGNING, Locations.below(_BASE_URL, issuer.name)
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert locations is not None
-    usages = {
-        "digital_signature": True,
-        "content_commitment": True,
-        **dict.fromkeys(
-            (
-                "key_encipherment",
-                "data_encipherment",
-                "key_agreement",
-                "key_cert_sign",
-                "crl_sign",
-                "encipher_only",
-                "decipher_only",
-            ),
-            False,
-        ),
-    }
-    uri = x509.UniformResourceIdentifier
-    point = x509.DistributionPoint([uri(locations.crl_url)], None, None, None)
-    access = x509.AccessDescription(AuthorityInformationAccessOID.CA_ISSUERS, uri(locations.certificate_url))
-    assert profile.extended_key_usage is not None
-    issuer_key = issuer.key.public_key()
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(Subject("زهرا مرادی", "IR-0000000000").to_name())
-        .issuer_name(issuer.certificate.subject)
-        .public_key(key)
-        .serial_number(new_serial())
-        .not_valid_before(START)
-        .not_valid_after(START + profile.life)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(**usages), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([profile.extended_key_usage]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
-        .add_extension(x509.AuthorityInformationAccess([access]), critical=False)
-        .add_extension(x509.CRLDistributionPoints([point]), critical=False)
-    )
-    return builder.sign(issuer.key, hashes.SHA256())
-
-
 @contextmanager
 def issuing_figure(
     backend: str, folder: Path, rounds: int, *, batch: bool, filled: int = 0
@@ -195,6 +184,7 @@ def issuing_figure(
         desk = IssuingDesk(engine, BenchAuthority(), FixedClock(START))
         check_durable(engine, backend)
         desk.fill(filled)
+        require_alike(desk.issue(desk.approved(1))[0].certificate, desk.bare())
         written = desk.bare().public_bytes(Encoding.DER) + bytes(200)
         with bare_connection(engine, backend) as connection:
 
