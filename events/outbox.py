@@ -7,12 +7,13 @@ Columns are named as Debezium's outbox event router expects them (``id``, ``aggr
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, LargeBinary, String, func, select, text, update
+from sqlalchemy import Boolean, LargeBinary, String, func, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from kernel.database import Base, BigNumber
@@ -59,16 +60,24 @@ _APPEND = Insertion(
         "created_at",
     ),
 )
-_NEXT_NUMBER = text(
-    "INSERT INTO event_sequences (scope, name, last) VALUES (:scope, :name, 1) "
+_NEXT_NUMBER = {
+    dialect: f"INSERT INTO event_sequences (scope, name, last) VALUES ({values}, 1) "
     "ON CONFLICT (scope, name) DO UPDATE SET last = event_sequences.last + 1 RETURNING last"
-)
-# One statement for many names; SQLite takes up to 999 values in one, also where it is old.
-_NEXT_NUMBERS = (
-    "INSERT INTO event_sequences (scope, name, last) VALUES {rows} ON CONFLICT (scope, name) "
+    for dialect, values in (("sqlite", ":scope, :name"), ("postgresql", "%(scope)s, %(name)s"))
+}
+# One statement for many names: their list as JSON, or as arrays.
+_NEXT_NUMBERS = {
+    dialect: f"INSERT INTO event_sequences (scope, name, last) {wanted} ON CONFLICT (scope, name) "
     "DO UPDATE SET last = event_sequences.last + excluded.last RETURNING name, last"
-)
-_NUMBERS_AT_ONCE = 200
+    for dialect, wanted in (
+        ("sqlite", "SELECT :scope, key, value FROM json_each(:wanted) WHERE true"),
+        (
+            "postgresql",
+            "SELECT %(scope)s, name, wanted FROM unnest(%(names)s::text[], %(wanted)s::bigint[]) "
+            "AS given (name, wanted) ORDER BY name",
+        ),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +130,9 @@ class Lag:
 
 def next_number(session: Session, scope: str, name: str) -> int:
     """The next number from 1 in the caller's transaction; the row stays locked until it ends."""
-    return int(session.connection().execute(_NEXT_NUMBER, {"scope": scope, "name": name}).scalar_one())
+    connection = session.connection()
+    statement = _NEXT_NUMBER[connection.dialect.name]
+    return int(connection.exec_driver_sql(statement, {"scope": scope, "name": name}).scalar_one())
 
 
 def next_numbers(session: Session, scope: str, names: Sequence[str]) -> list[int]:
@@ -129,16 +140,12 @@ def next_numbers(session: Session, scope: str, names: Sequence[str]) -> list[int
 
     Rows are taken in the order of their names, so that two who take the same ones wait for each other only.
     """
-    wanted = Counter(names)
-    ordered, upto = sorted(wanted), {}
-    for start in range(0, len(ordered), _NUMBERS_AT_ONCE):
-        some = ordered[start : start + _NUMBERS_AT_ONCE]
-        rows = ", ".join(f"(:scope, :name{place}, :count{place})" for place in range(len(some)))
-        values: dict[str, Any] = {"scope": scope}
-        for place, name in enumerate(some):
-            values[f"name{place}"], values[f"count{place}"] = name, wanted[name]
-        found = session.connection().execute(text(_NEXT_NUMBERS.format(rows=rows)), values)
-        upto.update({name: int(last) for name, last in found})
+    wanted, connection = Counter(names), session.connection()
+    values: dict[str, Any] = {"scope": scope, "names": list(wanted), "wanted": list(wanted.values())}
+    if connection.dialect.name == "sqlite":
+        values = {"scope": scope, "wanted": json.dumps(wanted)}
+    found = connection.exec_driver_sql(_NEXT_NUMBERS[connection.dialect.name], values)
+    upto = {name: int(last) for name, last in found}
     following = {name: itertools.count(upto[name] - count + 1) for name, count in wanted.items()}
     return [next(following[name]) for name in names]
 

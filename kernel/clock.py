@@ -81,7 +81,7 @@ def write_demo_clock(path: Path, offset_seconds: int) -> None:
 
 def format_utc(instant: datetime) -> str:
     """RFC 3339 in UTC with microseconds: ``2026-11-24T00:22:00.000000Z``; sorts as it reads."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_utc(text: str) -> datetime:

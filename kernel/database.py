@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import lru_cache
 from typing import Any, TypeVarTuple
 
 from sqlalchemy import (
@@ -22,7 +23,6 @@ from sqlalchemy import (
     create_engine,
     event,
     make_url,
-    text,
 )
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
@@ -122,9 +122,31 @@ def reads_only(session: Session) -> bool:
 
 def lock_scope(session: Session, scope: str) -> None:
     """Let one writer of ``scope`` after the other, until this transaction ends; for what has no row to lock."""
-    if session.get_bind().dialect.name == "postgresql":
-        number = int.from_bytes(hashlib.sha256(scope.encode()).digest()[:8], "big", signed=True)
-        session.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
+    connection = session.connection()
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(_lock(scope))
+
+
+def lock_scope_and_read(session: Session, scope: str, query: str) -> tuple[Any, ...] | None:
+    """``lock_scope``, and then the first row of a ``query`` without values: on PostgreSQL in one round trip.
+
+    A statement sees what was committed when it begins, so the two stay two, sent together.
+    """
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        row = connection.exec_driver_sql(query).first()
+        return None if row is None else tuple(row)
+    with closing(connection.exec_driver_sql(f"{_lock(scope)}; {query}")) as both:
+        cursor: Any = both.cursor
+        cursor.nextset()
+        found: tuple[Any, ...] | None = cursor.fetchone()
+    return found
+
+
+@lru_cache(maxsize=64)
+def _lock(scope: str) -> str:
+    number = int.from_bytes(hashlib.sha256(scope.encode()).digest()[:8], "big", signed=True)
+    return f"SELECT pg_advisory_xact_lock({number})"
 
 
 def _url(url: str) -> URL:

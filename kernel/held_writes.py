@@ -8,7 +8,7 @@ together: rows of a table are written in the order in which they were handed ove
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -58,7 +58,8 @@ class Change:
 
 
 Write = Insertion | Change
-_ROWS_AT_ONCE = 100
+_ROWS_AT_ONCE = 1_000
+_TYPES = {str: "text", bytes: "bytea", bool: "boolean", int: "bigint"}
 _Held = list[tuple[Write, Values]]
 _held: WeakKeyDictionary[Connection, _Held] = WeakKeyDictionary()
 
@@ -82,14 +83,10 @@ def write_many(session: Session, insertion: Write, rows: Sequence[Values]) -> No
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql(_sqlite(insertion, names), list(rows))
         return
-    # Rows of one INSERT are numbered as they stand; changes are sent one after the other, but not waited for.
-    for start in range(0, len(rows), _ROWS_AT_ONCE):
-        some = rows[start : start + _ROWS_AT_ONCE]
-        if isinstance(insertion, Change):
-            connection.exec_driver_sql(_one_postgresql(insertion, names), list(some))
-        else:
-            values = {f"{name}{place}": row[name] for place, row in enumerate(some) for name in names}
-            connection.exec_driver_sql(_rows_postgresql(insertion, len(some)), values)
+    for some in _with_different_keys(insertion, rows):
+        values = {name: [row[name] for row in some] for name in names}
+        types = tuple(_type_of(values[name]) for name in names)
+        connection.exec_driver_sql(_rows_postgresql(insertion, names, types), values)
 
 
 def hold_writes(engine: Engine) -> None:
@@ -135,15 +132,45 @@ def _sqlite(insertion: Write, names: tuple[str, ...]) -> str:
     return insertion.statement(names, "sqlite", lambda name: f":{name}")
 
 
-@lru_cache(maxsize=256)
-def _rows_postgresql(insertion: Insertion, count: int) -> str:
-    rows = (f"({', '.join(f'%({name}{place})s' for name in insertion.columns)})" for place in range(count))
-    return f"INSERT INTO {insertion.table} ({', '.join(insertion.columns)}) VALUES {', '.join(rows)}"
+def _with_different_keys(insertion: Write, rows: Sequence[Values]) -> Iterator[Sequence[Values]]:
+    """Some rows at a time; of a change no two for one key, because the later one counts."""
+    step = 1 if isinstance(insertion, Change) and _repeats(insertion.key, rows) else _ROWS_AT_ONCE
+    for start in range(0, len(rows), step):
+        yield rows[start : start + step]
+
+
+def _repeats(key: str, rows: Sequence[Values]) -> bool:
+    return len({row[key] for row in rows}) != len(rows)
+
+
+def _type_of(values: Sequence[Any]) -> str:
+    """The array that holds a column's values; empty where all of them are NULL."""
+    for value in values:
+        if value is not None:
+            return _TYPES[type(value)]
+    return ""
 
 
 @lru_cache(maxsize=256)
-def _one_postgresql(insertion: Write, names: tuple[str, ...]) -> str:
-    return insertion.statement(names, "postgresql", lambda name: f"%({name})s")
+def _rows_postgresql(insertion: Write, names: tuple[str, ...], types: tuple[str, ...]) -> str:
+    """One array for each column: the statement is as long for a thousand rows as for two, and planned once.
+
+    Rows of one INSERT are numbered as they stand.
+    """
+    typed = [(name, type_) for name, type_ in zip(names, types, strict=True) if type_]
+    arrays = ", ".join(f"%({name})b::{type_}[]" for name, type_ in typed)
+    given = ", ".join((*(name for name, _type in typed), "place"))
+    source = f"unnest({arrays}) WITH ORDINALITY AS given ({given})"
+    known = {name: f"given.{name}" if type_ else "NULL" for name, type_ in zip(names, types, strict=True)}
+    if isinstance(insertion, Change):
+        new = ", ".join(f"{name} = {known[name]}" for name in insertion.columns)
+        place = f"{insertion.table}.{insertion.key}"
+        return f"UPDATE {insertion.table} SET {new} FROM {source} WHERE {place} = {known[insertion.key]}"
+    columns = ", ".join(known[name] for name in insertion.columns)
+    return (
+        f"INSERT INTO {insertion.table} ({', '.join(insertion.columns)}) "
+        f"SELECT {columns} FROM {source} ORDER BY place"
+    )
 
 
 @lru_cache(maxsize=256)

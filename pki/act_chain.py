@@ -8,7 +8,7 @@ Pure: no database, no clock.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from kernel.canonical import digest_of, parse_canonical, sha256_hex
@@ -46,10 +46,18 @@ class Act:
 
     def hashed(self) -> str:
         """The hash that belongs to the other fields."""
-        fields = asdict(self)
-        del fields["hash"]
-        fields["event_type"] = fields.pop("type")
-        return digest_of({"type": "mohr/pki-act/v1", **fields})
+        content = fields_of(self)
+        del content["hash"]
+        content["event_type"] = content.pop("type")
+        return digest_of({"type": "mohr/pki-act/v1", **content})
+
+
+FIELDS = tuple(each.name for each in fields(Act))
+
+
+def fields_of(act: Act) -> dict[str, Any]:
+    """The fields by name, as columns and hash have them."""
+    return {name: getattr(act, name) for name in FIELDS}
 
 
 def act_of(event: bytes, number: int, previous: str) -> Act:

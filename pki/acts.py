@@ -7,13 +7,13 @@ waits for a second one while holding it. Many events of one transaction are one 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 
-from sqlalchemy import String, insert, select
+from sqlalchemy import String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from kernel.database import Base, BigNumber, lock_scope
-from pki.act_chain import FIRST, Act, act_of
+from kernel.database import Base, BigNumber, lock_scope_and_read
+from kernel.held_writes import Insertion, write_many
+from pki.act_chain import FIELDS, FIRST, Act, act_of, fields_of
 
 CHAIN_ANCHORED = "ir.tehran.pki.chain-anchored.v1"
 CHAIN = "pki-acts"
@@ -37,30 +37,21 @@ class ActRow(Base):
     hash: Mapped[str] = mapped_column(String(64))
 
 
-_FIELDS = (
-    ActRow.number,
-    ActRow.event,
-    ActRow.type,
-    ActRow.actor,
-    ActRow.subject,
-    ActRow.time,
-    ActRow.digest,
-    ActRow.previous,
-    ActRow.hash,
-)
+_COLUMNS = tuple(getattr(ActRow, name) for name in FIELDS)
+_APPEND = Insertion("pki_acts", FIELDS)
+_HEAD = "SELECT number, hash FROM pki_acts ORDER BY number DESC LIMIT 1"
 _PER_READ = 1000
 
 
 def append_acts(session: Session, events: Sequence[bytes]) -> Act:
     """Record events in the caller's transaction, in their order; the answer is the new head."""
-    lock_scope(session, CHAIN)
-    number, previous = _head(session)
+    number, previous = lock_scope_and_read(session, CHAIN, _HEAD) or (0, FIRST)
     acts = []
     for event in events:
         act = act_of(event, number + 1, previous)
         number, previous = act.number, act.hash
         acts.append(act)
-    session.execute(insert(ActRow), [asdict(act) for act in acts])
+    write_many(session, _APPEND, [fields_of(act) for act in acts])
     return acts[-1]
 
 
@@ -72,11 +63,6 @@ def anchor_is_due(head: Act, added: int) -> bool:
 def recorded_acts(session: Session) -> Iterator[Act]:
     """Every row, by number."""
     for row in session.execute(
-        select(*_FIELDS).order_by(ActRow.number).execution_options(yield_per=_PER_READ)
+        select(*_COLUMNS).order_by(ActRow.number).execution_options(yield_per=_PER_READ)
     ):
         yield Act(*row)
-
-
-def _head(session: Session) -> tuple[int, str]:
-    row = session.execute(select(ActRow.number, ActRow.hash).order_by(ActRow.number.desc()).limit(1)).first()
-    return (0, FIRST) if row is None else (row[0], row[1])

@@ -350,6 +350,8 @@ def _record(
     facts = [
         issued_fact(each, intent.request.id, intent.by) for intent, each in zip(intents, done, strict=True)
     ]
+    # The events' numbers are asked for first: what is written behind them goes in one statement on PostgreSQL.
+    uow.emit_many(CERTIFICATE_ISSUED, facts)
     write_many(uow.session, _RECORD, [_recorded_row(each) for each in done])
     write_many(
         uow.session,
@@ -359,7 +361,6 @@ def _record(
             for intent, each in zip(intents, done, strict=True)
         ],
     )
-    uow.emit_many(CERTIFICATE_ISSUED, facts)
     return done
 
 
