@@ -18,6 +18,7 @@ from app.custodian_client import CustodianClient
 from app.directory import PartyDirectory
 from app.event_bus import build_bus
 from app.papers import SignedPapers
+from app.reminding import Reminder
 from app.responders import ResponderKeeper
 from app.settings import Settings
 from app.trust import TrustKeeper
@@ -105,6 +106,7 @@ def build_container(settings: Settings) -> Container:
             max_answers=settings.ocsp.max_answers,
         ),
         responders=ResponderKeeper(authority, sessions, unit_of_work, clock),
+        reminder=Reminder(sessions, unit_of_work, clock),
         receipt_signer=authority.receipt,
         sequencer=sequencer,
         witness=witness,

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from app.loading import loading
 from kernel.errors import DomainError, with_cause
 
 LAZY_COMMANDS = {
@@ -233,8 +234,9 @@ def openapi() -> None:
 @json_option
 def serve(folder: Path | None, as_json: bool) -> None:
     """Run API, sequencer, relay and deadlines, with witness and custodian as child processes."""
-    from app.serving import serve_all
-    from app.settings import load_settings
+    with loading():
+        from app.serving import serve_all
+        from app.settings import load_settings
 
     settings = load_settings(folder)
 
@@ -249,8 +251,9 @@ def serve(folder: Path | None, as_json: bool) -> None:
 @click.option("--descriptor", type=int, required=True, help="Number of the inherited listening socket.")
 def serve_api(folder: Path | None, descriptor: int) -> None:
     """Answer requests on an inherited socket: started by ``mohr serve``, never by hand."""
-    from app.serving import serve_api as serve
-    from app.settings import load_settings
+    with loading():
+        from app.serving import serve_api as serve
+        from app.settings import load_settings
 
     serve(load_settings(folder), descriptor)
 

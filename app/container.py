@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.custodian_client import CustodianClient
 from app.papers import SignedPapers
+from app.reminding import Reminder
 from app.responders import ResponderKeeper
 from app.settings import Settings
 from app.trust import TrustKeeper
@@ -47,6 +48,7 @@ class Container:
     stampers: Mapping[str, TimeStampAuthority]
     ocsp: OcspResponder
     responders: ResponderKeeper
+    reminder: Reminder
     receipt_signer: Signer
     sequencer: Sequencer
     witness: WitnessClient

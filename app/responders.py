@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.looks import Look
 from kernel.clock import Clock
 from kernel.database import read_only
 from kernel.unit_of_work import UnitOfWork
@@ -33,14 +33,13 @@ class ResponderKeeper:
         self._unit_of_work = unit_of_work
         self._clock = clock
         self._lock = threading.Lock()
-        self._looked_at: datetime | None = None
+        self._look = Look()
 
     def refresh(self, *, at_most_every_seconds: float = 60.0) -> None:
         """Certify what is due; looks only when that much time of the installation's clock has gone by."""
         now = self._clock.now()
         with self._lock:
-            looked = self._looked_at
-            if looked is not None and 0 <= (now - looked).total_seconds() < at_most_every_seconds:
+            if not self._look.is_due(now, at_most_every_seconds):
                 return
             with read_only(self._sessions) as session:
                 due = responders_are_due(session, self._authority, now)
@@ -49,4 +48,4 @@ class ResponderKeeper:
                     unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority
                 )
                 _LOG.info("the OCSP responder was certified %d times: %s", len(made), ", ".join(due))
-            self._looked_at = now
+            self._look.note(now)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.loading import loading
 from kernel import failpoints
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.errors import MalformedInput, NotFound
@@ -16,9 +17,10 @@ _PATIENCE_SECONDS = 20.0
 
 def serve_witness(folder: Path, host: str, port: int, *, clock_file: Path | None, with_parent: bool) -> None:
     """The witness of ``folder``, until told to stop."""
-    from app.processes import end_with_parent, log_to_stderr, serve_until_told
-    from app.witness_server import create_witness_app
-    from app.witness_setup import open_witness, witness_settings
+    with loading():
+        from app.processes import end_with_parent, log_to_stderr, serve_until_told
+        from app.witness_server import create_witness_app
+        from app.witness_setup import open_witness, witness_settings
 
     log_to_stderr()
     if with_parent:
@@ -37,12 +39,13 @@ def serve_custodian(
     with_parent: bool,
 ) -> None:
     """The custodian of ``folder``, until told to stop. Only one below a demo root takes a clock file."""
-    from cryptography import x509
+    with loading():
+        from cryptography import x509
 
-    from app.custodian_server import create_custodian_app
-    from app.processes import alone_in, end_with_parent, log_to_stderr, serve_until_told
-    from custodian.setup import access_token, open_custodian
-    from pki.names import DEMO_PREFIX, name_of
+        from app.custodian_server import create_custodian_app
+        from app.processes import alone_in, end_with_parent, log_to_stderr, serve_until_told
+        from custodian.setup import access_token, open_custodian
+        from pki.names import DEMO_PREFIX, name_of
 
     log_to_stderr()
     if with_parent:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from datetime import datetime
 
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.looks import Look
 from kernel.clock import Clock
 from kernel.database import read_only
 from kernel.errors import DomainError
@@ -41,7 +41,7 @@ class TrustKeeper:
         self._unit_of_work = unit_of_work
         self._clock = clock
         self._lock = threading.Lock()
-        self._looked_at: datetime | None = None
+        self._look, self._publication = Look(), Look()
         self._verified = False
         self._store = _store_of(authority)
         self._taken: dict[tuple[str, str], int] = {}
@@ -75,8 +75,7 @@ class TrustKeeper:
         """
         now = self._clock.now()
         with self._lock:
-            looked = self._looked_at
-            if looked is not None and 0 <= (now - looked).total_seconds() < at_most_every_seconds:
+            if not self._look.is_due(now, at_most_every_seconds):
                 return
             if self._authority.has_changed() or not self._verified:
                 with read_only(self._sessions) as session:
@@ -88,29 +87,39 @@ class TrustKeeper:
             with read_only(self._sessions) as session:
                 due = crls_are_due(session, now, self._authority)
                 new = unrecorded(session, self._authority)
+                if not due and not new:
+                    self._take_newest(session)
             if new:
                 record_ceremonies(self._authority, unit_of_work=self._unit_of_work, clock=self._clock)
             if due:
                 refresh_crls(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
-            self._take_newest()
-            self._looked_at = now
+            if due or new:
+                with read_only(self._sessions) as session:
+                    self._take_newest(session)
+            self._look.note(now)
 
-    def renew_publication(self) -> None:
-        """Issue shards, and long full lists whose changes the deltas tell of so far: the worker's part."""
+    def renew_publication(self, *, at_most_every_seconds: float = 2.0) -> None:
+        """Issue shards, and long full lists whose changes the deltas tell of so far: the worker's part.
+
+        Looks only when that much time of the installation's clock has gone by.
+        """
+        now = self._clock.now()
+        if not self._publication.is_due(now, at_most_every_seconds):
+            return
         with read_only(self._sessions) as session:
-            due = publication_is_due(session, self._clock.now(), self._authority)
+            due = publication_is_due(session, now, self._authority)
         if due:
             renew_publication(unit_of_work=self._unit_of_work, clock=self._clock, authority=self._authority)
-            with self._lock:
-                self._take_newest()
+            with self._lock, read_only(self._sessions) as session:
+                self._take_newest(session)
+        self._publication.note(now)
 
-    def _take_newest(self) -> None:
-        with read_only(self._sessions) as session:
-            for head in newest_lists(session):
-                place = (head.issuer, head.scope)
-                if head.scope in (FULL, DELTA) and self._taken.get(place) != head.number:
-                    self._store.add_crl(list_of(session, head))
-                    self._taken[place] = head.number
+    def _take_newest(self, session: Session) -> None:
+        for head in newest_lists(session):
+            place = (head.issuer, head.scope)
+            if head.scope in (FULL, DELTA) and self._taken.get(place) != head.number:
+                self._store.add_crl(list_of(session, head))
+                self._taken[place] = head.number
 
 
 def _store_of(authority: Authority, crls: Iterable[bytes] = ()) -> TrustStore:

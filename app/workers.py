@@ -7,9 +7,7 @@ import threading
 from collections.abc import Callable
 
 from app.container import Container
-from kernel.database import read_only
 from kernel.errors import Unavailable
-from pki.reminders import remind_expiring, reminders_are_due
 from procurement.use_cases.close_submissions import close_due_tenders
 from procurement.use_cases.tidy_uploads import discard_stale_uploads
 
@@ -62,18 +60,10 @@ def timed_steps(container: Container) -> None:
     container.trust.refresh()
     container.trust.renew_publication()
     container.responders.refresh()
-    _remind(container)
+    container.reminder.remind()
     for tender in close_due_tenders(container.desk):
         _LOG.info("submissions of tender %s are closed", tender)
     discard_stale_uploads(container.desk)
-
-
-def _remind(container: Container) -> None:
-    with read_only(container.sessions) as session:
-        due = reminders_are_due(session, container.clock.now())
-    if due:
-        count = remind_expiring(unit_of_work=container.unit_of_work, clock=container.clock)
-        _LOG.info("%d certificates end soon", count)
 
 
 def repeat(step: Callable[[], None], interval_seconds: float, stop: threading.Event) -> None:

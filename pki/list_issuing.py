@@ -22,7 +22,7 @@ from pki.installation import Authority
 from pki.instants import whole_second
 from pki.locations import crl_address, delta_address
 from pki.orm import ListNumberRow, RevocationListRow
-from pki.published_lists import DELTA, FULL, Head, heads_of
+from pki.published_lists import DELTA, FULL, Head, heads_of, newest_lists
 from pki.revocation_lines import MAX_DELTA, base_of_delta, changed_since, changes_since, lines, lines_of
 from pki.revocation_lists import Revoked, build_crl, crl_profile, is_root
 
@@ -114,8 +114,9 @@ def publication_is_due(session: Session, now: datetime, authority: Authority) ->
 def _anything(
     session: Session, now: datetime, authority: Authority, wanted: Wanted, long_is_due: LongIsDue
 ) -> bool:
+    newest = newest_lists(session)
     for issuer in authority.issuers:
-        heads = heads_of(session, issuer.name)
+        heads = {head.scope: head for head in newest if head.issuer == issuer.name}
         scopes = wanted(heads, authority, issuer.name)
         if _due(session, issuer.name, heads, scopes, now) or long_is_due(session, issuer.name, heads, now):
             return True
