@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.orm import Session, sessionmaker
 
-from kernel.database import make_sessions
+from kernel.database import lock_scope_and_read, make_sessions
 from kernel.errors import Conflict
 from kernel.held_writes import Change, Insertion, send_held, write, write_many
 from tests.support.databases import Databases
@@ -139,3 +140,48 @@ def test_the_commit_sends_what_is_still_held(watched: Watched) -> None:
 def _repeat(session: Session) -> None:
     write(session, LETTERS, {"letter": "a"})
     send_held(session)
+
+
+def test_many_rows_may_lack_a_value(watched: Watched) -> None:
+    """A column that is NULL in some rows, or in all of them, is written so, and rows keep their order."""
+    with watched.sessions() as session:
+        write_many(session, LETTERS, [{"letter": each} for each in "zyx"])
+        write_many(session, NUMBERS, [{"letter": "z", "number": None}, {"letter": None, "number": 7}])
+        write_many(session, NUMBERS, [{"letter": "y", "number": None}, {"letter": "x", "number": None}])
+        session.commit()
+        found = session.execute(text("SELECT letter, number FROM numbers")).all()
+
+    assert watched.letters() == ["z", "y", "x"]
+    assert {tuple(row) for row in found} == {("z", None), (None, 7), ("y", None), ("x", None)}
+
+
+def test_of_two_changes_of_one_row_the_later_counts(watched: Watched) -> None:
+    """Many changes in one call end as they would one after the other."""
+    change = Change("numbers", "letter", ("number",))
+    with watched.sessions() as session:
+        write_many(session, LETTERS, [{"letter": "a"}, {"letter": "b"}])
+        write_many(session, NUMBERS, [{"letter": "a", "number": 0}, {"letter": "b", "number": 0}])
+        write_many(session, change, [{"letter": each, "number": n} for n, each in enumerate("abab", start=1)])
+        session.commit()
+        found = session.execute(text("SELECT letter, number FROM numbers")).all()
+
+    assert dict(tuple(row) for row in found) == {"a": 3, "b": 4}
+
+
+def test_who_waited_for_a_scope_reads_what_was_committed_meanwhile(watched: Watched) -> None:
+    """Eight writers at once each read the number that the one before has left, though they were sent together."""
+    query = "SELECT number FROM numbers ORDER BY number DESC LIMIT 1"
+
+    def count(_writer: int) -> None:
+        for _ in range(5):
+            with watched.sessions() as session:
+                (last,) = lock_scope_and_read(session, "counting", query) or (0,)
+                write(session, NUMBERS, {"letter": None, "number": last + 1})
+                session.commit()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, range(8)))
+    with watched.sessions() as session:
+        numbers = session.scalars(text("SELECT number FROM numbers ORDER BY number")).all()
+
+    assert numbers == list(range(1, 41))
