@@ -152,7 +152,7 @@ class IssuingDesk:
         return {
             "id": new_id(),
             "profile": PERSON_SIGNING.name,
-            "digest": sha256_hex(b"request %d" % number),
+            "digest": sha256_hex(csr),
             "csr": csr,
             "spki": spki_digest(csr),
             "state": "approved",

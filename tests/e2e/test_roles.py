@@ -176,7 +176,12 @@ def operations() -> Iterator[tuple[str, str, str, bool]]:
     for path, item in describe().openapi()["paths"].items():
         for method, operation in item.items():
             if method in METHODS:
-                yield operation["operationId"], method.upper(), path, bool(operation.get("security"))
+                yield (
+                    operation["operationId"],
+                    method.upper(),
+                    path,
+                    {} not in (operation.get("security") or [{}]),
+                )
 
 
 OPERATIONS = {name: (method, path, guarded) for name, method, path, guarded in operations()}

@@ -237,6 +237,8 @@ class Journey:
             cast.member(position)
         for bidder in self.bidders:
             cast.bidder(bidder)
+        cast.approver()
+        cast.auditor()
         fields = _draft(self.script, now, delivered, delivered + timedelta(days=10), None, cast)
         tender = self._do("draft", lambda: buyer.draft(fields))
         assert tender is not None
