@@ -32,6 +32,9 @@ from tests.support.kafka import broker_of_one_own, until
 from tools.kafka_broker import Broker
 from transparency.ocds_store import OcdsPublisher
 
+# A city's set-up; with SQLite the bus is the one in the process.
+on_postgresql = pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+
 FIRST, SECOND = "راه‌سازان البرز", "عمران پایدار ری"
 _RELEASES = "SELECT ocid, number, released_at, package FROM ocds_releases ORDER BY ocid, number"
 _RECORDS = "SELECT tender, ocid, state, package FROM ocds_records ORDER BY tender"
@@ -95,6 +98,7 @@ def published_in_process(stage: Stage) -> tuple[list[Any], list[Any]]:
     return found[0], found[1]
 
 
+@on_postgresql
 def test_three_tenders_end_as_expected_and_pass_the_audit(played_over_kafka: PlayedOverKafka) -> None:
     """The winners are those that every bus must give, and an auditor finds nothing, the OCDS of each included."""
     played = played_over_kafka
@@ -105,6 +109,7 @@ def test_three_tenders_end_as_expected_and_pass_the_audit(played_over_kafka: Pla
     assert {"ocds", "award", "end"} <= {check.name for check in report.checks}
 
 
+@on_postgresql
 def test_what_is_published_is_what_one_process_would_publish(played_over_kafka: PlayedOverKafka) -> None:
     """Releases and records are, byte for byte, those of the relay without a broker over the same outbox."""
     releases, records = published_in_process(played_over_kafka.stage)
@@ -114,6 +119,7 @@ def test_what_is_published_is_what_one_process_would_publish(played_over_kafka: 
     assert len(releases) > 20
 
 
+@on_postgresql
 def test_health_shows_the_bus(played_over_kafka: PlayedOverKafka) -> None:
     """With everything done: no rows wait, no partition lags, nothing was refused, every public event was handled."""
     events = played_over_kafka.health["events"]
