@@ -26,6 +26,7 @@ from kernel.unit_of_work import UnitOfWork
 from pki.algorithms import der_of, fingerprint_of, spki_of
 from pki.authority import new_serial
 from pki.certified_keys import KEYS, HeldKey, WantedKey, judge_keys
+from pki.errors import RenewalRefused
 from pki.installation import Authority, FirstCertificate
 from pki.names import Subject, name_of, party_of
 from pki.orm import CertificateRequestRow, CertificateRow
@@ -160,7 +161,7 @@ def issue_batch(
     """Certify the keys of approved requests for the subjects that were approved: all of them, or none.
 
     Raises Forbidden, NotFound, WrongState (not approved, issued already, or taken up by somebody else meanwhile),
-    KeyReused, MalformedInput or LimitExceeded.
+    KeyReused, RenewalRefused, MalformedInput or LimitExceeded.
     """
     require_registrar(actor)
     return issue_approved(
@@ -265,19 +266,28 @@ def _take_approved(session: Session, ids: Sequence[str]) -> list[_Approved]:
             raise WrongState("the request is not approved", request=each, state=found[each].state)
         if sha256_hex(found[each].csr) != found[each].digest:
             raise WrongState("the request is not the one that was approved", request=each)
-    _require_presents(session, {each.renews for each in found.values() if each.renews is not None})
+    _require_presents(session, list(found.values()))
     return [found[each] for each in ids]
 
 
-def _require_presents(session: Session, renewed: set[str]) -> None:
-    """What a certificate asked for falls with it, where the wish outlived a crash."""
+def _require_presents(session: Session, renewing: Sequence[_Approved]) -> None:
+    """What a certificate asked for falls with it; one certificate has one that follows it, whoever asked at once."""
+    renewed = [each.renews for each in renewing if each.renews is not None]
     if not renewed:
         return
-    query = select(CertificateRow.fingerprint).where(
-        CertificateRow.fingerprint.in_(renewed), CertificateRow.state == "issued"
-    )
-    if renewed - set(session.scalars(query)):
+    if len(set(renewed)) != len(renewed):
+        raise RenewalRefused("one certificate has one that follows it")
+    row = CertificateRow
+    present = select(row.fingerprint).where(row.fingerprint.in_(renewed), row.state == "issued")
+    if set(renewed) - set(session.scalars(locked(session, present.order_by(row.fingerprint)))):
         raise WrongState("the certificate to be renewed is not in force any more")
+    following = select(row.fingerprint).join(CertificateRequestRow, CertificateRequestRow.id == row.request)
+    following = following.where(
+        CertificateRequestRow.renews.in_(renewed), row.state.in_(("issued", "suspended"))
+    )
+    follower = session.scalar(following.limit(1))
+    if follower is not None:
+        raise RenewalRefused("it was renewed meanwhile: go on from the new one", by=follower)
 
 
 def _spend_serials(uow: UnitOfWork, requests: Sequence[_Approved]) -> list[int]:
@@ -341,6 +351,7 @@ def _check_still_ours(session: Session, intents: Sequence[_Intent]) -> None:
     lost = set(serials) - set(rows.scalars())
     if lost:
         raise WrongState("a request was taken up by somebody else", serials=sorted(lost)[:10])
+    _require_presents(session, [intent.request for intent in intents])
 
 
 def _record(

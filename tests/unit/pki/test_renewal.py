@@ -14,10 +14,11 @@ from kernel.errors import Forbidden, MalformedInput, NotFound, WrongState
 from pki.algorithms import PrivateKey
 from pki.authority import make_request
 from pki.errors import KeyReused, RenewalRefused
+from pki.installation import Authority
 from pki.list_issuing import refresh_crls
 from pki.names import Subject
 from pki.papers import Renewal
-from pki.registry import RecordedCertificate, find_certificate
+from pki.registry import RecordedCertificate, certificates_of, find_certificate
 from pki.reminders import CERTIFICATE_EXPIRING, remind_expiring, reminders_are_due
 from pki.renewal import RenewalRules, renew
 from pki.revocation import revoke_certificate
@@ -117,6 +118,29 @@ def test_one_certificate_has_one_that_follows_it(office: Office) -> None:
         holder.ask(make_key(), rekey=True)
     revoke_certificate(follower.fingerprint, "superseded", actor=HOLDER, **office.issuing)
     assert holder.ask(make_key(), rekey=True)
+
+
+@pytest.mark.parametrize("meanwhile", ["renewed", "revoked"])
+def test_what_happens_while_it_is_signed_counts(
+    office: Office, monkeypatch: pytest.MonkeyPatch, meanwhile: str
+) -> None:
+    """Of two rekeys at one moment one is issued; none is whose certificate is revoked while the next one is signed."""
+    holder, sign = Holder(office), Authority.issue
+
+    def interrupted(authority: Authority, *arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(Authority, "issue", sign)
+        if meanwhile == "renewed":
+            holder.ask(make_key(), rekey=True)
+        else:
+            revoke_certificate(holder.present.fingerprint, "keyCompromise", actor=HOLDER, **office.issuing)
+        return sign(authority, *arguments, **options)
+
+    monkeypatch.setattr(Authority, "issue", interrupted)
+    with pytest.raises(RenewalRefused if meanwhile == "renewed" else WrongState):
+        holder.ask(make_key(), rekey=True)
+    with read_only(office.sessions) as session:
+        found = certificates_of(session, HOLDER.party)
+    assert [each.state for each in found] == (["issued", "issued"] if meanwhile == "renewed" else ["revoked"])
 
 
 def test_what_is_old_stays_old(office: Office) -> None:
