@@ -186,6 +186,20 @@ def test_an_act_put_in_between_is_named(engine: Engine) -> None:
     assert _named(engine) == {("act-without-event", "act 5"), *moved}
 
 
+def test_an_exchanged_act_breaks_the_link_behind_it() -> None:
+    """A row that is whole in itself and goes on from the one before it is betrayed by the row after it."""
+    events = [_event("thing-done", f"thing-{number}", by="IR-1").payload for number in range(5)]
+    acts, previous = [], FIRST
+    for number, event in enumerate(events, 1):
+        acts.append(act_of(event, number, previous))
+        previous = acts[-1].hash
+    assert list(check_chain(acts)) == []
+
+    acts[2] = act_of(events[0], 3, acts[1].hash)
+
+    assert [(each.code, each.where) for each in check_chain(acts)] == [("act-unlinked", "act 4")]
+
+
 def test_the_migration_makes_the_same_chain() -> None:
     """What was recorded before there was a chain is chained as if there had been one."""
     migration = importlib.import_module("app.migrations.versions.v0007_acts")
