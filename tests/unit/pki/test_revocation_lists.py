@@ -74,6 +74,20 @@ def test_one_sequence_of_numbers(office: Office) -> None:
     assert counts == [[1, 1], [2, 2], [3, 3]]
 
 
+def test_a_stale_delta_answers_nothing(office: Office, long_lists: None) -> None:
+    """With a delta beyond the full list in use, its own end counts: later nobody is taken to be unrevoked."""
+    certificate = person(office)
+    revoke(office, person(office, "IR-2"))
+    store, delta = trust_of(office), parsed(list_at(office, scope="delta"))
+    ends = delta.next_update_utc
+    assert ends is not None
+    assert number_of(list_at(office)) < number_of(list_at(office, scope="delta"))
+
+    assert store.validate(certificate, [], ends, "signature")
+    with pytest.raises(RevocationUnknown, match="stale"):
+        store.validate(certificate, [], ends + timedelta(seconds=1), "signature")
+
+
 def test_a_delta_completes_every_list_in_force(office: Office) -> None:
     """It rests on the oldest full list that is still in force, and moves on when that is over."""
     first = number_of(list_at(office))
