@@ -31,8 +31,8 @@ from bench.figure import Figure
 from kernel.clock import format_utc
 from kernel.database import read_only
 from pki import asn1
+from pki.asn1.ocsp import OcspRequest, SingleRequest, TbsRequest
 from pki.authority import new_serial, pem_of
-from pki.ocsp_asn1 import OcspRequest, SingleRequest, TbsRequest
 from pki.ocsp_request import cert_id
 from pki.ocsp_responders import RESPONDER_KEY, load_responder
 from pki.orm import CertificateRow

@@ -104,6 +104,13 @@ def suite_for(key: PrivateKey) -> Suite:
     return {"RSA": _RSA_SUITE, "Ed25519": _ED25519_SUITE}.get(kind, _EC_SUITE)
 
 
+def suite_for_public(key: PublicKey) -> Suite:
+    """The same by the public key, for signatures whose key is elsewhere. Raises AlgorithmRefused for ML-DSA-65."""
+    kind = key_kind(key)
+    _expect(kind != "ML-DSA-65")
+    return {"RSA": _RSA_SUITE, "Ed25519": _ED25519_SUITE}.get(kind, _EC_SUITE)
+
+
 def sign(key: PrivateKey, data: bytes) -> bytes:
     """The signature of ``suite_for(key)`` over ``data``."""
     if isinstance(key, ec.EllipticCurvePrivateKey):

@@ -22,11 +22,11 @@ from kernel.clock import Clock, parse_utc
 from kernel.database import read_only
 from kernel.errors import DomainError, Unavailable, WrongState
 from pki.algorithms import fingerprint_of
+from pki.asn1.ocsp import MALFORMED_REQUEST, TRY_LATER, UNAUTHORIZED, failure
 from pki.errors import KeyUnavailable
 from pki.installation import Authority
 from pki.instants import whole_second
 from pki.issuers import Issuer
-from pki.ocsp_asn1 import MALFORMED_REQUEST, TRY_LATER, UNAUTHORIZED, failure
 from pki.ocsp_kept import KeptAnswer, KeptAnswers
 from pki.ocsp_request import (
     Asked,

@@ -15,7 +15,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from pki import asn1
 from pki.algorithms import DIGEST_OIDS
-from pki.ocsp_asn1 import ID_NONCE, CertId, Extension, OcspRequest, SingleRequest, TbsRequest, key_bits
+from pki.asn1.ocsp import ID_NONCE, CertId, Extension, OcspRequest, SingleRequest, TbsRequest, key_bits
 
 MAX_REQUEST_BYTES = 16 * 1024
 MAX_CERTIFICATES = 20

@@ -15,7 +15,7 @@ from cryptography.x509 import ObjectIdentifier
 
 from pki import asn1
 from pki.algorithms import PrivateKey
-from pki.ocsp_asn1 import (
+from pki.asn1.ocsp import (
     ID_BASIC,
     ID_NONCE,
     REASON_NUMBERS,

@@ -21,8 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pki import algorithms, asn1
-from pki.errors import RevocationUnknown
-from pki.ocsp_asn1 import (
+from pki.asn1.ocsp import (
     ID_BASIC,
     ID_NONCE,
     REASON_NAMES,
@@ -36,6 +35,7 @@ from pki.ocsp_asn1 import (
     key_bits,
     number_of,
 )
+from pki.errors import RevocationUnknown
 from pki.ocsp_request import CERT_ID_DIGESTS, cert_id
 
 MAX_ANSWER_BYTES = 64 * 1024

@@ -166,9 +166,15 @@ class TimeStampAuthority:
 
 def make_request(data: bytes, *, nonce: int | None = None) -> bytes:
     """A request for a stamp over the SHA-256 of ``data``, asking for the certificate."""
+    return make_request_for("sha256", hashlib.sha256(data).digest(), nonce=nonce)
+
+
+def make_request_for(digest_name: str, digest: bytes, *, nonce: int | None = None) -> bytes:
+    """The same for a digest that is known: ``sha256``, ``sha384`` or ``sha512``."""
+    algorithm = asn1.HashAlgorithm(algorithm=algorithms.DIGEST_OIDS[digest_name], parameters=None)
     request = asn1.TimeStampRequest(
         version=1,
-        message_imprint=_imprint(data),
+        message_imprint=asn1.MessageImprint(hash_algorithm=algorithm, hashed_message=digest),
         policy=None,
         nonce=secrets.randbits(64) if nonce is None else nonce,
         certificate_requested=True,

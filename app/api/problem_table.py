@@ -72,6 +72,18 @@ _PKI_AND_SIGNING = {
     "token-mechanism-missing": ProblemKind(503, "The token cannot do this"),
     "signature-invalid": ProblemKind(422, "Signature not valid"),
     "wrong-signer": ProblemKind(422, "Signed by another party"),
+    "signature-level-unreachable": ProblemKind(503, "No service for that level of signature"),
+    "timestamp-unavailable": ProblemKind(503, "A time-stamping service does not answer"),
+    "evidence-unavailable": ProblemKind(503, "Evidence for a signature cannot be had"),
+    "document-unreadable": ProblemKind(422, "Document not readable"),
+    "document-encrypted": ProblemKind(422, "Document encrypted"),
+    "document-too-complex": ProblemKind(422, "Document beyond a limit"),
+    "signing-forbidden": ProblemKind(409, "The document forbids this signature"),
+    "signature-too-long": ProblemKind(422, "Signature longer than the room kept for it"),
+    "prepared-unknown": ProblemKind(404, "No such prepared document"),
+    "prepared-expired": ProblemKind(409, "Prepared document expired"),
+    "prepared-completed": ProblemKind(409, "Prepared document completed before"),
+    "trust-folder-invalid": ProblemKind(422, "Trust anchors or policy not readable"),
 }
 
 _LOG = {

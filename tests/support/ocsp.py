@@ -12,10 +12,10 @@ from kernel.clock import Clock
 from kernel.unit_of_work import UnitOfWork
 from pki import asn1
 from pki.algorithms import fingerprint_of
+from pki.asn1.ocsp import ID_NONCE, Extension, OcspRequest, SingleRequest, TbsRequest
 from pki.installation import Authority
 from pki.issuance import record_authority
 from pki.ocsp import LOOK_SECONDS, OcspResponder
-from pki.ocsp_asn1 import ID_NONCE, Extension, OcspRequest, SingleRequest, TbsRequest
 from pki.ocsp_request import cert_id, make_question
 from pki.ocsp_responders import renew_responders
 from pki.ocsp_verification import CertificateStatus, verify_answer

@@ -14,8 +14,8 @@ from kernel.clock import Clock
 from kernel.database import make_engine, make_sessions
 from kernel.errors import DatabaseUnavailable, Unavailable
 from pki import asn1
+from pki.asn1.ocsp import OcspRequest, RequestSignature
 from pki.ocsp import LATER, MALFORMED, NOT_OURS, OcspResponder
-from pki.ocsp_asn1 import OcspRequest, RequestSignature
 from pki.ocsp_request import MAX_REQUEST_BYTES, make_question
 from pki.ocsp_verification import verify_answer
 from pki.orm import CertificateRow

@@ -1,6 +1,7 @@
 """ASN.1 structures of CMS, CAdES and time-stamping, and the strict DER codec behind them.
 
-The one module of this room that knows ``cryptography.hazmat.asn1``. Shapes follow RFC 5652 §5 (SignedData),
+The one package of this room that knows ``cryptography.hazmat.asn1``: here what is read strictly, in ``ocsp`` the
+answers of RFC 6960, in ``ades`` what signatures of anybody may hold. Shapes follow RFC 5652 §5 (SignedData),
 RFC 5035 §3 (signing-certificate-v2), RFC 4055 §3.1 (PSS parameters), RFC 6211, RFC 3161 §2.4 and RFC 3739
 §3.2.6 (qualified certificate statements).
 """

@@ -1,4 +1,4 @@
-"""ASN.1 structures of OCSP (RFC 6960 §4), read and written with the strict codec of ``asn1.py``.
+"""ASN.1 structures of OCSP (RFC 6960 §4), read and written with the strict codec of ``pki.asn1``.
 
 Shapes only; what a request may hold is judged in ocsp_request.py, and what an answer proves in ocsp_answer.py.
 No shape here nests without bound: what is of any type stays bytes (``Tlv``) and is never entered.

@@ -1,0 +1,1 @@
+"""Advanced electronic signatures: levels, what they need of others, CAdES and ASiC containers."""
