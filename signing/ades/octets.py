@@ -42,7 +42,7 @@ class _Budget:
 
 
 def element(data: bytes, tag: int | None = None) -> Element:
-    """The one element that ``data`` is; raises DocumentUnreadable where it is none, more than one, or of another tag."""
+    """The one element that ``data`` is, of that tag; raises DocumentUnreadable."""
     begin, end, after = _span(data, 0, 0, _Budget())
     if after != len(data) or (tag is not None and data[0] != tag):
         raise _unreadable()
