@@ -205,9 +205,7 @@ class _Reader:
             return [self._data[whole.start : whole.stop]]
         if whole.tag != _OCTETS_IN_PARTS:
             _refuse("an octet string of other parts")
-        return [
-            part for each in self.inside(whole, depth + 1) for part in self._octets(each, depth + 1)
-        ]
+        return [part for each in self.inside(whole, depth + 1) for part in self._octets(each, depth + 1)]
 
 
 def _refuse(detail: str) -> NoReturn:

@@ -7,7 +7,8 @@ references to evidence are named, not read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 
 from pki.asn1 import ades
@@ -17,7 +18,7 @@ from signing.ades.archive_timestamp import (
     archive_imprint,
     index_of_token,
 )
-from signing.ades.cms_edit import SignedDataParts, SignerParts, read_parts
+from signing.ades.cms_edit import SignedDataParts, read_parts
 from signing.ades.services import Evidence
 from signing.errors import DocumentUnreadable
 from signing.validation.cms_evidence import attribute_evidence
@@ -120,7 +121,7 @@ def _archive_stamp(
         missing = _missing("the signature cannot be cut into what an archive time stamp covers")
         return FoundTimestamp(name, "archive", token, missing, Covered(), token_evidence(token))
     imprint = archive_imprint(data, signer, index, content)
-    covered = _covered(identifier, cms, data, signer, coverage, known)
+    covered = _covered(identifier, cms, data, coverage, known)
     return FoundTimestamp(name, "archive", token, imprint, covered, token_evidence(token))
 
 
@@ -128,15 +129,17 @@ def _covered(
     identifier: str,
     cms: CmsSignature,
     data: SignedDataParts,
-    signer: SignerParts,
     coverage: ArchiveCoverage,
     known: dict[bytes, str],
 ) -> Covered:
     """Signed attributes are covered whole; of the unsigned those that the index names, with what is inside them."""
     tokens = [value for _, value in coverage.unsigned if value in known]
     tokens += _values(cms.signed, ades.ID_CONTENT_TIME_STAMP.dotted_string)
-    evidence = Evidence(certificates=coverage.certificates) | _lists_and_answers(data, coverage)
-    evidence |= _attribute_values(cms, coverage)
+    inside = replace(data, certificates=coverage.certificates, revocations=coverage.revocations)
+    named: dict[str, tuple[bytes, ...]] = {}
+    for type_, value in coverage.unsigned:
+        named[type_] = (*named.get(type_, ()), value)
+    evidence = inside.evidence | attribute_evidence(replace(cms, unsigned=named))[0]
     for token in tokens:
         evidence |= token_evidence(token)
     return Covered(
@@ -144,3 +147,20 @@ def _covered(
         timestamps=frozenset(known[each] for each in tokens if each in known),
         evidence=evidence_digests(evidence),
     )
+
+
+def _not_read(cms: CmsSignature) -> Iterator[Finding]:
+    for name, called in _OTHER_STAMPS.items():
+        if name in cms.unsigned:
+            yield Finding("timestamp-not-read", f"the {called} is of a kind that is not read", fatal=False)
+
+
+def _values(attributes: Mapping[str, tuple[bytes, ...]], name: str) -> tuple[bytes, ...]:
+    return attributes.get(name, ())
+
+
+def _missing(detail: str) -> DigestOf:
+    def digest(algorithm: str) -> bytes:
+        raise NotCovered(detail)
+
+    return digest

@@ -162,7 +162,9 @@ def _read_signer(
     return ReadSigner(cms, tuple(findings))
 
 
-def _attributes(found: asn1.SetOf[asn1.Attribute] | None, findings: list[Finding], *, signed: bool) -> _Values:
+def _attributes(
+    found: asn1.SetOf[asn1.Attribute] | None, findings: list[Finding], *, signed: bool
+) -> _Values:
     if found is None:
         if signed:
             findings.append(Finding("signed-attributes-missing", "the signature has no signed attributes"))
@@ -227,7 +229,9 @@ def _message_digest(signed: _Values, findings: list[Finding]) -> bytes | None:
         (value,) = values
         return asn1.decode(bytes, value)
     except (NotDer, ValueError):
-        findings.append(Finding("message-digest-missing", "the signed digest of the content is not there once"))
+        findings.append(
+            Finding("message-digest-missing", "the signed digest of the content is not there once")
+        )
         return None
 
 
