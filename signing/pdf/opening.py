@@ -137,6 +137,14 @@ def open_pdf(source: bytes | Path) -> Reader:
         return reader
 
 
+def held(holder: object, name: str) -> generic.PdfObject | None:
+    """What a dictionary holds under that name, references followed; None where it is no dictionary or has none."""
+    if not isinstance(holder, generic.DictionaryObject) or name not in holder:
+        return None
+    found = holder.raw_get(name)
+    return found.get_object() if isinstance(found, generic.IndirectObject) else found
+
+
 @contextmanager
 def refusing_what_cannot_be_read() -> Iterator[None]:
     """The library tells what it cannot read by errors of every kind; here they become a refusal."""

@@ -19,7 +19,7 @@ from signing.ades.services import Evidence
 from signing.errors import DocumentTooComplex, DocumentUnreadable
 from signing.pdf.byte_ranges import digest_over
 from signing.pdf.changes import changes_after
-from signing.pdf.opening import Reader, open_pdf, refusing_what_cannot_be_read
+from signing.pdf.opening import Reader, held, open_pdf, refusing_what_cannot_be_read
 from signing.pdf.signature_fields import PlacedSignature, signatures_in
 from signing.pdf.stored_evidence import evidence_in
 from signing.validation.cms_evidence import read_certificate
@@ -96,7 +96,7 @@ def _found(
 
 def is_document_timestamp(placed: PlacedSignature) -> bool:
     """By its type or its encoding: one that says either is no signature of anybody."""
-    return placed.dictionary.get("/Type") == "/DocTimeStamp" or _encoding(placed) == _STAMP
+    return held(placed.dictionary, "/Type") == "/DocTimeStamp" or _encoding(placed) == _STAMP
 
 
 def _signature(
@@ -214,7 +214,7 @@ def _scope(reader: Reader, placed: PlacedSignature) -> str:
 
 
 def _encoding(placed: PlacedSignature) -> str:
-    found = placed.dictionary.get("/SubFilter")
+    found = held(placed.dictionary, "/SubFilter")
     return str(found) if isinstance(found, generic.NameObject) else ""
 
 
@@ -228,7 +228,7 @@ def _claimed_time(placed: PlacedSignature) -> datetime | None:
 
 
 def _text(placed: PlacedSignature, key: str) -> str | None:
-    found = placed.dictionary.get(key)
+    found = held(placed.dictionary, key)
     return str(found)[:_MOST_TEXT] if isinstance(found, generic.TextStringObject) else None
 
 

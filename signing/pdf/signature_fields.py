@@ -8,7 +8,7 @@ from pyhanko.pdf_utils import generic
 
 from signing.errors import DocumentTooComplex
 from signing.pdf.byte_ranges import Covering, covering_of
-from signing.pdf.opening import Reader
+from signing.pdf.opening import Reader, held
 from signing.pdf.tokens import Value
 from signing.validation.contents import Finding
 
@@ -75,8 +75,8 @@ def ends_revision(reader: Reader, revision: int, end: int) -> bool:
 
 def _placed(reader: Reader, walked: _Walked, reference: generic.Reference) -> PlacedSignature | None:
     written = reader.signature_dictionary(reference)
-    dictionary = walked.field["/V"]
-    if isinstance(dictionary, generic.NullObject):
+    dictionary = held(walked.field, "/V")
+    if dictionary is None or isinstance(dictionary, generic.NullObject):
         return None
     if not isinstance(dictionary, generic.DictionaryObject):
         dictionary, written = generic.DictionaryObject(), None
@@ -100,8 +100,8 @@ def _reference_of(walked: _Walked) -> generic.Reference | None:
 
 def _fields(reader: Reader) -> list[_Walked]:
     """Every field with its full name and inherited kind; each object once, however often it is named."""
-    form = _held(reader.root, "/AcroForm")
-    top = _held(form, "/Fields") if isinstance(form, generic.DictionaryObject) else None
+    form = held(reader.root, "/AcroForm")
+    top = held(form, "/Fields")
     waiting = [(each, "", "", 0) for each in reversed(_list(top))]
     found: list[_Walked] = []
     seen = set()
@@ -114,12 +114,12 @@ def _fields(reader: Reader) -> list[_Walked]:
         field = item.get_object()
         if not isinstance(field, generic.DictionaryObject) or depth > MAX_DEPTH:
             continue
-        name = _joined(above, _held(field, "/T"))
-        kind = str(_held(field, "/FT") or kind)
+        name = _joined(above, held(field, "/T"))
+        kind = str(held(field, "/FT") or kind)
         found.append(_Walked(name, kind, field, reference))
         if len(found) > MAX_FIELDS:
             raise DocumentTooComplex("the document has more form fields than are read", limit="fields")
-        waiting += [(each, name, kind, depth + 1) for each in reversed(_list(_held(field, "/Kids")))]
+        waiting += [(each, name, kind, depth + 1) for each in reversed(_list(held(field, "/Kids")))]
     return found
 
 
@@ -131,7 +131,3 @@ def _joined(above: str, part: object) -> str:
 
 def _list(value: object) -> list[generic.PdfObject]:
     return list(value) if isinstance(value, generic.ArrayObject) else []
-
-
-def _held(holder: generic.DictionaryObject, name: str) -> generic.PdfObject | None:
-    return holder.get(name, None)

@@ -9,7 +9,7 @@ from pyhanko.pdf_utils.decode_limits import DecodePurpose
 
 from signing.ades.services import Evidence
 from signing.errors import DocumentTooComplex
-from signing.pdf.opening import Reader
+from signing.pdf.opening import Reader, held
 
 MAX_STREAMS = 2_000
 MAX_RECORDS = 1_000
@@ -21,7 +21,7 @@ def evidence_in(reader: Reader, revision: int) -> Evidence:
     records = _dictionary(store, "/VRI")
     if len(records) > MAX_RECORDS:
         raise DocumentTooComplex("the document holds more validation records than are read", limit="evidence")
-    inside = [store, *(_held(records, key) for key in records)]
+    inside = [store, *(held(records, key) for key in records)]
     dictionaries = [each for each in inside if isinstance(each, generic.DictionaryObject)]
     return Evidence(
         certificates=_streams(dictionaries, ("/Certs", "/Cert"), DecodePurpose.CERTIFICATE),
@@ -47,7 +47,7 @@ def _each_stream(
     seen = set()
     for dictionary in dictionaries:
         for name in names:
-            array = _held(dictionary, name)
+            array = held(dictionary, name)
             for each in array if isinstance(array, generic.ArrayObject) else ():
                 reference = getattr(each, "reference", None)
                 if reference is not None and reference in seen:
@@ -59,9 +59,5 @@ def _each_stream(
 
 
 def _dictionary(holder: generic.DictionaryObject, name: str) -> generic.DictionaryObject:
-    found = _held(holder, name)
+    found = held(holder, name)
     return found if isinstance(found, generic.DictionaryObject) else generic.DictionaryObject()
-
-
-def _held(holder: generic.DictionaryObject, name: str) -> generic.PdfObject | None:
-    return holder.get(name, None)
