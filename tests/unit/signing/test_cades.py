@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from bench.signing_cades import peak_of
 from kernel.clock import SystemClock
 from kernel.errors import DomainError
 from pki import asn1
@@ -368,3 +369,11 @@ def test_limits(authority: MemoryAuthority, monkeypatch: pytest.MonkeyPatch, ser
         sign_file(io.BytesIO(CONTENT), signer, Level.B_B, services, at=authority.now, enveloping=True)
     der = sign_file(io.BytesIO(CONTENT), signer, Level.B_B, services, at=authority.now)
     assert read_parts(der).signers[0].message_digest == hashlib.sha256(CONTENT).digest()
+
+
+def test_a_large_file_is_read_in_pieces(tmp_path: Path) -> None:
+    """A process that signs 200 MB detached holds less than 100 MB."""
+    path = tmp_path / "large.bin"
+    with path.open("wb") as stream:
+        stream.truncate(200 * 10**6)
+    assert peak_of(path) < 100 * 10**6
