@@ -23,6 +23,8 @@ from bench.replay import replay_figure
 from bench.scene import Scene
 from bench.signing_pades import NAMES as SIGNING_PADES
 from bench.signing_pades import signing_figures
+from bench.signing_cades import NAME as CADES
+from bench.signing_cades import cades_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUING = {
@@ -48,6 +50,7 @@ NAMES = (
     "pki.chain.postgresql",
     *ISSUING,
     *SIGNING_PADES,
+    CADES,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -139,6 +142,12 @@ def _results(
                     yield take(figure, quick=quick)
     for figure in signing_figures(chosen, _SIGNATURES):
         yield take(figure, quick=quick)
+    if CADES in chosen:
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as place,
+            cades_figure(Path(place), quick=quick) as figure,
+        ):
+            yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

@@ -2,7 +2,8 @@
 
 The library's analysis of differences judges whether a revision as a whole is permitted; beside it stands what is named
 here: whatever may show something else than was signed is not permitted, whoever explains it. Revisions are
-compared each with the one before, once for all signatures that permit the same.
+compared each with the one before, once for all signatures that permit the same; where that goes too far, with what was
+signed, as an object may be written twice after it.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, ModificationLevel, SuspiciousModification
+from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 
 from kernel.errors import DomainError
 from signing.errors import DocumentTooComplex
+from signing.pdf.difference_rules import POLICY
 from signing.pdf.history import History, Named
 from signing.pdf.permissions import Permissions, permissions_of
 from signing.pdf.signature_fields import PlacedSignature
@@ -43,7 +45,7 @@ class Changes:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._verdicts: dict[tuple[int, str], _Verdict] = {}
+        self._verdicts: dict[tuple[int, int, str], _Verdict] = {}
 
     def after(self, placed: PlacedSignature) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
         """All of them in order of revisions, and what is wrong with the rules themselves."""
@@ -55,12 +57,14 @@ class Changes:
             return (), (*findings, Finding("byte-range-not-a-revision", detail))
         changes = list(self._appended(placed))
         for revision in range(placed.revision + 1, self._history.last + 1):
-            changes += self._of_revision(revision, permissions)
+            changes += self._of_revision(revision, placed.revision, permissions)
         return tuple(changes), findings
 
-    def _of_revision(self, revision: int, permissions: Permissions) -> list[Change]:
+    def _of_revision(self, revision: int, signed: int, permissions: Permissions) -> list[Change]:
         named = self._named(revision)
-        verdict = self._verdict(revision, permissions)
+        verdict = self._verdict(revision - 1, revision, permissions)
+        if verdict.problem is not None and signed != revision - 1:
+            verdict = self._verdict(signed, revision, permissions)
         found = [_change(each, verdict, permissions, revision) for each in named]
         if verdict.problem is not None and all(each.allowed for each in found):
             found.append(Change("object-changed", verdict.problem, False, None, revision + 1))
@@ -81,22 +85,22 @@ class Changes:
         except Exception:
             return (Named("revision-unreadable", "what a later revision changed cannot be read", None, True),)
 
-    def _verdict(self, revision: int, permissions: Permissions) -> _Verdict:
-        key = (revision, permissions.key)
+    def _verdict(self, before: int, revision: int, permissions: Permissions) -> _Verdict:
+        key = (before, revision, permissions.key)
         if key not in self._verdicts:
             if len(self._verdicts) >= MAX_COMPARISONS:
                 raise DocumentTooComplex(
                     "the document has more changes than are compared", limit="comparisons"
                 )
-            self._verdicts[key] = self._compared(revision, permissions)
+            self._verdicts[key] = self._compared(before, revision, permissions)
         return self._verdicts[key]
 
-    def _compared(self, revision: int, permissions: Permissions) -> _Verdict:
+    def _compared(self, before: int, revision: int, permissions: Permissions) -> _Verdict:
         reader = self._history.reader
         worst = ModificationLevel.OTHER.value
         try:
-            found = DEFAULT_DIFF_POLICY.apply(
-                reader.get_historical_resolver(revision - 1),
+            found = POLICY.apply(
+                reader.get_historical_resolver(before),
                 reader.get_historical_resolver(revision),
                 field_mdp_spec=permissions.locked,
                 doc_mdp=permissions.library_level,
