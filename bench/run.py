@@ -21,10 +21,10 @@ from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
-from bench.signing_pades import NAMES as SIGNING_PADES
-from bench.signing_pades import signing_figures
 from bench.signing_cades import NAME as CADES
 from bench.signing_cades import cades_figure
+from bench.signing_pades import NAMES as SIGNING_PADES
+from bench.signing_pades import signing_figures
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUING = {

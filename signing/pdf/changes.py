@@ -9,6 +9,7 @@ signed, as an object may be written twice after it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
@@ -46,6 +47,7 @@ class Changes:
     def __init__(self, history: History) -> None:
         self._history = history
         self._verdicts: dict[tuple[int, int, str], _Verdict] = {}
+        self._bare: list[tuple[int, str]] | None = None
 
     def after(self, placed: PlacedSignature) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
         """All of them in order of revisions, and what is wrong with the rules themselves."""
@@ -113,34 +115,34 @@ class Changes:
         except Exception:
             return _Verdict(worst, "a later revision cannot be compared with what was signed")
 
-    def _appended(self, placed: PlacedSignature) -> list[Change]:
+    def _appended(self, placed: PlacedSignature) -> Iterator[Change]:
         """Bytes behind the signed ones that belong to no revision: by the end marks and by the objects in them."""
         reader = self._history.reader
-        data, end = reader.data, placed.covering.end
-        found = []
         last = reader.xrefs.get_xref_container_info(self._history.last).end_location
-        mark = data.find(_END, last)
-        if mark < 0 or data[mark + len(_END) :].strip(b"\r\n\t \x00"):
-            detail = "bytes were appended that belong to no revision"
-            found.append(Change("bytes-appended", detail, False))
-        known = {
-            reader.place_of(each, revision)
-            for revision in range(placed.revision + 1, self._history.last + 1)
-            for each in reader.xrefs.explicit_refs_in_revision(revision)
-        }
-        known |= {
-            reader.xrefs.get_xref_container_info(each).start_location
-            for each in range(self._history.last + 1)
-        }
-        bare = _STREAM.sub(lambda stream: b" " * len(stream[0]), data[end:])
-        for each in _OBJECT.finditer(bare):
-            if end + each.start(1) not in known:
+        mark = reader.data.find(_END, last)
+        rest = reader.data[mark + len(_END) :] if mark >= 0 else b""
+        if placed.covering.end < len(reader.data) and (mark < 0 or rest.strip(b"\r\n\t \x00")):
+            yield Change("bytes-appended", "bytes were appended that belong to no revision", False)
+        for place, name in self._unreferenced(placed.covering.end):
+            if place >= placed.covering.end:
                 detail = "an object was appended that no cross-reference names"
-                found.append(
-                    Change("object-unreferenced", detail, False, f"object {int(each[1])} {int(each[2])}")
-                )
+                yield Change("object-unreferenced", detail, False, name)
                 break
-        return found
+
+    def _unreferenced(self, end: int) -> list[tuple[int, str]]:
+        """Where objects stand behind ``end`` that nothing names; looked for once, from the first signature on."""
+        if self._bare is None:
+            reader = self._history.reader
+            sections = range(self._history.last + 1)
+            known = {reader.xrefs.get_xref_container_info(each).start_location for each in sections}
+            for each in sections:
+                known |= {reader.place_of(ref, each) for ref in reader.xrefs.explicit_refs_in_revision(each)}
+            bare = _STREAM.sub(lambda stream: b" " * len(stream[0]), reader.data[end:])
+            found = ((end + each.start(1), each) for each in _OBJECT.finditer(bare))
+            self._bare = [
+                (at, f"object {int(each[1])} {int(each[2])}") for at, each in found if at not in known
+            ]
+        return self._bare
 
 
 def _change(named: Named, verdict: _Verdict, permissions: Permissions, revision: int) -> Change:
