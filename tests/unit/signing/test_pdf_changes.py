@@ -172,10 +172,10 @@ def test_a_moved_gap_is_refused(signed: bytes) -> None:
     rest = b"/Type/Sig/Filter/Adobe.PPKLite/SubFilter/ETSI.CAdES.detached>>\nendobj\n"
     length = 2000
     wedge = b"/ByteRange[0 %d %d %d]" % (begin, end + length, len(signed) - end) + rest
-    forged = end + len(wedge)
-    wedge = (wedge + b"4 0 obj\n" + FORGED + b"\nendobj\n").ljust(table - end)
-    wedge += signed[table : signed.index(b"trailer", table)] + b"4 1\n%010d 00000 n\r\n" % forged
-    wedge += signed[signed.index(b"trailer", table) : signed.index(b"startxref", table)]
+    trailer = signed.index(b"trailer", table)
+    lines = signed[table:trailer] + b"4 1\n%010d 00000 n\r\n" % (end + 1000)
+    wedge = wedge.ljust(table - end) + lines + signed[trailer : signed.index(b"startxref", table)]
+    wedge = wedge.ljust(1000) + b"4 0 obj\n" + FORGED + b"\nendobj\n"
 
     assert "byte-range-gap" in refused(signed[:end] + wedge.ljust(length) + signed[end:])
 
