@@ -170,7 +170,7 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
 
     @property
     def usages(self) -> Usages:
-        """The ways to what later revisions write, and to what else is asked for."""
+        """The ways to what later revisions write."""
         if self._usages is None:
             later = range(self.revision + 1, self.reader.xrefs.total_revisions)
             written = [self.reader.xrefs.explicit_refs_in_revision(each) for each in later]
