@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import BinaryIO
 
@@ -21,25 +21,26 @@ from pki.signed_data import Signer
 from signing.ades import signed_data
 from signing.ades.asice_archive import archive, is_frozen
 from signing.ades.asice_inside import (
+    DIGEST,
     MEDIA_TYPE,
     MIMETYPE,
     ContainerFile,
+    DataFile,
     Inside,
     check_data_name,
     free_name,
-    is_meta,
-    media_type_of,
+    is_data,
     read_inside,
 )
-from signing.ades.asice_manifest import SIGNATURE_TYPE, Manifest, Reference, is_media_type, write_manifest
+from signing.ades.asice_manifest import SIGNATURE_TYPE, Manifest, is_media_type, write_manifest
+from signing.ades.cades import complete_file
 from signing.ades.cades import extend as extend_cades
+from signing.ades.levels import require_services
 from signing.ades.services import Level, Services
 from signing.ades.signed_data import Prepared
 from signing.ades.zip_members import ZipMembers, unreadable
 from signing.ades.zip_writing import ZipWriting
-from signing.errors import LevelUnreachable, SignatureInvalid
-
-_DIGEST = "sha256"
+from signing.errors import SignatureInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def sign_container(
     Raises DocumentUnreadable for names that are not safe or stand twice, DocumentTooComplex, LevelUnreachable,
     TimestampUnavailable, EvidenceUnavailable.
     """
-    _check_level(level, services)
+    require_services(level, services)
     with _whole_or_nothing(target):
         writing = ZipWriting(target)
         inside = Inside(tuple(_pack(files, writing)), {})
@@ -84,7 +85,7 @@ def add_signature(
     source: BinaryIO, target: BinaryIO, signer: Signer, level: Level, services: Services, *, at: datetime
 ) -> None:
     """Write the container again with one more signature over all of its files; raises as ``sign_container`` does."""
-    _check_level(level, services)
+    require_services(level, services)
     _rewrite(source, target, lambda inside: _signed(inside, signer, level, services, at))
 
 
@@ -107,14 +108,16 @@ def complete_container(
 ) -> None:
     """Write the container with the signature that was made of what was prepared.
 
-    Raises SignatureInvalid when the container has changed since, AlgorithmRefused when another key signed, and what
-    ``sign_container`` raises.
+    Raises SignatureInvalid when the container has changed since or another key signed, and what ``sign_container``
+    raises.
     """
-    _check_level(level, services)
+    require_services(level, services)
 
     def change(inside: Inside) -> Inside:
         written = _manifest(inside, prepared.signature_name)
-        if written != prepared.manifest or {prepared.manifest_name, prepared.signature_name} & set(inside.meta):
+        if written != prepared.manifest or {prepared.manifest_name, prepared.signature_name} & set(
+            inside.meta
+        ):
             raise SignatureInvalid("the container has changed since it was prepared")
         return _completed(inside, prepared, signature, level, services, at)
 
@@ -128,7 +131,7 @@ def extend_container(
 
     What an archive time stamp covers already stays as it is. Raises as ``sign_container`` does.
     """
-    _check_level(level, services)
+    require_services(level, services)
     _rewrite(source, target, lambda inside: _extended(inside, level, services, at))
 
 
@@ -137,7 +140,7 @@ def refresh_container(source: BinaryIO, target: BinaryIO, services: Services, *,
     extend_container(source, target, Level.B_LTA, services, at=at)
 
 
-def _pack(files: Sequence[ContainerFile], writing: ZipWriting) -> Iterator[Reference]:
+def _pack(files: Sequence[ContainerFile], writing: ZipWriting) -> Iterator[DataFile]:
     if not files:
         raise unreadable("a container holds at least one file")
     writing.add(MIMETYPE, [MEDIA_TYPE])
@@ -145,9 +148,9 @@ def _pack(files: Sequence[ContainerFile], writing: ZipWriting) -> Iterator[Refer
         check_data_name(file.name)
         if not is_media_type(file.media_type):
             raise unreadable("a file has no media type", member=file.name)
-        digest = hashlib.new(_DIGEST)
+        digest = hashlib.new(DIGEST)
         writing.add(file.name, _hashed(file, digest.update))
-        yield Reference(file.name, file.media_type, _DIGEST, digest.digest())
+        yield DataFile(file.name, file.media_type, {DIGEST: digest.digest()})
 
 
 def _hashed(file: ContainerFile, update: Callable[[bytes], None]) -> Iterator[bytes]:
@@ -163,7 +166,7 @@ def _rewrite(source: BinaryIO, target: BinaryIO, change: Callable[[Inside], Insi
         writing = ZipWriting(target)
         writing.add(MIMETYPE, [MEDIA_TYPE])
         for member in members.files:
-            if member.name != MIMETYPE and not is_meta(member.name):
+            if is_data(member.name):
                 writing.copy(members, member)
         _finish(writing, inside)
 
@@ -197,8 +200,8 @@ def _prepare(
 def _manifest(inside: Inside, signature_name: str) -> bytes:
     if not inside.data:
         raise unreadable("a container holds at least one file")
-    typed = [replace(each, media_type=each.media_type or media_type_of(each.name)) for each in inside.data]
-    return write_manifest(Manifest(signature_name, tuple(typed), SIGNATURE_TYPE))
+    references = tuple(each.reference for each in inside.data)
+    return write_manifest(Manifest(signature_name, references, SIGNATURE_TYPE))
 
 
 def _completed(
@@ -210,7 +213,7 @@ def _completed(
     at: datetime,
 ) -> Inside:
     """With that signature at its level; the others stay at theirs, but an archive time stamp covers them too."""
-    basic = signed_data.assemble(prepared.prepared, signature)
+    basic = complete_file(prepared.prepared, signature, Level.B_B, services, at=at)
     added = {prepared.manifest_name: prepared.manifest, prepared.signature_name: basic}
     grown = Inside(inside.data, {**inside.meta, **added})
     if level is Level.B_LTA:
@@ -224,25 +227,20 @@ def _extended(inside: Inside, level: Level, services: Services, at: datetime) ->
         raise unreadable("the container holds no signature")
     for name in names:
         if not is_frozen(inside, name):
-            inside = _with_extended(inside, name, min(level, Level.B_LT, key=lambda each: each.rank), services, at)
+            inside = _with_extended(
+                inside, name, min(level, Level.B_LT, key=lambda each: each.rank), services, at
+            )
     return archive(inside, services, at) if level is Level.B_LTA else inside
 
 
 def _with_extended(inside: Inside, name: str, level: Level, services: Services, at: datetime) -> Inside:
     manifest = inside.manifest_of(name)
 
-    def content_digest(algorithm: str) -> bytes:
-        return hashlib.new(algorithm, inside.meta[manifest]).digest()
+    def content(algorithm: str) -> bytes:
+        return inside.digest_under(manifest, algorithm)
 
-    extended = extend_cades(inside.meta[name], level, services, content_digest, at=at)
+    extended = extend_cades(inside.meta[name], level, services, content, at=at)
     return Inside(inside.data, {**inside.meta, name: extended})
-
-
-def _check_level(level: Level, services: Services) -> None:
-    if level.rank >= Level.B_T.rank and services.stamps is None:
-        raise LevelUnreachable("this level needs a time-stamping authority", level=level.value)
-    if level.rank >= Level.B_LT.rank and services.evidence is None:
-        raise LevelUnreachable("this level needs a source of evidence", level=level.value)
 
 
 @contextmanager

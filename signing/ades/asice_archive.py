@@ -11,6 +11,7 @@ import hashlib
 from datetime import datetime
 
 from signing.ades.asice_inside import (
+    DIGEST,
     LAST_ARCHIVE_MANIFEST,
     Inside,
     free_name,
@@ -25,8 +26,6 @@ from signing.ades.evidence_gathering import gather_for_tokens
 from signing.ades.services import Services
 from signing.ades.tokens import stamped
 from signing.errors import LevelUnreachable
-
-_DIGEST = "sha256"
 
 
 def is_frozen(inside: Inside, name: str) -> bool:
@@ -45,12 +44,14 @@ def archive(inside: Inside, services: Services, at: datetime) -> Inside:
     renamed = next((name for name in meta if name not in proven.meta), None)
     token_name = free_name(meta, "META-INF/timestamp{:03}.tst")
     covered = [
-        Reference(name, _type_of(name), _DIGEST, _sha256(content), root=name == renamed)
+        Reference(name, _type_of(name), DIGEST, _sha256(content), root=name == renamed)
         for name, content in meta.items()
         if _is_covered(name)
     ]
-    manifest = write_manifest(Manifest(token_name, (*inside.data, *covered), TOKEN_TYPE))
-    token = stamped(services.stamps, _DIGEST, manifest)
+    manifest = write_manifest(
+        Manifest(token_name, (*(each.reference for each in inside.data), *covered), TOKEN_TYPE)
+    )
+    token = stamped(services.stamps, DIGEST, manifest)
     return Inside(inside.data, {**meta, LAST_ARCHIVE_MANIFEST: manifest, token_name: token})
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from signing.ades.asice_manifest import Manifest, Reference, read_manifest
 from signing.ades.zip_members import PIECE, ZipMembers, too_complex, unreadable
+from signing.validation.contents import NotCovered
 
 MIMETYPE = "mimetype"
 MEDIA_TYPE = b"application/vnd.etsi.asic-e+zip"
@@ -17,7 +18,7 @@ LAST_ARCHIVE_MANIFEST = "META-INF/ASiCArchiveManifest.xml"
 MAX_META_BYTES = 64 << 20
 MAX_ALL_META_BYTES = 256 << 20
 _ARCHIVE, _MANIFEST = "ASiCArchiveManifest", "META-INF/ASiCManifest"
-_DIGEST = "sha256"
+DIGEST = "sha256"
 _MEDIA_TYPES = {
     "csv": "text/csv",
     "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
@@ -59,10 +60,25 @@ class ContainerFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """``data`` are the files (SHA-256), ``meta`` the members of META-INF by name, both in the order of the container."""
+class DataFile:
+    """A file inside by its digests, SHA-256 among them."""
 
-    data: tuple[Reference, ...]
+    name: str
+    media_type: str | None
+    digests: Mapping[str, bytes]
+
+    @property
+    def reference(self) -> Reference:
+        """As a manifest written here names it."""
+        media_type = self.media_type or media_type_of(self.name)
+        return Reference(self.name, media_type, DIGEST, self.digests[DIGEST])
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """``data`` are the files, ``meta`` the members of META-INF by name, both in the order of the container."""
+
+    data: tuple[DataFile, ...]
     meta: Mapping[str, bytes]
 
     @property
@@ -90,6 +106,20 @@ class Inside:
             raise unreadable("a signature has no manifest, or several", member=signature)
         return found[0]
 
+    def digest_under(self, manifest: str, algorithm: str) -> bytes:
+        """The digest of a manifest whose references all hold; raises NotCovered."""
+        data = {each.name: each.digests for each in self.data}
+        for reference in read_manifest(self.meta[manifest]).references:
+            if reference.name in self.meta:
+                found = hashlib.new(reference.digest_name, self.meta[reference.name]).digest()
+            elif reference.name in data:
+                found = data[reference.name][reference.digest_name]
+            else:
+                raise NotCovered(f"{reference.name} is missing")
+            if found != reference.digest:
+                raise NotCovered(f"{reference.name} was changed")
+        return hashlib.new(algorithm, self.meta[manifest]).digest()
+
 
 def read_inside(members: ZipMembers) -> Inside:
     """Read a container that is to grow. Raises DocumentUnreadable and DocumentTooComplex.
@@ -97,26 +127,31 @@ def read_inside(members: ZipMembers) -> Inside:
     The media types of files are those that the first manifest gives.
     """
     _check_kind(members)
-    meta: dict[str, bytes] = {}
-    data: list[Reference] = []
-    left = MAX_ALL_META_BYTES
-    for member in members.files:
-        if is_meta(member.name):
-            if (left := left - member.length) < 0:
-                raise too_complex("the signatures are too long together", "meta-bytes", MAX_ALL_META_BYTES)
-            meta[member.name] = members.read(member, limit=MAX_META_BYTES)
-        elif member.name != MIMETYPE:
-            digest = hashlib.new(_DIGEST)
-            for piece in members.pieces(member):
-                digest.update(piece)
-            data.append(Reference(member.name, None, _DIGEST, digest.digest()))
-    inside = Inside(tuple(data), meta)
-    types = {
-        each.name: each.media_type
-        for manifest in reversed(inside.manifests().values())
-        for each in manifest.references
-    }
-    return replace(inside, data=tuple(replace(each, media_type=types.get(each.name)) for each in data))
+    meta = _meta_of(members)
+    manifests = Inside((), meta).manifests().values()
+    references = [each for manifest in manifests for each in manifest.references]
+    names = {DIGEST, *(each.digest_name for each in references)}
+    types = {each.name: each.media_type for each in reversed(references)}
+    data = [
+        DataFile(each.name, types.get(each.name), digests_of(members.pieces(each), names))
+        for each in members.files
+        if is_data(each.name)
+    ]
+    return Inside(tuple(data), meta)
+
+
+def digests_of(pieces: Iterable[bytes], names: Collection[str]) -> dict[str, bytes]:
+    """Several digests in one go."""
+    found = {name: hashlib.new(name) for name in names}
+    for piece in pieces:
+        for digest in found.values():
+            digest.update(piece)
+    return {name: digest.digest() for name, digest in found.items()}
+
+
+def is_data(name: str) -> bool:
+    """Whether a member is one of the files, and no part of the container itself."""
+    return name != MIMETYPE and not is_meta(name)
 
 
 def is_meta(name: str) -> bool:
@@ -158,6 +193,17 @@ def free_name(taken: Mapping[str, bytes], pattern: str) -> str:
 def media_type_of(name: str) -> str:
     """By the ending of the name, from a table of our own: the same on every machine."""
     return _MEDIA_TYPES.get(name.rpartition(".")[2].casefold(), "application/octet-stream")
+
+
+def _meta_of(members: ZipMembers) -> dict[str, bytes]:
+    meta: dict[str, bytes] = {}
+    left = MAX_ALL_META_BYTES
+    for member in members.files:
+        if is_meta(member.name):
+            if (left := left - member.length) < 0:
+                raise too_complex("the signatures are too long together", "meta-bytes", MAX_ALL_META_BYTES)
+            meta[member.name] = members.read(member, limit=MAX_META_BYTES)
+    return meta
 
 
 def _check_kind(members: ZipMembers) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 from xml.sax.saxutils import quoteattr
@@ -139,7 +138,9 @@ def _read_reference(element: etree._Element) -> Reference:
         raise unreadable("a reference has one digest")
     digest_name = _DIGEST_NAMES.get(method[0].get("Algorithm", ""))
     if digest_name is None:
-        raise unreadable("the digest of a reference is not known", algorithm=method[0].get("Algorithm", "")[:200])
+        raise unreadable(
+            "the digest of a reference is not known", algorithm=method[0].get("Algorithm", "")[:200]
+        )
     try:
         digest = base64.b64decode("".join((value[0].text or "").split()), validate=True)
     except (binascii.Error, ValueError) as error:

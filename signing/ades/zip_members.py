@@ -214,7 +214,8 @@ def is_safe_name(name: str) -> bool:
     """Whether a name stays below the folder it is unpacked in, and is read by people as it is by programs."""
     parts = name.removesuffix("/").split("/")
     plain = not any(
-        char in "\\:" or (unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in _JOINERS)
+        char in "\\:"
+        or (unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") and char not in _JOINERS)
         for char in name
     )
     return plain and all(part.strip(" .") for part in parts) and len(name.encode()) <= MAX_NAME_BYTES

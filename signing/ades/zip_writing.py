@@ -11,7 +11,16 @@ import zlib
 from collections.abc import Iterable
 from typing import BinaryIO
 
-from signing.ades.zip_members import MAX_MEMBERS, STORED, Member, ZipMembers, folded, is_safe_name, too_complex, unreadable
+from signing.ades.zip_members import (
+    MAX_MEMBERS,
+    STORED,
+    Member,
+    ZipMembers,
+    folded,
+    is_safe_name,
+    too_complex,
+    unreadable,
+)
 
 MAX_CONTAINER_BYTES = (4 << 30) - 1
 _LOCAL = struct.Struct("<4s5H3L2H")
