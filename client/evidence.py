@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
@@ -119,7 +120,9 @@ class _Fetching:
 
     def unavailable(self, detail: str, certificate: x509.Certificate) -> EvidenceUnavailable:
         """Names the certificate, the service that was asked last, and all that went wrong."""
-        fields = {} if self.service is None else {"service": self.service, "tried": self.failures}
+        fields: dict[str, Any] = (
+            {} if self.service is None else {"service": self.service, "tried": self.failures}
+        )
         return EvidenceUnavailable(detail, certificate=fingerprint_of(certificate), **fields)
 
     def _once(self, key: tuple[str, bytes], fetch: Callable[[], bytes]) -> bytes:

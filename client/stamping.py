@@ -8,6 +8,7 @@ a signature is verified, not here.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 from client.bounded_http import BoundedHttp, Deadline, FetchFailed, check_url
 from kernel.errors import DomainError
@@ -62,7 +63,7 @@ class HttpStamps:
             raise self._unavailable("its token is too long", limit=self.room)
         return token
 
-    def _unavailable(self, problem: str, **fields: object) -> TimestampUnavailable:
+    def _unavailable(self, problem: str, **fields: Any) -> TimestampUnavailable:
         detail = f"the time-stamping service gave no stamp: {problem}"
         return TimestampUnavailable(detail, service=self.name[:200], problem=problem, **fields)
 
