@@ -83,14 +83,7 @@ def _holds(
         path = find_path(certificate, known, roots, at)
     except DomainError:
         return False
-    lists = [x509.load_der_x509_crl(each) for each in evidence.crls]
-    answers = [ocsp.load_der_ocsp_response(each) for each in evidence.ocsps]
-    serials = {
-        one.serial_number
-        for each in answers
-        if each.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
-        for one in each.responses
-    }
+    lists, serials = _lists(evidence), _answered(evidence)
     return all(
         subject.serial_number in serials or any(_is_for(each, issuer, at) for each in lists)
         for issuer, subject in pairwise(path)
@@ -101,3 +94,25 @@ def _is_for(revoked: x509.CertificateRevocationList, issuer: x509.Certificate, a
     return revoked.issuer == issuer.subject and (
         revoked.next_update_utc is None or at <= revoked.next_update_utc
     )
+
+
+def _lists(evidence: Evidence) -> list[x509.CertificateRevocationList]:
+    found = []
+    for each in evidence.crls:
+        try:
+            found.append(x509.load_der_x509_crl(each))
+        except (ValueError, Warning):
+            continue
+    return found
+
+
+def _answered(evidence: Evidence) -> set[int]:
+    found: set[int] = set()
+    for each in evidence.ocsps:
+        try:
+            answer = ocsp.load_der_ocsp_response(each)
+            if answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+                found |= {one.serial_number for one in answer.responses}
+        except (ValueError, Warning):
+            continue
+    return found
