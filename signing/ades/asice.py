@@ -84,7 +84,11 @@ def pack(files: Sequence[ContainerFile], target: BinaryIO) -> None:
 def add_signature(
     source: BinaryIO, target: BinaryIO, signer: Signer, level: Level, services: Services, *, at: datetime
 ) -> None:
-    """Write the container again with one more signature over all of its files; raises as ``sign_container`` does."""
+    """Write the container again with one more signature over all of its files.
+
+    For B-LTA the other signatures get what B-LT holds too, because the archive time stamp freezes them. Raises as
+    ``sign_container`` does, SignatureInvalid when one of the others does not hold then.
+    """
     require_services(level, services)
     _rewrite(source, target, lambda inside: _signed(inside, signer, level, services, at))
 
@@ -212,7 +216,9 @@ def _completed(
     services: Services,
     at: datetime,
 ) -> Inside:
-    """With that signature at its level; the others stay at theirs, but an archive time stamp covers them too."""
+    """With that signature at its level. Below B-LTA the others stay as they are; an archive time stamp covers all, so
+    that each gets its evidence first.
+    """
     basic = complete_file(prepared.prepared, signature, Level.B_B, services, at=at)
     added = {prepared.manifest_name: prepared.manifest, prepared.signature_name: basic}
     grown = Inside(inside.data, {**inside.meta, **added})

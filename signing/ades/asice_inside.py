@@ -127,7 +127,7 @@ def read_inside(members: ZipMembers) -> Inside:
     The media types of files are those that the first manifest gives.
     """
     _check_kind(members)
-    meta = _meta_of(members)
+    meta = meta_of(members)
     manifests = Inside((), meta).manifests().values()
     references = [each for manifest in manifests for each in manifest.references]
     names = {DIGEST, *(each.digest_name for each in references)}
@@ -195,7 +195,7 @@ def media_type_of(name: str) -> str:
     return _MEDIA_TYPES.get(name.rpartition(".")[2].casefold(), "application/octet-stream")
 
 
-def _meta_of(members: ZipMembers) -> dict[str, bytes]:
+def meta_of(members: ZipMembers) -> dict[str, bytes]:
     meta: dict[str, bytes] = {}
     left = MAX_ALL_META_BYTES
     for member in members.files:
