@@ -162,8 +162,8 @@ class ZipMembers:
         """In the order of the file."""
         ordered = sorted(entries, key=lambda entry: entry[0].offset)
         ends = [entry.offset for entry, _ in ordered[1:]] + [start]
-        if ordered and ordered[0][0].offset != 0:
-            raise unreadable("data stands before the first member")
+        if not ordered or ordered[0][0].offset != 0:
+            raise unreadable("there is no member, or data stands before the first")
         for (listed, flags), end in zip(ordered, ends, strict=True):
             yield self._record(listed, flags, end)
 

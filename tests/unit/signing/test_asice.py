@@ -232,7 +232,20 @@ def test_nothing_is_half_made(authority: MemoryAuthority) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../a", "/a", "a\\b", "a/../b", "", "META-INF/x", "meta-inf/x", "MIMETYPE", "a:b", "a\u202eb", "a/", "a\nb"],
+    [
+        "../a",
+        "/a",
+        "a\\b",
+        "a/../b",
+        "",
+        "META-INF/x",
+        "meta-inf/x",
+        "MIMETYPE",
+        "a:b",
+        "a\u202eb",
+        "a/",
+        "a\nb",
+    ],
 )
 def test_names_that_are_not_safe(authority: MemoryAuthority, name: str) -> None:
     """A file that would be unpacked elsewhere, or taken for a part of the container, does not go in."""
