@@ -1,4 +1,4 @@
-"""ASiC-E containers as we make them: read back, unpacked and verified by others, extended without touching what stands."""
+"""ASiC-E containers as we make them: read back, verified by others, extended without touching what stands."""
 
 from __future__ import annotations
 
