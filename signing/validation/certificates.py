@@ -23,7 +23,7 @@ from pki.algorithms import der_of
 from pki.path_validation import PathMissing, PathRefused, find_prospective_path
 from signing.validation.conclusion import PASSED, Conclusion, indeterminate
 from signing.validation.report import SubIndication
-from signing.validation.revocation import Status, is_at_hand, statuses
+from signing.validation.revocation import Status, decisive, is_at_hand, statuses
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse, ValueRefused, use_of_signed
 from signing.validation.trust import Anchor, Use
@@ -40,7 +40,7 @@ class Link:
 
     @property
     def status(self) -> Status | None:
-        return self.statuses[0] if self.statuses else None
+        return decisive(self.statuses)
 
     @property
     def uses(self) -> tuple[AlgorithmUse, ...]:

@@ -20,7 +20,7 @@ from signing.validation.basic import accept
 from signing.validation.certificates import Link, Path
 from signing.validation.conclusion import PASSED, Conclusion, failed, indeterminate
 from signing.validation.report import Indication, SubIndication
-from signing.validation.revocation import Status
+from signing.validation.revocation import Status, decisive
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse
 from signing.validation.timestamps import JudgedTimestamp
@@ -134,7 +134,7 @@ def control_time(
         control = min(control, path.anchor.until)
     for link in reversed(path.links):
         statuses = of_signer if link is path.links[0] else link.statuses
-        status = next((each for each in statuses if _known_by(each, link, control, scene)), None)
+        status = decisive(each for each in statuses if _known_by(each, link, control, scene))
         if status is None:
             return None
         if status.revoked(control):
@@ -204,7 +204,7 @@ def _counted_then(
     for link in past.path.links:
         known = scene.proofs.earliest(_digest(link.certificate))
         statuses = counting if link is past.path.links[0] else link.statuses
-        status = statuses[0] if statuses else None
+        status = decisive(statuses)
         if scene.algorithms.weakness(link.uses, known) is not None:
             return current
         if status is not None and scene.algorithms.weakness(

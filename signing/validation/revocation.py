@@ -71,6 +71,13 @@ class Status:
         return self.this_update > at - (self.next_update - self.this_update)
 
 
+def decisive(found: Iterable[Status]) -> Status | None:
+    """Of what counts, the newest first: a revocation for good if any tells of one, since nothing takes it back."""
+    given = tuple(found)
+    final = (each for each in given if each.revoked_at is not None and not each.held)
+    return next(final, given[0] if given else None)
+
+
 def statuses(
     certificate: x509.Certificate,
     issuer: x509.Certificate,

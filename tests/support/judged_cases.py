@@ -11,6 +11,8 @@ from io import BytesIO
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pki import asn1
@@ -19,7 +21,7 @@ from pki.asn1 import ades
 from pki.revocation_lists import build_crl
 from pki.signed_data import Signer, signer_identifier
 from pki.timestamp import TimeStampAuthority
-from signing.ades.cades import extend, sign_file
+from signing.ades.cades import refresh, sign_file
 from signing.ades.services import Level
 from signing.ades.signed_data import stamp_attribute
 from tests.support.authority import POLICY, MemoryAuthority, after, make_authority, make_key
@@ -66,9 +68,9 @@ def case(authority: MemoryAuthority, der: bytes, *, lists: bool = True) -> Case:
     return Case(der, authority.now, [authority.root], crls)
 
 
-def extended(authority: MemoryAuthority, der: bytes, level: Level) -> bytes:
-    """The signature brought to a higher level now."""
-    return extend(der, level, services_of(authority), BytesIO(CONTENT), at=authority.now)
+def renewed(authority: MemoryAuthority, der: bytes) -> bytes:
+    """The signature with one more archive time stamp, made now."""
+    return refresh(der, services_of(authority), at=authority.now)
 
 
 def opened(start: datetime | None = None) -> MemoryAuthority:
@@ -88,6 +90,7 @@ def plain_signature(
     at: datetime | None,
     token: Callable[[bytes], bytes] | None = None,
     reference: bytes | None = b"",
+    content_token: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
     """A CAdES signature by any algorithm; ``algorithm`` is its identifier as DER.
 
@@ -107,6 +110,9 @@ def plain_signature(
         attributes.append(_attribute(ades.ID_SIGNING_CERTIFICATE_V2, value))
     if at is not None:
         attributes.append(_attribute(ades.ID_SIGNING_TIME, asn1.UTCTime(at)))
+    if content_token is not None:
+        stamp = asn1.SetOf([asn1.tlv(content_token(CONTENT))])
+        attributes.append(asn1.Attribute(type=ades.ID_CONTENT_TIME_STAMP, values=stamp))
     attributes_set = asn1.SetOf(attributes)
     signature = sign(asn1.encode(attributes_set))
     digest_algorithm = asn1.tlv(
@@ -266,3 +272,46 @@ def _usage(digital_signature: bool) -> x509.KeyUsage:
 
 def _attribute(type_: x509.ObjectIdentifier, value: object) -> asn1.Attribute:
     return asn1.Attribute(type=type_, values=asn1.SetOf([asn1.tlv(asn1.encode(value))]))
+
+
+def answer_about(
+    authority: MemoryAuthority,
+    certificate: x509.Certificate,
+    *,
+    responder: Signer | None = None,
+    revoked_at: datetime | None = None,
+    status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
+    issuer: x509.Certificate | None = None,
+    life: timedelta = timedelta(days=1),
+) -> bytes:
+    """An OCSP answer made now: by the issuer itself, or by that responder."""
+    key = authority.intermediate_key if responder is None else responder.key
+    who = authority.intermediate if responder is None else responder.certificate
+    revoked = revoked_at is not None
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=certificate,
+        issuer=issuer or authority.intermediate,
+        algorithm=hashes.SHA1(),
+        cert_status=ocsp.OCSPCertStatus.REVOKED if revoked else status,
+        this_update=authority.now,
+        next_update=authority.now + life,
+        revocation_time=revoked_at,
+        revocation_reason=x509.ReasonFlags.key_compromise if revoked else None,
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, who)
+    if responder is not None:
+        builder = builder.certificates([who])
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
+
+
+def delegate(
+    authority: MemoryAuthority,
+    *,
+    purposes: Sequence[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.OCSP_SIGNING,),
+    nocheck: bool = True,
+) -> Signer:
+    """Whom the intermediate lets answer for it."""
+    key = make_key()
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    certificate = certified(authority, key.public_key(), "Answers", purposes=purposes, nocheck=nocheck)
+    return Signer(key, certificate)

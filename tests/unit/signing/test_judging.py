@@ -7,29 +7,41 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
 
+from kernel.clock import FixedClock
 from pki import asn1
 from pki.asn1 import ades
+from pki.signed_data import Signer
+from pki.timestamp import TimeStampAuthority, make_request, token_of_response
 from signing.ades.services import Level
 from signing.validation.algorithm_policy import AlgorithmPolicy
 from signing.validation.judging import judge
 from signing.validation.reading_cades import read_cades
 from signing.validation.report import SignatureReport, ValidationReport
 from signing.validation.trust import Trust
-from tests.support.authority import after, make_authority
+from tests.support.authority import POLICY, START, after, make_authority, make_key
 from tests.support.judged_cases import (
     CODE_SIGNING,
+    ECDSA_SHA256,
     HOUR,
     IN_2010,
     PARTY,
     TIME_STAMPING,
     YEAR,
     Case,
+    answer_about,
     case,
+    certified,
+    delegate,
     ec_signature,
-    extended,
+
     opened,
     other_tsa,
+    plain_signature,
+    renewed,
     rsa_signature,
     signed,
     stamped_by,
@@ -308,7 +320,7 @@ def archive_renewed() -> Case:
     der = signed(authority, Level.B_LTA)
     after(authority, 4 * YEAR)
     fresh = make_authority_stamps_anew(authority)
-    der = extended(authority, der, Level.B_LTA)
+    der = renewed(authority, der)
     after(authority, 2 * YEAR)
     return Case(der, authority.now, [authority.root], fresh.crls())
 
@@ -326,6 +338,122 @@ def revoked_signer_archived_before() -> Case:
     authority.revoke(person.certificate)
     after(authority, 3 * YEAR)
     return case(authority, der)
+
+
+def with_answer(**options: object) -> Case:
+    """The signer's certificate judged by an answer alone, the authority's by the root's list."""
+    authority = opened()
+    person = authority.person(PARTY)
+    der = signed(authority, Level.B_B, person)
+    responder = options.pop("by", None)
+    if callable(responder):
+        responder = responder(authority)
+    after(authority, HOUR)
+    answer = answer_about(authority, person.certificate, responder=responder, **options)  # type: ignore[arg-type]
+    return Case(der, authority.now, [authority.root], authority.crls()[1:], [answer])
+
+
+def answered_by_the_issuer() -> Case:
+    return with_answer()
+
+
+def answered_by_a_delegate() -> Case:
+    return with_answer(by=delegate)
+
+
+def answered_by_no_delegate() -> Case:
+    return with_answer(by=lambda authority: delegate(authority, purposes=[CODE_SIGNING]))
+
+
+def answered_by_an_unchecked_delegate() -> Case:
+    return with_answer(by=lambda authority: delegate(authority, nocheck=False))
+
+
+def answered_unknown() -> Case:
+    return with_answer(status=ocsp.OCSPCertStatus.UNKNOWN)
+
+
+def answered_revoked() -> Case:
+    return with_answer(revoked_at=START)
+
+
+def listed_revoked_answered_good() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    der = signed(authority, Level.B_B, person)
+    authority.revoke(person.certificate)
+    lists = authority.crls()
+    after(authority, HOUR)
+    return Case(
+        der, authority.now, [authority.root], lists, [answer_about(authority, person.certificate)]
+    )
+
+
+def all_expired() -> Case:
+    authority = opened()
+    der = signed(authority, Level.B_B)
+    after(authority, 11 * YEAR)
+    return case(authority, der)
+
+
+def not_for_signatures() -> Case:
+    authority = opened()
+    key = make_key()
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    certificate = certified(authority, key.public_key(), "Agreement", digital_signature=False)
+    signer = Signer(key, certificate, (authority.intermediate,))
+    return case(authority, ec_signature(authority, signer))
+
+
+def made_for_answers() -> Case:
+    authority = opened()
+    signer = delegate(authority)
+    return case(authority, ec_signature(authority, Signer(signer.key, signer.certificate, (authority.intermediate,))))
+
+
+def stamp_older_than_the_certificate() -> Case:
+    authority = opened()
+    person_clock = authority.now
+
+    key = make_key()
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+
+    def sign(data: bytes) -> bytes:
+        return key.sign(data, ec.ECDSA(hashes.SHA256()))
+
+    after(authority, 10 * DAY)
+    certificate = certified(authority, key.public_key(), "Later")
+    stamps = make_authority_at(authority, person_clock)
+    der = plain_signature(
+        certificate, (authority.intermediate,), sign, algorithm=ECDSA_SHA256, at=authority.now, token=stamps
+    )
+    return case(authority, der)
+
+
+def make_authority_at(authority, time):  # type: ignore[no-untyped-def]
+    """The authority's stamps, by a clock that stands at another time."""
+    tsa = TimeStampAuthority(authority.tsa_signer, POLICY, lambda: 9, FixedClock(time))
+
+    def stamp(value: bytes) -> bytes:
+        return token_of_response(tsa.respond(make_request(value)))
+
+    return stamp
+
+
+def content_stamped_after_revocation() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    authority.revoke(person.certificate)
+    after(authority, HOUR)
+    return case(authority, ec_signature(authority, person, content_token=authority.stamp))
+
+
+def content_stamped_after_expiry() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    claimed = authority.now
+    after(authority, 3 * YEAR)
+    return case(authority, ec_signature(authority, person, content_token=authority.stamp, at=claimed))
 
 
 CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
@@ -366,6 +494,19 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (archived_beyond_all_stamps, ("INDETERMINATE", "OUT_OF_BOUNDS_NOT_REVOKED")),
     (archive_renewed, PASSED),
     (revoked_signer_archived_before, PASSED),
+    (answered_by_the_issuer, PASSED),
+    (answered_by_a_delegate, PASSED),
+    (answered_by_no_delegate, ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")),
+    (answered_by_an_unchecked_delegate, ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")),
+    (answered_unknown, ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")),
+    (answered_revoked, ("INDETERMINATE", "REVOKED_NO_POE")),
+    (listed_revoked_answered_good, ("INDETERMINATE", "REVOKED_NO_POE")),
+    (all_expired, ("INDETERMINATE", "OUT_OF_BOUNDS_NO_POE")),
+    (not_for_signatures, ("INDETERMINATE", "CHAIN_CONSTRAINTS_FAILURE")),
+    (made_for_answers, ("INDETERMINATE", "CHAIN_CONSTRAINTS_FAILURE")),
+    (stamp_older_than_the_certificate, ("TOTAL-FAILED", "NOT_YET_VALID")),
+    (content_stamped_after_revocation, ("TOTAL-FAILED", "REVOKED")),
+    (content_stamped_after_expiry, ("TOTAL-FAILED", "EXPIRED")),
 ]
 
 
