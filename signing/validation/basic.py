@@ -119,9 +119,7 @@ def _protected(cms: CmsSignature) -> Conclusion:
     return PASSED
 
 
-def _signing_certificate(
-    cms: CmsSignature, subject: Subject, checks: Checks
-) -> tuple[Conclusion, bool]:
+def _signing_certificate(cms: CmsSignature, subject: Subject, checks: Checks) -> tuple[Conclusion, bool]:
     name, clause = "signing-certificate", "EN 319 102-1 5.2.3"
     if cms.certificate is None:
         missing = indeterminate(
@@ -133,7 +131,8 @@ def _signing_certificate(
         return checks.conclude(SIGNER, name, clause, PASSED), False
     if not named_by_hash(cms.certificate, cms.signed):
         other = indeterminate(
-            SubIndication.NO_SIGNING_CERTIFICATE_FOUND, "the signature names another certificate than this one"
+            SubIndication.NO_SIGNING_CERTIFICATE_FOUND,
+            "the signature names another certificate than this one",
         )
         return checks.conclude(SIGNER, name, clause, other), False
     serials = {each.serial for each in named_certificates(cms.signed) if each.serial is not None}

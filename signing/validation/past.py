@@ -59,18 +59,18 @@ def may_have_passed(conclusion: Conclusion, *, is_signature: bool) -> bool:
 def process_timestamps(stamps: Iterable[JudgedTimestamp], scene: Scene) -> None:
     """Newest first (§5.6.3.4 step 5): what each proves goes to the proofs; past validation may set its conclusion."""
     read = [each for each in stamps if each.time is not None]
-    # Of two of one instant the later one in the file covers the earlier.
-    for stamp in sorted(reversed(read), key=lambda each: each.time or scene.at, reverse=True):
+    # Of two of one instant the later one in the file covers the earlier, and goes first.
+    backwards = list(reversed(read))
+    for stamp in sorted(backwards, key=lambda each: each.time or scene.at, reverse=True):
         if stamp.conclusion.passed or _passed_once(stamp, scene):
             _prove(stamp, scene)
 
 
 def _prove(stamp: JudgedTimestamp, scene: Scene) -> None:
     known = scene.proofs.earliest(stamp.found.identifier)
-    weak = scene.algorithms.weakness(stamp.imprint_use, known)
-    if weak is not None:
-        stamp.checks.conclude(PAST, "imprint-algorithm", "EN 319 102-1 5.6.2.3", accept(stamp.imprint_use, scene, known))
-        stamp.conclusion = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE, str(weak))
+    counts = accept(stamp.imprint_use, scene, known)
+    if not counts.passed:
+        stamp.conclusion = stamp.checks.conclude(PAST, "imprint-algorithm", "EN 319 102-1 5.6.2.3", counts)
         return
     assert stamp.time is not None
     scene.proofs.add(stamp.found.covered, stamp.time)
@@ -121,9 +121,7 @@ def _proven_while_valid(status: Status, path: Path, scene: Scene) -> bool:
     return signer.not_valid_before_utc <= known <= signer.not_valid_after_utc
 
 
-def control_time(
-    path: Path, of_signer: Sequence[Status], best: datetime, scene: Scene
-) -> datetime | None:
+def control_time(path: Path, of_signer: Sequence[Status], best: datetime, scene: Scene) -> datetime | None:
     """Validation time sliding (§5.6.2.2), from below the anchor down to the signer; None: there is no proof (NO_POE).
 
     Information is too old when it was not fresh at ``best``, when the signature is proven to have existed: asked
@@ -189,8 +187,13 @@ def _alive_then(path: Path, best: datetime, current: Conclusion) -> Conclusion:
                 SubIndication.OUT_OF_BOUNDS_NO_POE,
                 SubIndication.OUT_OF_BOUNDS_NOT_REVOKED,
             )
-            return current if kept else indeterminate(
-                SubIndication.OUT_OF_BOUNDS_NOT_REVOKED, "the signature is not proven to be older than the end"
+            return (
+                current
+                if kept
+                else indeterminate(
+                    SubIndication.OUT_OF_BOUNDS_NOT_REVOKED,
+                    "the signature is not proven to be older than the end",
+                )
             )
     return PASSED
 

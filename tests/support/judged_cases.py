@@ -210,14 +210,14 @@ def certified(
         .not_valid_after(authority.now + life)
         .add_extension(_usage(digital_signature), critical=True)
         .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.intermediate.public_key()), False
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.intermediate_key.public_key()), False
         )
     )
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(purposes)), critical)
     if nocheck:
         builder = builder.add_extension(x509.OCSPNoCheck(), False)
-    return builder.sign(authority.intermediate_key, hashes.SHA256())  # type: ignore[arg-type]
+    return builder.sign(authority.intermediate_key, hashes.SHA256())
 
 
 def other_tsa(
@@ -246,9 +246,7 @@ def old_list(authority: MemoryAuthority) -> list[bytes]:
 
 def shard_of(authority: MemoryAuthority, url: str) -> bytes:
     """A list that is about the certificates of one distribution point."""
-    return build_crl(
-        authority.intermediate_key, authority.intermediate, [], 1, authority.now, shard_url=url
-    )
+    return build_crl(authority.intermediate_key, authority.intermediate, [], 1, authority.now, shard_url=url)
 
 
 TIME_STAMPING = ExtendedKeyUsageOID.TIME_STAMPING
@@ -301,7 +299,7 @@ def answer_about(
     builder = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, who)
     if responder is not None:
         builder = builder.certificates([who])
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def delegate(

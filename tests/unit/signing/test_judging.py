@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -22,7 +22,7 @@ from signing.validation.judging import judge
 from signing.validation.reading_cades import read_cades
 from signing.validation.report import SignatureReport, ValidationReport
 from signing.validation.trust import Trust
-from tests.support.authority import POLICY, START, after, make_authority, make_key
+from tests.support.authority import POLICY, START, MemoryAuthority, after, make_authority, make_key
 from tests.support.judged_cases import (
     CODE_SIGNING,
     ECDSA_SHA256,
@@ -37,7 +37,6 @@ from tests.support.judged_cases import (
     certified,
     delegate,
     ec_signature,
-
     opened,
     other_tsa,
     plain_signature,
@@ -319,15 +318,10 @@ def archive_renewed() -> Case:
     authority = opened()
     der = signed(authority, Level.B_LTA)
     after(authority, 4 * YEAR)
-    fresh = make_authority_stamps_anew(authority)
+    authority.tsa = other_tsa(authority, [TIME_STAMPING])
     der = renewed(authority, der)
     after(authority, 2 * YEAR)
-    return Case(der, authority.now, [authority.root], fresh.crls())
-
-
-def make_authority_stamps_anew(authority):  # type: ignore[no-untyped-def]
-    authority.tsa = other_tsa(authority, [TIME_STAMPING])
-    return authority
+    return case(authority, der)
 
 
 def revoked_signer_archived_before() -> Case:
@@ -351,6 +345,29 @@ def with_answer(**options: object) -> Case:
     after(authority, HOUR)
     answer = answer_about(authority, person.certificate, responder=responder, **options)  # type: ignore[arg-type]
     return Case(der, authority.now, [authority.root], authority.crls()[1:], [answer])
+
+
+def expired_authority_archived() -> Case:
+    authority = opened()
+    der = signed(authority, Level.B_LTA)
+    after(authority, 3 * YEAR)
+    authority.tsa = other_tsa(authority, [TIME_STAMPING])
+    der = renewed(authority, der)
+    after(authority, 8 * YEAR)
+    return case(authority, der, lists=False)
+
+
+def archived_then_stamps_revoked() -> Case:
+    authority = opened()
+    der = signed(authority, Level.B_LTA)
+    after(authority, YEAR)
+    first = authority.tsa_signer.certificate
+    authority.tsa = other_tsa(authority, [TIME_STAMPING])
+    der = renewed(authority, der)
+    after(authority, YEAR)
+    authority.revoke(first)
+    after(authority, YEAR)
+    return case(authority, der)
 
 
 def answered_by_the_issuer() -> Case:
@@ -384,16 +401,16 @@ def listed_revoked_answered_good() -> Case:
     authority.revoke(person.certificate)
     lists = authority.crls()
     after(authority, HOUR)
-    return Case(
-        der, authority.now, [authority.root], lists, [answer_about(authority, person.certificate)]
-    )
+    return Case(der, authority.now, [authority.root], lists, [answer_about(authority, person.certificate)])
 
 
 def all_expired() -> Case:
     authority = opened()
     der = signed(authority, Level.B_B)
-    after(authority, 11 * YEAR)
-    return case(authority, der)
+    after(authority, YEAR)
+    lists = authority.crls()
+    after(authority, 10 * YEAR)
+    return Case(der, authority.now, [authority.root], lists)
 
 
 def not_for_signatures() -> Case:
@@ -408,7 +425,9 @@ def not_for_signatures() -> Case:
 def made_for_answers() -> Case:
     authority = opened()
     signer = delegate(authority)
-    return case(authority, ec_signature(authority, Signer(signer.key, signer.certificate, (authority.intermediate,))))
+    return case(
+        authority, ec_signature(authority, Signer(signer.key, signer.certificate, (authority.intermediate,)))
+    )
 
 
 def stamp_older_than_the_certificate() -> Case:
@@ -423,14 +442,14 @@ def stamp_older_than_the_certificate() -> Case:
 
     after(authority, 10 * DAY)
     certificate = certified(authority, key.public_key(), "Later")
-    stamps = make_authority_at(authority, person_clock)
+    stamps = stamps_at(authority, person_clock)
     der = plain_signature(
         certificate, (authority.intermediate,), sign, algorithm=ECDSA_SHA256, at=authority.now, token=stamps
     )
     return case(authority, der)
 
 
-def make_authority_at(authority, time):  # type: ignore[no-untyped-def]
+def stamps_at(authority: MemoryAuthority, time: datetime) -> Callable[[bytes], bytes]:
     """The authority's stamps, by a clock that stands at another time."""
     tsa = TimeStampAuthority(authority.tsa_signer, POLICY, lambda: 9, FixedClock(time))
 
@@ -494,6 +513,8 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (archived_beyond_all_stamps, ("INDETERMINATE", "OUT_OF_BOUNDS_NOT_REVOKED")),
     (archive_renewed, PASSED),
     (revoked_signer_archived_before, PASSED),
+    (expired_authority_archived, ("INDETERMINATE", "OUT_OF_BOUNDS_NO_POE")),
+    (archived_then_stamps_revoked, PASSED),
     (answered_by_the_issuer, PASSED),
     (answered_by_a_delegate, PASSED),
     (answered_by_no_delegate, ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")),
@@ -503,7 +524,7 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (listed_revoked_answered_good, ("INDETERMINATE", "REVOKED_NO_POE")),
     (all_expired, ("INDETERMINATE", "OUT_OF_BOUNDS_NO_POE")),
     (not_for_signatures, ("INDETERMINATE", "CHAIN_CONSTRAINTS_FAILURE")),
-    (made_for_answers, ("INDETERMINATE", "CHAIN_CONSTRAINTS_FAILURE")),
+    (made_for_answers, ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")),
     (stamp_older_than_the_certificate, ("TOTAL-FAILED", "NOT_YET_VALID")),
     (content_stamped_after_revocation, ("TOTAL-FAILED", "REVOKED")),
     (content_stamped_after_expiry, ("TOTAL-FAILED", "EXPIRED")),
