@@ -17,10 +17,11 @@ from signing.ades.asice_inside import (
 from signing.ades.asice_manifest import Manifest, Reference, read_manifest
 from signing.ades.zip_members import ZipMembers
 from signing.errors import DocumentTooComplex, DocumentUnreadable
-from signing.validation.contents import Change, Finding, NotCovered
+from signing.validation.contents import Change, Finding, NotAtHand, NotCovered
 
 # No proof of anything to be signed any more (SOG-IS, TS 119 312), whatever signs the manifest.
 _BROKEN_DIGESTS = frozenset({"sha1"})
+_MISSING = "member-missing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,13 @@ class CheckedManifest:
         return frozenset(each.name for each in self.manifest.references)
 
     def __call__(self, algorithm: str) -> bytes:
-        """The digest of the manifest; raises NotCovered where a reference does not hold."""
+        """The digest of the manifest; raises NotCovered where a reference does not hold, NotAtHand where all that
+        is amiss is that members are missing.
+        """
         if self.changes:
-            raise NotCovered("; ".join(each.detail for each in self.changes[:5]))
+            missing = all(each.code == _MISSING for each in self.changes)
+            refusal = NotAtHand if missing else NotCovered
+            raise refusal("; ".join(each.detail for each in self.changes[:5]))
         return hashlib.new(algorithm, self.raw).digest()
 
 
@@ -112,7 +117,7 @@ def uncovered(members: Members, covered: frozenset[str]) -> Sequence[str]:
 
 def _change(reference: Reference, members: Members) -> Change | None:
     if reference.name not in members:
-        return Change("member-missing", f"{reference.name} is missing", allowed=False, place=reference.name)
+        return Change(_MISSING, f"{reference.name} is missing", allowed=False, place=reference.name)
     found = members.digest(reference.name, reference.digest_name)
     if found is None:
         detail = f"{reference.name} is damaged and cannot be unpacked"
