@@ -128,6 +128,11 @@ def authority() -> MemoryAuthority:
     return make_authority()
 
 
+def giving(answer: bytes) -> Callable[[bytes], bytes]:
+    """A route that gives always the same."""
+    return lambda _body: answer
+
+
 def publish(
     authority: MemoryAuthority, service: HttpService, *, ocsp: bool, shard: bool = False
 ) -> Published:
