@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyhanko.pdf_utils import generic
 
@@ -22,7 +22,7 @@ class PlacedSignature:
     """A filled signature field; ``written`` are the tokens of its dictionary, None where those have no place.
 
     ``revision`` is the one that last wrote the dictionary, counted from 0; ``complete`` whether the covered bytes
-    end where that revision ends.
+    end where that revision ends, ``removed`` whether a later form lacks the field.
     """
 
     name: str
@@ -33,10 +33,11 @@ class PlacedSignature:
     covering: Covering
     revision: int
     complete: bool
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Walked:
+class Walked:
     name: str
     kind: str
     field: generic.DictionaryObject
@@ -44,9 +45,28 @@ class _Walked:
 
 
 def signatures_in(reader: Reader) -> list[PlacedSignature]:
-    """Every filled signature field, in the order of what they cover; each signature once."""
+    """Every filled signature field, in the order of what they cover; each signature once.
+
+    Where the file holds more of them than its form names, the forms of earlier revisions are searched too: who takes
+    a signature out of a document has changed it.
+    """
     found: dict[generic.Reference, PlacedSignature] = {}
-    for walked in _fields(reader):
+    _gather(reader, reader.root, found, removed=False)
+    for revision in reversed(range(reader.xrefs.total_revisions - 1)):
+        if reader.data.count(b"/ByteRange") <= len(found):
+            break
+        _gather(reader, reader.get_historical_resolver(revision).root, found, removed=True)
+    return sorted(found.values(), key=lambda each: (each.revision, each.covering.end))
+
+
+def _gather(
+    reader: Reader,
+    root: generic.DictionaryObject,
+    found: dict[generic.Reference, PlacedSignature],
+    *,
+    removed: bool,
+) -> None:
+    for walked in fields_in(root):
         if walked.kind != "/Sig" or "/V" not in walked.field:
             continue
         reference = _reference_of(walked)
@@ -54,10 +74,9 @@ def signatures_in(reader: Reader) -> list[PlacedSignature]:
             continue
         placed = _placed(reader, walked, reference)
         if placed is not None:
-            found[reference] = placed
+            found[reference] = replace(placed, removed=removed)
         if len(found) > MAX_SIGNATURES:
             raise DocumentTooComplex("the document has more signatures than are read", limit="signatures")
-    return sorted(found.values(), key=lambda each: (each.revision, each.covering.end))
 
 
 def ends_revision(reader: Reader, revision: int, end: int) -> bool:
@@ -73,7 +92,7 @@ def ends_revision(reader: Reader, revision: int, end: int) -> bool:
     return start >= 0 and number.isdigit() and int(number) == sections[-1].declared_startxref
 
 
-def _placed(reader: Reader, walked: _Walked, reference: generic.Reference) -> PlacedSignature | None:
+def _placed(reader: Reader, walked: Walked, reference: generic.Reference) -> PlacedSignature | None:
     written = reader.signature_dictionary(reference)
     dictionary = held(walked.field, "/V")
     if dictionary is None or isinstance(dictionary, generic.NullObject):
@@ -93,17 +112,17 @@ def _not_placed() -> Covering:
     return Covering((0, 0), 0, None, (Finding("signature-unlocated", detail),))
 
 
-def _reference_of(walked: _Walked) -> generic.Reference | None:
+def _reference_of(walked: Walked) -> generic.Reference | None:
     value = walked.field.raw_get("/V")
     return value.reference if isinstance(value, generic.IndirectObject) else walked.reference
 
 
-def _fields(reader: Reader) -> list[_Walked]:
+def fields_in(root: generic.DictionaryObject) -> list[Walked]:
     """Every field with its full name and inherited kind; each object once, however often it is named."""
-    form = held(reader.root, "/AcroForm")
+    form = held(root, "/AcroForm")
     top = held(form, "/Fields")
     waiting = [(each, "", "", 0) for each in reversed(_list(top))]
-    found: list[_Walked] = []
+    found: list[Walked] = []
     seen = set()
     while waiting:
         item, above, kind, depth = waiting.pop()
@@ -116,7 +135,7 @@ def _fields(reader: Reader) -> list[_Walked]:
             continue
         name = _joined(above, held(field, "/T"))
         kind = str(held(field, "/FT") or kind)
-        found.append(_Walked(name, kind, field, reference))
+        found.append(Walked(name, kind, field, reference))
         if len(found) > MAX_FIELDS:
             raise DocumentTooComplex("the document has more form fields than are read", limit="fields")
         waiting += [(each, name, kind, depth + 1) for each in reversed(_list(held(field, "/Kids")))]
