@@ -158,14 +158,23 @@ def extend(
     return der if higher is parts else higher.write()
 
 
-def refresh(der: bytes, services: Services, content: DigestOf | None = None, *, at: datetime) -> bytes:
+def refresh(
+    der: bytes,
+    services: Services,
+    content: DigestOf | None = None,
+    *,
+    at: datetime,
+    algorithm: str | None = None,
+) -> bytes:
     """One archive time stamp more for each signer, with fresh evidence for the authorities of those before.
 
-    A signer without any is raised to B-LTA. Raises as ``extend``.
+    ``algorithm`` (``sha256``, ``sha384``, ``sha512``) is its digest, by default that of the signature; another one
+    needs the content, whose digest is then renewed too. A signer without any is raised to B-LTA. Raises as
+    ``extend``; LevelUnreachable where the content is needed.
     """
     parts = read_parts(der)
     check_holds(parts, _content_of(parts, content))
-    return refreshed(parts, services, content, at=at).write()
+    return refreshed(parts, services, content, at=at, algorithm=algorithm).write()
 
 
 def file_digest(source: Source) -> DigestOf:
