@@ -109,8 +109,10 @@ def prepare_beside(
     if digest_of is None:
         raise SignatureInvalid("the content is not inside, and was not given")
     check_holds(parts, digest_of)
-    if asn1.encode(ades.ID_DATA) != parts.content_type or len(parts.signers) >= MAX_SIGNERS:
-        raise SigningForbidden("no signer is added to content of this type, or there are too many")
+    if asn1.encode(ades.ID_DATA) != parts.content_type:
+        raise SigningForbidden("no signer is added to content of this type")
+    if len(parts.signers) >= MAX_SIGNERS:
+        raise DocumentTooComplex("there are too many signers already", limit="signers")
     digest = digest_of(digest_for(certificate))
     return prepare(digest, certificate, chain, signing_time=at, more=_mime_type(mime_type))
 
