@@ -113,7 +113,7 @@ def _stamped(revision: Revision, services: Services) -> tuple[bytes, bytes]:
     assert services.stamps is not None
     with reading():
         stamp = DocumentTimestamp(bytes_reserved=2 * services.stamps.room)
-        name = fields.free_name(fields.signature_fields(revision), "Timestamp")
+        name = fields.free_name(revision, "Timestamp")
         field, _ = fields.field_to_sign(revision, [], name, None)
         field.get_object()[pdf_name("/V")] = revision.add_object(stamp)
         fields.mark_signed(revision)
