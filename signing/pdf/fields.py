@@ -253,10 +253,11 @@ def _fields(revision: Revision) -> generic.ArrayObject:
         form = generic.DictionaryObject()
         revision.root[pdf_name("/AcroForm")] = revision.add_object(form)
         revision.update_root()
-    if not isinstance(entry(form, "/Fields"), generic.ArrayObject):
-        form[pdf_name("/Fields")] = generic.ArrayObject()
+    listed = entry(form, "/Fields")
+    if not isinstance(listed, generic.ArrayObject):
+        listed = form[pdf_name("/Fields")] = generic.ArrayObject()
         revision.update_container(form)
-    return form["/Fields"]
+    return listed
 
 
 def text(value: str) -> generic.PdfObject:

@@ -21,7 +21,6 @@ from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko.sign.validation.ades import ades_basic_validation, ades_lta_validation
 from pyhanko.sign.validation.policy_decl import (
     CertificateFetchingRule,
-    CRLContainer,
     LocalKnowledge,
     PdfSignatureValidationSpec,
     RevinfoOnlineFetchingRule,
@@ -35,6 +34,7 @@ from pyhanko_certvalidator.policy_decl import (
     RevocationCheckingRule,
 )
 from pyhanko_certvalidator.registry import SimpleCertificateStore, SimpleTrustManager
+from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
 from pki.signed_data import Signer
 from tests.support.authority import MemoryAuthority
@@ -46,8 +46,8 @@ def pyhanko_says(pdf: bytes, authority: MemoryAuthority, number: int = 0, *, arc
     signature = reader.embedded_regular_signatures[number]
     spec = _spec(authority)
     if archived:
-        result = asyncio.run(ades_lta_validation(signature, PdfSignatureValidationSpec(spec)))
-        return str(result.ades_subindic.standard_name)
+        archive = asyncio.run(ades_lta_validation(signature, PdfSignatureValidationSpec(spec)))
+        return str(archive.ades_subindic.standard_name)
     signature.compute_integrity_info()
     result = asyncio.run(
         ades_basic_validation(signature.signed_data, spec, raw_digest=signature.compute_digest())

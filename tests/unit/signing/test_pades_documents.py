@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -100,10 +101,11 @@ def test_what_is_too_long_is_not_read(
 ) -> None:
     """The length is looked at first, the number of objects before any of them."""
     for name, limit in (("MAX_PDF_BYTES", "bytes"), ("MAX_OBJECTS", "objects"), ("MAX_PAGES", "pages")):
-        with monkeypatch.context() as patch, pytest.raises(DocumentTooComplex) as refused:
-            assert getattr(limits, name) > 0
+        assert getattr(limits, name) > 0
+        with monkeypatch.context() as patch:
             patch.setattr(revision, name, 0)
-            sign_pdf(classic_pdf(), signer, Level.B_B, at=authority.now)
+            with pytest.raises(DocumentTooComplex) as refused:
+                sign_pdf(classic_pdf(), signer, Level.B_B, at=authority.now)
         assert refused.value.fields["limit"] == limit
 
 
@@ -124,10 +126,8 @@ def test_damage_never_ends_in_an_unknown_error(
     width = end - start
     other = data.draw(st.sampled_from([b"null", b"<<>>", b"[]", b"1 0 R", b"-1", b"/V", b"(x)", b"99999999"]))
     pdf[start:end] = other[:width].ljust(width)
-    try:
-        extend_pdf(bytes(pdf), Level.B_LTA, services, at=authority.now)
-    except DomainError as error:
-        assert error.code
+    with contextlib.suppress(DomainError):
+        assert extend_pdf(bytes(pdf), Level.B_LTA, services, at=authority.now).startswith(pdf)
 
 
 _SIGNED: list[bytes] = []

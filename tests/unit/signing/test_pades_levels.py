@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asn1crypto import cms as foreign_cms
@@ -250,6 +251,6 @@ def test_a_key_in_a_token_signs(authority: MemoryAuthority, services: Services, 
     assert pyhanko_says(pdf, authority, archived=True) == "OK"
 
 
-def _signature(pdf: bytes) -> tuple[dict[str, object], foreign_cms.SignedData]:
+def _signature(pdf: bytes) -> tuple[dict[str, Any], foreign_cms.SignedData]:
     found = PdfFileReader(io.BytesIO(pdf)).embedded_signatures[0]
     return found.sig_object, found.signed_data
