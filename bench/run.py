@@ -21,6 +21,10 @@ from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
+from bench.signing_cades import NAME as CADES
+from bench.signing_cades import cades_figure
+from bench.signing_pades import NAMES as SIGNING_PADES
+from bench.signing_pades import signing_figures
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUING = {
@@ -45,12 +49,15 @@ NAMES = (
     "pki.chain.sqlite",
     "pki.chain.postgresql",
     *ISSUING,
+    *SIGNING_PADES,
+    CADES,
     "demo.replay",
 )
 _ROUNDS = 200
 _BATCHES = 20
 _REPLAYS = 1
 _CHAIN_ROUNDS = 40
+_SIGNATURES = 60
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -133,6 +140,14 @@ def _results(
                     ) as figure,
                 ):
                     yield take(figure, quick=quick)
+    for figure in signing_figures(chosen, _SIGNATURES):
+        yield take(figure, quick=quick)
+    if CADES in chosen:
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as place,
+            cades_figure(Path(place), quick=quick) as figure,
+        ):
+            yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

@@ -15,6 +15,7 @@ from pki.asn1 import ades
 from signing.ades.archive_timestamp import archive_imprint, make_index, token_with_index
 from signing.ades.cms_edit import SignedDataParts, SignerParts
 from signing.ades.evidence_gathering import gather, gather_for_tokens, holds_all
+from signing.ades.octets import is_der
 from signing.ades.services import EvidenceSource, Level, Services, StampSource
 from signing.ades.tokens import read_token, readable, signer_certificate, stamped, stamped_digest
 from signing.errors import EvidenceUnavailable, LevelUnreachable, SigningForbidden
@@ -118,6 +119,7 @@ def _with_evidence(
 def _archived(
     parts: SignedDataParts, signer: SignerParts, services: Services, content: DigestOf | None
 ) -> SignedDataParts:
+    _refuse_other_encodings(signer)
     algorithm = signer.digest_name or _STAMPED
     if content is None and parts.content is None:
         content = _as_signed(signer)
@@ -154,3 +156,11 @@ def _certificate_of(signer: SignerParts, known: list[x509.Certificate]) -> x509.
 def _refuse_older_archive(signer: SignerParts) -> None:
     if any(signer.values(each) for each in _COVERING_ALL):
         raise SigningForbidden("an older archive time stamp covers what would have to grow")
+
+
+def _refuse_other_encodings(signer: SignerParts) -> None:
+    # §5.5.3 takes the fields as they are, some verifiers take their DER: only where these are the same all agree.
+    if not all(is_der(each, is_set=each is signer.fields[3]) for each in signer.fields):
+        raise SigningForbidden(
+            "what was signed is not in DER: no archive time stamp over it is read alike by all"
+        )

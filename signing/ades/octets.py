@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pki import asn1
 from signing.errors import DocumentTooComplex, DocumentUnreadable
 
 MAX_DEPTH = 32
@@ -69,6 +70,26 @@ def octets_of(found: Element) -> bytes:
     if any(each.tag != OCTETS for each in pieces):
         raise _unreadable()
     return b"".join(each.content for each in pieces)
+
+
+def is_der(data: bytes, *, is_set: bool = False) -> bool:
+    """Whether lengths are the shortest, nothing is in pieces and sets are sorted, all the way down (X.690 §10, §11.6).
+
+    ``is_set`` for a set under a tag of its own. Raises DocumentUnreadable.
+    """
+    return _is_der(data, is_set, 0, _Budget())
+
+
+def _is_der(data: bytes, is_set: bool, depth: int, budget: _Budget) -> bool:
+    begin, end, after = _span(data, 0, depth, budget)
+    if asn1.wrap(data[0], data[begin:end]) != data[:after] or data[0] == OCTETS | CONSTRUCTED:
+        return False
+    if not data[0] & CONSTRUCTED:
+        return True
+    inside = [each.raw for each in elements(data[begin:end])]
+    if (is_set or data[0] == SET) and inside != sorted(inside):
+        return False
+    return all(_is_der(each, False, depth + 1, budget) for each in inside)
 
 
 def _each(content: bytes) -> Iterator[Element]:

@@ -61,7 +61,7 @@ def read_cms(der: bytes) -> list[CmsSignature]:
 
 def read_contents(data: bytes, others: Sequence[x509.Certificate] = ()) -> CmsContents:
     """The whole; the signer's certificate may also be among ``others``. Raises as ``read_cms``."""
-    der, signed, is_der = _decoded(data)
+    signed, is_der = _decoded(data)
     _check_counts(signed)
     certificates, findings = _certificates(signed)
     if not is_der:
@@ -82,16 +82,15 @@ def read_contents(data: bytes, others: Sequence[x509.Certificate] = ()) -> CmsCo
     )
 
 
-def _decoded(data: bytes) -> tuple[bytes, ades.SignedData, bool]:
+def _decoded(data: bytes) -> tuple[ades.SignedData, bool]:
     if len(data) > MAX_BYTES:
         raise DocumentTooComplex("the signature is longer than is read", limit="bytes")
     try:
-        return data, _signed_data(data), True
+        return _signed_data(data), True
     except NotDer:
         pass
     try:
-        der = ber.to_der(data)
-        return der, _signed_data(der), False
+        return _signed_data(ber.to_der(data)), False
     except ber.TooComplex as error:
         raise DocumentTooComplex(f"the signature is {error}", limit="depth") from error
     except (ber.NotBer, NotDer) as error:
