@@ -106,9 +106,8 @@ def _at_best_time(signature: Stamped, found: Conclusion, scene: Scene) -> Conclu
         return compared
     if disorder is not None:
         return disorder
-    if (valid and not found.passed) or best < scene.at:
-        return _again(signature, best, scene)
-    return found
+    return _again(signature, best, scene) if valid and not found.passed else found
+
 
 
 def _compare(signature: Stamped, found: Conclusion, best: datetime) -> Conclusion:
