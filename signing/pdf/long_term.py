@@ -183,13 +183,7 @@ class _Store:
         self._put_in_place()
         related = self._dictionary["/VRI"]
         for key, evidence in gathered.items():
-<<<<<<< HEAD
-            related[pdf_name(key)] = self._revision.add_object(
-                self._related(evidence, dictionary_in(related, key))
-            )
-=======
             related[pdf_name(key)] = self._revision.add_object(self._related(evidence))
->>>>>>> s-reading
         for (name, _, _), known in zip(_KINDS, self._known, strict=True):
             if known:
                 self._dictionary[pdf_name(name)] = generic.ArrayObject(known.values())
