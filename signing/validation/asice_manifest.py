@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from signing.ades.asice_inside import (
     DIGEST,
     MIMETYPE,
     digests_of,
-    is_archive_manifest,
+    is_any_manifest,
     is_data,
-    is_manifest,
 )
 from signing.ades.asice_manifest import Manifest, Reference, read_manifest
 from signing.ades.zip_members import ZipMembers
@@ -26,15 +25,21 @@ _MISSING = "member-missing"
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """``data`` gives each file's digests, empty where it cannot be unpacked; ``meta`` the members of META-INF."""
+    """``data`` gives each file's digests, empty where it cannot be unpacked; ``meta`` the members of META-INF.
+
+    Any number of manifests may name one member: it is digested once.
+    """
 
     data: Mapping[str, Mapping[str, bytes]]
     meta: Mapping[str, bytes]
+    known: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
     def digest(self, name: str, algorithm: str) -> bytes | None:
         """None for a member that is not there, or damaged."""
         if name in self.meta:
-            return hashlib.new(algorithm, self.meta[name]).digest()
+            if (name, algorithm) not in self.known:
+                self.known[name, algorithm] = hashlib.new(algorithm, self.meta[name]).digest()
+            return self.known[name, algorithm]
         return self.data.get(name, {}).get(algorithm)
 
     def __contains__(self, name: object) -> bool:
@@ -88,7 +93,7 @@ def read_manifests(meta: Mapping[str, bytes]) -> tuple[dict[str, Manifest], list
     found: dict[str, Manifest] = {}
     findings: list[Finding] = []
     for name, content in meta.items():
-        if not (is_manifest(name) or is_archive_manifest(name)):
+        if not is_any_manifest(name):
             continue
         try:
             found[name] = read_manifest(content)

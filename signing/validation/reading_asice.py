@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from signing.ades.asice_inside import (
+    MAX_SIGNATURES,
     MEDIA_TYPE,
     META,
     MIMETYPE,
-    is_archive_manifest,
+    is_any_manifest,
     is_manifest,
     is_signature,
     is_token,
     meta_of,
 )
 from signing.ades.services import Evidence
-from signing.ades.zip_members import COMMENT, STORED, ZipMembers, unreadable
+from signing.ades.zip_members import COMMENT, STORED, ZipMembers, too_complex, unreadable
 from signing.errors import DocumentUnreadable
 from signing.validation.asice_manifest import (
     CheckedManifest,
@@ -48,6 +49,8 @@ def read_asice(source: bytes | Path, *, name: str = "container.asice") -> FoundD
         members = ZipMembers(stream)
         findings = _form(members)
         meta = meta_of(members)
+        if sum(is_signature(each) or is_token(each) or _is_xades(each) for each in meta) > MAX_SIGNATURES:
+            raise too_complex("too many signatures", "signatures", MAX_SIGNATURES)
         inside = read_members(members, meta)
         length, sha256 = members.size, _sha256(stream)
     manifests, broken = read_manifests(meta)
@@ -150,7 +153,7 @@ def _unsigned(members: Members, checked: Sequence[CheckedManifest]) -> list[Find
 
 
 def _not_read(meta: Mapping[str, bytes]) -> list[Finding]:
-    kinds = (is_signature, is_token, is_manifest, is_archive_manifest, _is_xades)
+    kinds = (is_signature, is_token, is_any_manifest, _is_xades)
     return [
         Finding("member-not-read", f"{name} is of a kind that is not read", fatal=False)
         for name in meta

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signing.ades.asice import sign_container
-from signing.ades.asice_inside import ContainerFile
+from signing.ades.asice_inside import MAX_SIGNATURES, ContainerFile, read_inside
 from signing.ades.asice_manifest import MAX_DEPTH, read_manifest, write_manifest
 from signing.ades.services import Level
 from signing.ades.zip_members import MAX_MEMBERS, ZipMembers
@@ -188,6 +188,16 @@ def test_bombs() -> None:
     for bomb in (_bomb(), _many()):
         with pytest.raises(DocumentTooComplex):
             read_asice(bomb)
+
+
+def test_too_many_signatures(made: bytes) -> None:
+    """A container with more signatures than anybody gives is refused before any is read, here and for signing."""
+    many = {f"META-INF/signature{number}.p7s": b"" for number in range(MAX_SIGNATURES + 1)}
+    container = zipped({**members(made), **many})
+    with pytest.raises(DocumentTooComplex):
+        read_asice(container)
+    with pytest.raises(DocumentTooComplex):
+        read_inside(ZipMembers(io.BytesIO(container)))
 
 
 def test_a_length_that_lies() -> None:
