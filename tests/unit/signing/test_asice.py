@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -110,6 +111,23 @@ def test_openssl_verifies_the_signature(tmp_path: Path) -> None:
     assert agreed, said
     (tmp_path / "m.xml").write_bytes((tmp_path / "m.xml").read_bytes() + b" ")
     assert not run_openssl(tmp_path, *verify)[0]
+
+
+def test_a_large_file_passes_in_pieces(authority: MemoryAuthority, tmp_path: Path) -> None:
+    """96 MiB are signed, signed again and read with a few of them in memory at a time."""
+    signer, services = authority.person("IR-0012345678"), services_of(authority)
+    large = ContainerFile("large.bin", "application/octet-stream", lambda: iter([bytes(1 << 20)] * 96))
+    first, second = tmp_path / "first.asice", tmp_path / "second.asice"
+    tracemalloc.start()
+    with first.open("w+b") as target:
+        sign_container([large], target, signer, Level.B_LTA, services, at=authority.now)
+    with first.open("rb") as source, second.open("w+b") as target:
+        add_signature(source, target, signer, Level.B_LTA, services, at=authority.now)
+    document = read_asice(second)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert holds(document)
+    assert peak < 8 << 20
 
 
 def test_the_same_makes_the_same(authority: MemoryAuthority) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from signing.ades.asice import sign_container
 from signing.ades.asice_inside import MAX_SIGNATURES, ContainerFile, read_inside
 from signing.ades.asice_manifest import MAX_DEPTH, read_manifest, write_manifest
+from signing.ades.cades import sign_file
 from signing.ades.services import Level
 from signing.ades.zip_members import MAX_MEMBERS, ZipMembers
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
@@ -90,6 +91,17 @@ def test_containers_of_other_writers(made: bytes) -> None:
         assert signature.content is not None
         assert signature.content("sha256") == signature.cms.message_digest
         assert not any(each.fatal for each in (*document.findings, *signature.findings))
+
+
+def test_a_pdf_inside_is_not_the_file() -> None:
+    """A container, or a signature, that begins with a whole PDF inside is still told apart as what it is."""
+    authority, target, pdf = make_authority(), io.BytesIO(), b"%PDF-1.7\n%%EOF\n"
+    signer, services = authority.person("IR-1"), services_of(authority)
+    files = [ContainerFile.of_bytes("a.pdf", pdf)]
+    sign_container(files, target, signer, Level.B_B, services, at=authority.now)
+    assert read_document(target.getvalue()).kind == "asice"
+    enveloping = sign_file(io.BytesIO(pdf), signer, Level.B_B, services, at=authority.now, enveloping=True)
+    assert read_document(enveloping).kind == "cms"
 
 
 @pytest.mark.parametrize(
