@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 from pyhanko.pdf_utils import generic, misc
 from pyhanko.pdf_utils.decode_limits import (
@@ -50,7 +51,7 @@ _LIMITS = DecodeLimits(
 logging.getLogger("pyhanko").addHandler(logging.NullHandler())
 
 
-class Reader(PdfFileReader):  # type: ignore[misc]
+class Reader(PdfFileReader):
     """The library's reader, which reads every object stream once and counts what it reads."""
 
     def __init__(self, data: bytes) -> None:
@@ -86,9 +87,14 @@ class Reader(PdfFileReader):  # type: ignore[misc]
             return
         held = contents[0]
         short = self.data[found.begin : held.begin] + b"<>" + self.data[held.end : found.end]
-        kept = generic.read_object(
-            BytesIO(short), generic.Reference(reference.idnum, reference.generation, self)
-        )
+        try:
+            kept = generic.read_object(
+                BytesIO(short), generic.Reference(reference.idnum, reference.generation, self)
+            )
+        except misc.PdfError:
+            return
+        if not isinstance(kept, generic.DictionaryObject):
+            return
         kept[generic.pdf_name("/Contents")] = generic.ByteStringObject(held.data)
         self.cache_indirect_object(reference.generation, reference.idnum, kept)
 
@@ -97,9 +103,9 @@ class Reader(PdfFileReader):  # type: ignore[misc]
         known = self._historical_resolver_cache
         if revision not in known:
             known[revision] = Resolver(self, revision)
-        return known[revision]
+        return cast(Resolver, known[revision])
 
-    def _read_object(self, *args: object, **kwargs: object) -> object:
+    def _read_object(self, *args: Any, **kwargs: Any) -> Any:
         self._reads += 1
         if self._reads > MAX_READS:
             raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
@@ -133,7 +139,7 @@ class Reader(PdfFileReader):  # type: ignore[misc]
         return self._places[number]
 
 
-class Resolver(HistoricalResolver):  # type: ignore[misc]
+class Resolver(HistoricalResolver):
     """One revision as the library sees it; finds the ways to objects in bounded time, and counts its look-ups."""
 
     def __init__(self, reader: Reader, revision: int) -> None:
@@ -153,11 +159,11 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
         """What the objects hold that this revision left as they were; little is changed by most revisions."""
         if not self.revision:
             return {}
-        before: Resolver = self.reader.get_historical_resolver(self.revision - 1)
+        before = cast(Resolver, self.reader.get_historical_resolver(self.revision - 1))
         written = self.explicit_refs_in_revision()
         return {each: held for each, held in before.graph.held.items() if each not in written}
 
-    def _raw_or_none(self, reference: generic.Reference) -> generic.PdfObject | None:
+    def _raw_or_none(self, reference: generic.Reference) -> Any:
         """The object, whose references are not this revision's own."""
         if self.reader.xrefs.get_historical_ref(reference, self.revision) is None:
             return None
@@ -179,7 +185,7 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
             self._usages = Usages(self.graph, set().union(*written))
         return self._usages
 
-    def get_object(self, ref: generic.Reference, as_metadata_stream: bool = False) -> generic.PdfObject:
+    def get_object(self, ref: generic.Reference, as_metadata_stream: bool = False) -> Any:
         self._lookups += 1
         if self._lookups > MAX_LOOKUPS:
             raise DocumentTooComplex("the document needs more look-ups than are made", limit="lookups")
@@ -207,7 +213,7 @@ def open_pdf(source: bytes | Path) -> Reader:
         return reader
 
 
-def held(holder: object, name: str) -> generic.PdfObject | None:
+def held(holder: object, name: str) -> Any:
     """What a dictionary holds under that name, references followed; None where it is no dictionary or has none."""
     if not isinstance(holder, generic.DictionaryObject) or name not in holder:
         return None
