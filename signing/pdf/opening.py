@@ -170,7 +170,7 @@ class Resolver(HistoricalResolver):
         last = self.reader.xrefs.get_last_change(reference)
         return self.reader.get_object(reference, None if last <= self.revision else self.revision)
 
-    def object_or_none(self, reference: generic.Reference) -> generic.PdfObject | None:
+    def object_or_none(self, reference: generic.Reference) -> Any:
         """The object in this revision; None where there is none."""
         if self.reader.xrefs.get_historical_ref(reference, self.revision) is None:
             return None
