@@ -27,12 +27,15 @@ from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPa
 from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
-from signing.pdf.tokens import NotADictionary, Value, read_dictionary
+from signing.pdf.limits import MAX_PDF_BYTES
+from signing.pdf.tokens import NotADictionary, Value, is_short, read_dictionary
 from signing.pdf.usages import Graph, Reach, Usages, graph_of
 
-MAX_BYTES = 64 << 20
 MAX_READS = 500_000
 MAX_LOOKUPS = 2_000_000
+MAX_TOKENS = 200_000
+MAX_DEPTH = 100
+ALWAYS_SHORT = 4 << 20
 _MIB = 1 << 20
 _LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=64 * _MIB),
@@ -109,7 +112,15 @@ class Reader(PdfFileReader):
         self._reads += 1
         if self._reads > MAX_READS:
             raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
+        place = args[1] if len(args) > 1 else kwargs.get("marker")
+        if len(self.data) > ALWAYS_SHORT and isinstance(place, int):
+            self._check_length(place)
         return super()._read_object(*args, **kwargs)
+
+    def _check_length(self, place: int) -> None:
+        """An object is a hundred times as long in memory as in the file, so of a long file each is measured first."""
+        if not is_short(self.data, place, MAX_TOKENS, MAX_DEPTH):
+            raise DocumentTooComplex("an object of the document is longer than is read", limit="object")
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> object:
         stream, first, places = self._object_stream(stmnum)
@@ -241,7 +252,7 @@ def _bytes_of(source: bytes | Path) -> bytes:
         data = source
     else:
         with source.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
+            data = file.read(MAX_PDF_BYTES + 1)
+    if len(data) > MAX_PDF_BYTES:
         raise DocumentTooComplex("the document is longer than is read", limit="bytes")
     return data

@@ -6,7 +6,6 @@ What cannot be read is left out and becomes a finding that is not fatal: evidenc
 from __future__ import annotations
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from pki import asn1
 from pki.algorithms import issuer_of
@@ -26,7 +25,8 @@ def read_certificate(der: bytes) -> x509.Certificate | None:
         found = x509.load_der_x509_certificate(der)
         asked = (issuer_of(found), found.subject, found.not_valid_before_utc, found.not_valid_after_utc)
         return found if all(each is not None for each in asked) else None
-    except (ValueError, TypeError, UnsupportedAlgorithm, Warning):
+    except Exception:
+        # Errors of several kinds (InvalidVersion is no ValueError) and warnings all mean the same.
         return None
 
 

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from pki import asn1
 from pki.algorithms import issuer_of
@@ -217,7 +216,8 @@ def _certificate_of(
 def _key_identifier(certificate: x509.Certificate) -> bytes | None:
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, UnsupportedAlgorithm, Warning):
+    except Exception:
+        # Not there, twice, or in a certificate whose extensions cannot be read.
         return None
 
 

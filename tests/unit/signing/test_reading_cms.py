@@ -138,15 +138,20 @@ def test_a_certificate_of_the_same_name_and_number_is_not_taken(
 
 
 def test_what_cannot_be_read_inside_is_a_finding(authority: MemoryAuthority, signer: Signer) -> None:
-    """A broken certificate and an unknown revocation value are told, and the signature is read all the same."""
+    """Certificates that are none, or of a version that there is not, and unknown revocation values are told."""
     outer = asn1.decode(ades.ContentInfo, sign_detached(CONTENT, signer, at=authority.now))
     kept = [] if outer.content.certificates is None else outer.content.certificates.as_list()
-    outer.content.certificates = asn1.SetOf([*kept, asn1.tlv(b"\x30\x03\x02\x01\x05")])
+    unknown_version = der_of(signer.certificate).replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x03", 1)
+    broken = [asn1.tlv(b"\x30\x03\x02\x01\x05"), asn1.tlv(unknown_version)]
+    outer.content.certificates = asn1.SetOf([*kept, *broken])
     outer.content.revocations = asn1.SetOf([asn1.tlv(b"\xa1\x05\x06\x03\x2a\x03\x04")])
 
     contents = read_contents(asn1.encode(outer))
 
-    assert {each.code for each in contents.findings} == {"certificate-unreadable", "revocation-value-unknown"}
+    assert sorted(each.code for each in contents.findings) == [
+        *["certificate-unreadable"] * 2,
+        "revocation-value-unknown",
+    ]
     assert holds(contents.signers[0].cms, CONTENT)
 
 
