@@ -109,7 +109,6 @@ def _at_best_time(signature: Stamped, found: Conclusion, scene: Scene) -> Conclu
     return _again(signature, best, scene) if valid and not found.passed else found
 
 
-
 def _compare(signature: Stamped, found: Conclusion, best: datetime) -> Conclusion:
     """Step 4: the sub-indication of today against the best signature time."""
     path = signature.basic.path

@@ -250,7 +250,9 @@ def _list_signer(
 def _signed_list(found: FoundList, candidate: x509.Certificate) -> bool:
     key = der_of(candidate)
     if key not in found.signed_by:
-        found.signed_by[key] = _may_sign_lists(candidate) and _is_signed(candidate, found.parsed, found.covered)
+        found.signed_by[key] = _may_sign_lists(candidate) and _is_signed(
+            candidate, found.parsed, found.covered
+        )
     return found.signed_by[key]
 
 
@@ -361,7 +363,9 @@ def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
         purposes = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
         return False
-    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _is_signed(issuer, candidate, candidate.tbs_certificate_bytes)
+    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _is_signed(
+        issuer, candidate, candidate.tbs_certificate_bytes
+    )
 
 
 def _is_unrevoked(
