@@ -202,15 +202,10 @@ class Dss:
 
     def _key(self, signer: Signer) -> Path:
         # PKCS #12 for a moment and a made-up key; what is kept for long is never kept so.
+        key: Any = signer.key
         protection = BestAvailableEncryption(_PASSWORD.encode())
         return self._file(
-            serialize_key_and_certificates(
-                b"key",
-                signer.key,
-                signer.certificate,
-                list(signer.chain),
-                protection,  # type: ignore[arg-type]
-            )
+            serialize_key_and_certificates(b"key", key, signer.certificate, list(signer.chain), protection)
         )
 
     def _file(self, content: bytes) -> Path:
