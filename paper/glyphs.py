@@ -11,6 +11,8 @@ import unicodedata
 from functools import lru_cache
 from pathlib import Path
 
+import typst
+
 FONTS = Path(__file__).parent / "fonts"
 FAMILY = "Vazirmatn"
 _REGULAR = FONTS / "Vazirmatn-Regular.ttf"
@@ -18,6 +20,12 @@ _BOLD = FONTS / "Vazirmatn-Bold.ttf"
 _JOINERS = "\u200c\u200d"
 _LONGEST_RUN = 18
 _BREAK = "\u200b"
+
+
+@lru_cache(maxsize=1)
+def shipped_fonts() -> typst.Fonts:
+    """The only fonts that anything is set with."""
+    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS])
 
 
 def drawable(text: str, *, breaks: bool = True) -> str:

@@ -20,7 +20,7 @@ import typst
 
 from kernel.canonical import parse_canonical, sha256_hex
 from kernel.errors import DomainError, LimitExceeded, MalformedInput
-from paper.glyphs import FAMILY, FONTS
+from paper.glyphs import FAMILY, shipped_fonts
 from paper.minutes_view import view_of
 
 # The second number counts our own changes of template and view.
@@ -70,7 +70,7 @@ def _rendered(source: bytes) -> bytes:
     pdf = typst.compile(
         _TEMPLATE,
         root=_TEMPLATE.parent,
-        font_paths=_fonts(),
+        font_paths=shipped_fonts(),
         ignore_system_fonts=True,
         format="pdf",
         sys_inputs={"view": json.dumps(_view(minutes, sha256_hex(source), made)), "source": source.decode()},
@@ -94,8 +94,3 @@ def _view(minutes: dict[str, Any], digest: str, made: datetime) -> dict[str, Any
 def _made_at(minutes: dict[str, Any]) -> datetime:
     times = minutes["times"]
     return datetime.fromisoformat(times["decided_at"] or times["recorded_at"]).astimezone(UTC)
-
-
-@lru_cache(maxsize=1)
-def _fonts() -> typst.Fonts:
-    return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[FONTS])

@@ -1,0 +1,247 @@
+"""Signature fields: the one to be signed found or made, and what the document permits (ISO 32000-2 §12.7.5.5, §12.8.2).
+
+A signature obeys what stands before it: a certification without changes (DocMDP), fields locked by earlier
+signatures (FieldMDP), and what an empty field wants of its signature (its seed value and its lock). What is demanded
+there and not known here is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import count
+from typing import Literal
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.generic import pdf_name, pdf_string
+from pyhanko.pdf_utils.rw_common import PdfHandler
+from pyhanko.sign import fields as library
+from pyhanko.sign.signers.cms_embedder import docmdp_reference_dictionary, fieldmdp_reference_dictionary
+
+from signing.errors import DocumentTooComplex, DocumentUnreadable, SigningForbidden
+from signing.pdf.limits import MAX_FIELDS, MAX_SIGNATURES, MAX_TEXT
+from signing.pdf.revision import Revision, dictionary_in, elements, entry
+
+Rectangle = tuple[float, float, float, float]
+
+
+class Permission(IntEnum):
+    """What a certified document still permits (DocMDP, ISO 32000-2 table 257)."""
+
+    NO_CHANGES = 1
+    FILL_FORMS = 2
+    ANNOTATE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """Fields that may not change after the signature: all, those named, or all but those named."""
+
+    action: Literal["All", "Include", "Exclude"]
+    fields: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.action == "All") == bool(self.fields):
+            raise SigningForbidden("a lock of all fields names none, any other names some", lock=self.action)
+
+    def locks(self, name: str) -> bool:
+        """Whether the field, or one that it is part of, is locked."""
+        named = any(name == each or name.startswith(f"{each}.") for each in self.fields)
+        return {"All": True, "Include": named, "Exclude": not named}[self.action]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a visible signature stands: page (from 0) and rectangle in points from the lower left corner."""
+
+    page: int
+    rectangle: Rectangle
+
+    def __post_init__(self) -> None:
+        left, bottom, right, top = self.rectangle
+        finite = all(math.isfinite(each) and abs(each) <= 14400 for each in self.rectangle)
+        if self.page < 0 or not finite or right - left < 1 or top - bottom < 1:
+            raise SigningForbidden("the rectangle has no area on a page", page=self.page)
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureField:
+    """A signature field of the document; ``signed`` when it has its value."""
+
+    name: str
+    reference: generic.IndirectObject
+    signed: bool
+
+    @property
+    def dictionary(self) -> generic.DictionaryObject:
+        found = self.reference.get_object()
+        if not isinstance(found, generic.DictionaryObject):
+            raise DocumentUnreadable("a signature field is no dictionary", kind="pdf")
+        return found
+
+    @property
+    def value(self) -> generic.DictionaryObject:
+        """The signature dictionary of a field that is signed."""
+        found = self.dictionary["/V"]
+        if not isinstance(found, generic.DictionaryObject):
+            raise DocumentUnreadable("a signature is no dictionary", kind="pdf")
+        return found
+
+
+def signature_fields(handler: PdfHandler) -> list[SignatureField]:
+    """All of them in the order of the form; raises DocumentTooComplex."""
+    found = [
+        SignatureField(str(name), reference, value is not None)
+        for (name, value, reference), _ in zip(
+            library.enumerate_sig_fields(handler), range(MAX_FIELDS + 1), strict=False
+        )
+    ]
+    if len(found) > MAX_FIELDS or sum(each.signed for each in found) > MAX_SIGNATURES:
+        raise DocumentTooComplex("the PDF has more signature fields than are read", limit="signatures")
+    return found
+
+
+def free_name(known: list[SignatureField], stem: str) -> str:
+    """The first of ``stem`` with a number that no field has."""
+    taken = {each.name for each in known}
+    return next(name for number in count(1) if (name := f"{stem}{number}") not in taken)
+
+
+def field_to_sign(
+    revision: Revision, known: list[SignatureField], name: str, place: Place | None
+) -> tuple[generic.IndirectObject, bool]:
+    """The empty field of that name, or a new one, and whether it is new.
+
+    Raises SigningForbidden when it is signed already, and when another place is asked for than the field has.
+    """
+    if not name or len(name) > MAX_TEXT or any(not part for part in name.split(".")):
+        raise SigningForbidden("a field needs a name", field=name[:MAX_TEXT])
+    for each in known:
+        if each.name == name:
+            if each.signed:
+                raise SigningForbidden("the field is signed already", field=name)
+            if place is not None:
+                raise SigningForbidden("the field has a place of its own", field=name)
+            return each.reference, False
+    if place is not None and place.page >= int(revision.root["/Pages"]["/Count"]):
+        raise SigningForbidden("the document has no such page", page=place.page)
+    _form(revision)
+    page = revision.find_page_for_modification(0 if place is None else place.page)[0]
+    _, reference = library.prepare_sig_field(
+        name,
+        revision.root,
+        update_writer=revision,
+        box=None if place is None else place.rectangle,
+        include_on_page=page,
+    )
+    return reference, True
+
+
+def mark_signed(revision: Revision) -> None:
+    """The document holds signatures and grows by updates only (SigFlags, table 225)."""
+    form = revision.root["/AcroForm"]
+    flags = int(entry(form, "/SigFlags") or 0)
+    if flags & 3 != 3:
+        form[pdf_name("/SigFlags")] = generic.NumberObject(flags | 3)
+        revision.update_container(form)
+
+
+def certify(revision: Revision, signature: generic.IndirectObject, permission: Permission) -> None:
+    """Make the signature a certification; it has to be the first of the document."""
+    perms = dictionary_in(revision.root, "/Perms")
+    if perms is None:
+        perms = generic.DictionaryObject()
+        revision.root[pdf_name("/Perms")] = perms
+        revision.update_root()
+    perms[pdf_name("/DocMDP")] = signature
+    revision.update_container(perms)
+    _refer(signature, docmdp_reference_dictionary(library.MDPPerm(int(permission))))
+
+
+def lock(revision: Revision, signature: generic.IndirectObject, chosen: Lock) -> None:
+    """Write the lock into the signature."""
+    _refer(signature, fieldmdp_reference_dictionary(_spec(chosen), revision.root_ref))
+
+
+def lock_dictionary(chosen: Lock) -> generic.DictionaryObject:
+    """The same lock as a new field announces it."""
+    return _spec(chosen).as_sig_field_lock()
+
+
+def check_permitted(handler: PdfHandler, known: list[SignatureField], name: str) -> None:
+    """Raises SigningForbidden when what stands in the document forbids to sign a field of that name."""
+    if permission_of(handler) == Permission.NO_CHANGES:
+        raise SigningForbidden("the document is certified without changes", field=name)
+    for each in known:
+        if each.signed and any(found.locks(name) for found in locks_of(each.value)):
+            raise SigningForbidden("the field is locked by a signature", field=name, by=each.name)
+
+
+def permission_of(handler: PdfHandler) -> Permission | None:
+    """What the certification permits; None when the document is not certified."""
+    perms = dictionary_in(handler.root, "/Perms")
+    certification = None if perms is None else dictionary_in(perms, "/DocMDP")
+    if certification is None:
+        return None
+    for parameters in _transforms(certification, "/DocMDP"):
+        permission = entry(parameters, "/P")
+        return Permission.FILL_FORMS if permission is None else Permission(int(permission))
+    return Permission.NO_CHANGES
+
+
+def locks_of(signature: generic.DictionaryObject) -> list[Lock]:
+    """The locks that a signature made."""
+    return [_lock_of(parameters) for parameters in _transforms(signature, "/FieldMDP")]
+
+
+def demanded_lock(field: generic.DictionaryObject) -> Lock | None:
+    """The lock that an empty field demands of its signature; raises SigningForbidden for one that is not known."""
+    demanded = dictionary_in(field, "/Lock")
+    if demanded is None:
+        return None
+    if "/P" in demanded:
+        raise SigningForbidden("the field demands a lock of the whole document", entry="/P")
+    return _lock_of(demanded)
+
+
+def _lock_of(parameters: generic.DictionaryObject) -> Lock:
+    action = str(parameters["/Action"]).lstrip("/")
+    if action not in ("All", "Include", "Exclude"):
+        raise SigningForbidden("a lock of fields is of an unknown kind", action=action[:MAX_TEXT])
+    names = tuple(str(each) for each in elements(parameters, "/Fields"))
+    if action == "All" or not names:  # Exclude of nothing is all; Include of nothing is none
+        return Lock("All") if action != "Include" else Lock("Include", ("",))
+    return Lock("Include" if action == "Include" else "Exclude", names)
+
+
+def _transforms(signature: generic.DictionaryObject, method: str) -> Iterator[generic.DictionaryObject]:
+    for found in elements(signature, "/Reference"):
+        if entry(found, "/TransformMethod") == method:
+            yield dictionary_in(found, "/TransformParams") or generic.DictionaryObject()
+
+
+def _refer(signature: generic.IndirectObject, reference: generic.DictionaryObject) -> None:
+    value = signature.get_object()
+    value.setdefault(pdf_name("/Reference"), generic.ArrayObject()).append(reference)
+
+
+def _spec(chosen: Lock) -> library.FieldMDPSpec:
+    action = library.FieldMDPAction(pdf_name(f"/{chosen.action}"))
+    return library.FieldMDPSpec(action, list(chosen.fields) or None)
+
+
+def _form(revision: Revision) -> None:
+    """A form with fields is there."""
+    form = dictionary_in(revision.root, "/AcroForm")
+    if form is not None and "/Fields" not in form:
+        form[pdf_name("/Fields")] = generic.ArrayObject()
+        revision.update_container(form)
+
+
+def text(value: str) -> generic.PdfObject:
+    """A text string of the document; raises SigningForbidden beyond the limit."""
+    if len(value) > MAX_TEXT:
+        raise SigningForbidden("a text is too long for a signature", most=MAX_TEXT)
+    return pdf_string(value)
