@@ -161,7 +161,9 @@ class _Store:
         else:
             self._revision.update_container(related)
         for key, evidence in gathered.items():
-            related[pdf_name(key)] = self._revision.add_object(self._related(evidence, dictionary_in(related, key)))
+            related[pdf_name(key)] = self._revision.add_object(
+                self._related(evidence, dictionary_in(related, key))
+            )
         for (name, _, _), known in zip(_KINDS, self._known, strict=True):
             if known:
                 self._dictionary[pdf_name(name)] = generic.ArrayObject(known.values())

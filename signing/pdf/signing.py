@@ -101,7 +101,9 @@ class PreparedPdf:
     def from_state(cls, state: dict[str, Any], pdf: bytes) -> Self:
         """The same prepared document; raises PreparedUnknown when state and document do not belong together."""
         try:
-            first, *chain = [x509.load_der_x509_certificate(b64decode(each)) for each in state["certificates"]]
+            first, *chain = [
+                x509.load_der_x509_certificate(b64decode(each)) for each in state["certificates"]
+            ]
             placed = Placed(pdf, int(state["start"]), int(state["end"]))
             digest = placed.digest(signed_data.digest_for(first))
             level, at = Level(state["level"]), datetime.fromisoformat(state["at"])
@@ -225,9 +227,7 @@ def _lock(revision: Revision, field: IndirectObject, wished: Lock | None, *, is_
 
 
 def _signature(at: datetime, wishes: Wishes, room: int) -> SignatureObject:
-    signature = SignatureObject(
-        timestamp=at, subfilter=library_subfilter(), bytes_reserved=2 * room
-    )
+    signature = SignatureObject(timestamp=at, subfilter=library_subfilter(), bytes_reserved=2 * room)
     for key in ("name", "location", "reason", "contact"):
         said = wishes.get(key)
         if said:

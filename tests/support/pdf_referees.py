@@ -52,7 +52,9 @@ class Pdfsig:
         """One verdict for each signature; none where pdfsig finds none or cannot read the file."""
         path = self._folder / "asked.pdf"
         path.write_bytes(signed)
-        said = _run(required("pdfsig", "poppler-utils"), "-no-ocsp", "-nssdir", f"sql:{self._folder}", str(path))[1]
+        said = _run(
+            required("pdfsig", "poppler-utils"), "-no-ocsp", "-nssdir", f"sql:{self._folder}", str(path)
+        )[1]
         return [_verdict(part) for part in _PARTS.split(said)[1:]]
 
     def _certutil(self, *arguments: str) -> None:
