@@ -21,6 +21,8 @@ from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
+from bench.signing_cades import NAME as CADES
+from bench.signing_cades import cades_figure
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUING = {
@@ -45,6 +47,7 @@ NAMES = (
     "pki.chain.sqlite",
     "pki.chain.postgresql",
     *ISSUING,
+    CADES,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -133,6 +136,12 @@ def _results(
                     ) as figure,
                 ):
                     yield take(figure, quick=quick)
+    if CADES in chosen:
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as place,
+            cades_figure(Path(place), quick=quick) as figure,
+        ):
+            yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

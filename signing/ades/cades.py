@@ -12,8 +12,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from cryptography import x509
 
@@ -27,7 +28,7 @@ from signing.ades.levels import raised, refreshed, require_services
 from signing.ades.services import Level, Services
 from signing.ades.signed_data import Prepared, assemble, attribute, digest_for, prepare, sign
 from signing.errors import DocumentTooComplex, SignatureInvalid, SigningForbidden
-from signing.validation.contents import DigestOf
+from signing.validation.contents import DigestOf, NotCovered
 
 Source = Path | BinaryIO
 MAX_ENVELOPED_BYTES = 32 << 20
@@ -178,9 +179,12 @@ def file_digest(source: Source) -> DigestOf:
                 with source.open("rb") as stream:
                     known[algorithm] = hashlib.file_digest(stream, algorithm).digest()
             else:
+                if known and not source.seekable():
+                    raise NotCovered("the stream can be read only once")
                 if known:
                     source.seek(start)
-                known[algorithm] = hashlib.file_digest(source, algorithm).digest()
+                readable = cast(BufferedReader, source)
+                known[algorithm] = hashlib.file_digest(readable, algorithm).digest()
         return known[algorithm]
 
     return digest

@@ -217,6 +217,8 @@ def _read_signer(raw: bytes) -> SignerParts:
     unsigned = _attributes(found.pop()) if found[-1].tag == _UNSIGNED else ()
     if len(found) != 6 or found[3].tag != _SIGNED:
         raise DocumentUnreadable("a signer without signed attributes", kind="cms")
+    if found[1].tag != _KEY_IDENTIFIER and len(children(found[1].raw, octets.SEQUENCE)) != 2:
+        raise DocumentUnreadable("a signer without a name", kind="cms")
     return SignerParts(
         fields=tuple(each.raw for each in found),
         digest_algorithm=dotted(elements(found[2].content)[0].raw),
@@ -243,13 +245,17 @@ def _values(attributes: Iterable[RawAttribute], type_: x509.ObjectIdentifier) ->
 
 
 def _answer(raw: bytes) -> bytes | None:
-    format_, value = elements(element(raw).content)
-    return value.raw if dotted(format_.raw) == ades.ID_OCSP_RESPONSE.dotted_string else None
+    try:
+        format_, value = elements(element(raw).content)
+        return value.raw if dotted(format_.raw) == ades.ID_OCSP_RESPONSE.dotted_string else None
+    except (ValueError, DocumentUnreadable):
+        return None
 
 
 def _grown(there: Iterable[bytes], more: Iterable[bytes]) -> tuple[bytes, ...]:
     before = list(there)
-    added = [each for each in dict.fromkeys(more) if each not in before]
+    known = set(before)
+    added = [each for each in dict.fromkeys(more) if each not in known]
     return tuple(sorted([*before, *added]) if _is_sorted(before) else [*before, *added])
 
 

@@ -83,21 +83,55 @@ def _holds(
         path = find_path(certificate, known, roots, at)
     except DomainError:
         return False
-    lists = [x509.load_der_x509_crl(each) for each in evidence.crls]
-    answers = [ocsp.load_der_ocsp_response(each) for each in evidence.ocsps]
-    serials = {
-        one.serial_number
-        for each in answers
-        if each.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
-        for one in each.responses
-    }
+    lists, serials = _lists(evidence), _answered(evidence)
     return all(
-        subject.serial_number in serials or any(_is_for(each, issuer, at) for each in lists)
+        subject.serial_number in serials or any(_is_for(each, issuer, subject, at) for each in lists)
         for issuer, subject in pairwise(path)
     )
 
 
-def _is_for(revoked: x509.CertificateRevocationList, issuer: x509.Certificate, at: datetime) -> bool:
-    return revoked.issuer == issuer.subject and (
-        revoked.next_update_utc is None or at <= revoked.next_update_utc
-    )
+def _is_for(
+    revoked: x509.CertificateRevocationList, issuer: x509.Certificate, subject: x509.Certificate, at: datetime
+) -> bool:
+    ends = revoked.next_update_utc
+    same = revoked.issuer == issuer.subject and (ends is None or at <= ends)
+    return same and _is_in_scope(revoked, subject)
+
+
+def _is_in_scope(revoked: x509.CertificateRevocationList, subject: x509.Certificate) -> bool:
+    # RFC 5280 §6.3.3 (b)(2): a part of a list counts where the certificate names that part.
+    try:
+        scope = revoked.extensions.get_extension_for_class(x509.IssuingDistributionPoint).value
+    except (x509.ExtensionNotFound, ValueError):
+        return True
+    if scope.only_some_reasons is not None or scope.indirect_crl or scope.only_contains_attribute_certs:
+        return False
+    if scope.full_name is None:
+        return scope.relative_name is None
+    try:
+        points = subject.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return any(name in scope.full_name for point in points for name in point.full_name or ())
+
+
+def _lists(evidence: Evidence) -> list[x509.CertificateRevocationList]:
+    found = []
+    for each in evidence.crls:
+        try:
+            found.append(x509.load_der_x509_crl(each))
+        except (ValueError, Warning):
+            continue
+    return found
+
+
+def _answered(evidence: Evidence) -> set[int]:
+    found: set[int] = set()
+    for each in evidence.ocsps:
+        try:
+            answer = ocsp.load_der_ocsp_response(each)
+            if answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL:
+                found |= {one.serial_number for one in answer.responses}
+        except (ValueError, Warning):
+            continue
+    return found

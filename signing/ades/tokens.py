@@ -73,9 +73,11 @@ def readable(certificates: Iterable[bytes]) -> list[x509.Certificate]:
     found = []
     for each in certificates:
         try:
-            found.append(x509.load_der_x509_certificate(each))
-        except ValueError:
+            certificate = x509.load_der_x509_certificate(each)
+            algorithms.issuer_of(certificate)
+        except (ValueError, Warning):
             continue
+        found.append(certificate)
     return found
 
 
