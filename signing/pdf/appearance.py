@@ -38,8 +38,10 @@ def draw(
     certificate: x509.Certificate,
     at: datetime,
     reason: str | None,
+    *,
+    is_new: bool,
 ) -> None:
-    """Give the field its appearance and a text for those who do not see it.
+    """Give the field its appearance, and a new one a text for those who do not see it.
 
     Raises SigningForbidden when the field has no area, and MalformedInput when the QR code would hold too much.
     """
@@ -50,7 +52,8 @@ def draw(
     form = revision.import_page_as_xobject(page)
     widget.get_object()[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): form})
     revision.mark_update(widget)
-    field.get_object()[pdf_name("/TU")] = fields.text(alternative_text(stamp))
+    if is_new:  # whoever made an empty field named it
+        field.get_object()[pdf_name("/TU")] = fields.text(alternative_text(stamp))
 
 
 def _widget(field: generic.IndirectObject) -> generic.IndirectObject:

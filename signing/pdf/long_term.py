@@ -7,11 +7,10 @@ belongs to each signature and time stamp. Each step is a revision of its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from cryptography import x509
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.generic import pdf_name
@@ -23,7 +22,7 @@ from signing.errors import LevelUnreachable, SigningForbidden
 from signing.pdf import fields
 from signing.pdf.cms_view import CmsView, view_of
 from signing.pdf.fields import SignatureField
-from signing.pdf.revision import Revision, dictionary_in, elements, entry, reading
+from signing.pdf.revision import Revision, dictionary_in, entry, reading
 
 _STAMP_DIGEST = "sha256"
 _KINDS = (
@@ -153,33 +152,30 @@ class _Store:
         return cls(revision, found)
 
     def add(self, gathered: dict[str, Evidence]) -> None:
-        """Put in what is not there yet, and name it for each signature; what others put in stays."""
+        """Put in what is not there yet, and name it for each signature; what is there already stays as it is.
+
+        An entry of VRI is written once: evidence that comes later stands in the lists of the document only.
+        """
         related = dictionary_in(self._dictionary, "/VRI")
         if related is None:
-            related = generic.DictionaryObject()
-            self._dictionary[pdf_name("/VRI")] = related
-        else:
-            self._revision.update_container(related)
+            related = self._dictionary[pdf_name("/VRI")] = generic.DictionaryObject()
         for key, evidence in gathered.items():
-            related[pdf_name(key)] = self._revision.add_object(
-                self._related(evidence, dictionary_in(related, key))
-            )
+            named = self._related(evidence)
+            if key not in related:
+                related[pdf_name(key)] = self._revision.add_object(named)
+        self._revision.update_container(related)
         for (name, _, _), known in zip(_KINDS, self._known, strict=True):
             if known:
                 self._dictionary[pdf_name(name)] = generic.ArrayObject(known.values())
 
-    def _related(
-        self, evidence: Evidence, before: generic.DictionaryObject | None
-    ) -> generic.DictionaryObject:
-        """One entry of VRI, with what it named before."""
-        entry = generic.DictionaryObject({pdf_name("/Type"): pdf_name("/VRI")})
+    def _related(self, evidence: Evidence) -> generic.DictionaryObject:
+        """An entry of VRI over the streams of that evidence."""
+        found = generic.DictionaryObject({pdf_name("/Type"): pdf_name("/VRI")})
         parts = (evidence.certificates, evidence.crls, evidence.ocsps)
-        for place, ((_, name, purpose), added) in enumerate(zip(_KINDS, parts, strict=True)):
-            earlier = [] if before is None else [_bytes_of(each, purpose) for each in elements(before, name)]
-            values = dict.fromkeys((*earlier, *added))
+        for place, ((_, name, _), values) in enumerate(zip(_KINDS, parts, strict=True)):
             if values:
-                entry[pdf_name(name)] = generic.ArrayObject(self._stream(place, each) for each in values)
-        return entry
+                found[pdf_name(name)] = generic.ArrayObject(self._stream(place, each) for each in values)
+        return found
 
     def _stream(self, place: int, der: bytes) -> generic.IndirectObject:
         known = self._known[place]
@@ -213,8 +209,3 @@ def _all_stamped(found: Sequence[_Found]) -> bool:
 def _bytes_of(stream: generic.PdfObject, purpose: DecodePurpose) -> bytes:
     found = stream.get_object()
     return bytes(found.read_data(purpose))
-
-
-def certificates_of(views: Iterable[CmsView]) -> list[x509.Certificate]:
-    """Of the signers."""
-    return [each.certificate for each in views]

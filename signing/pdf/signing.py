@@ -17,6 +17,7 @@ from typing import Any, Self, TypedDict, Unpack
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pyhanko.pdf_utils.generic import IndirectObject, pdf_name
+from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.signers import constants
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
@@ -35,7 +36,6 @@ from signing.pdf.seed_values import check_seed_value
 NOTHING = Services()
 # Of a SignedData beside certificates, attributes and the signature value: lengths, algorithms, names, versions.
 _FRAME_BYTES = 512
-_SIGNATURE_BYTES = {"P-256": 72, "P-384": 104, "Ed25519": 64}
 
 
 class Wishes(TypedDict, total=False):
@@ -211,7 +211,7 @@ def _put_in(
     if lock is not None:
         fields.lock(revision, reference, lock)
     if appearance is not None:
-        draw(revision, field, appearance, certificate, at, wishes.get("reason"))
+        draw(revision, field, appearance, certificate, at, wishes.get("reason"), is_new=is_new)
     _announce(revision, certificate)
     return name
 
@@ -227,20 +227,13 @@ def _lock(revision: Revision, field: IndirectObject, wished: Lock | None, *, is_
 
 
 def _signature(at: datetime, wishes: Wishes, room: int) -> SignatureObject:
-    signature = SignatureObject(timestamp=at, subfilter=library_subfilter(), bytes_reserved=2 * room)
+    signature = SignatureObject(timestamp=at, subfilter=SigSeedSubFilter.PADES, bytes_reserved=2 * room)
     for key in ("name", "location", "reason", "contact"):
         said = wishes.get(key)
         if said:
             entry = "/ContactInfo" if key == "contact" else f"/{key.capitalize()}"
             signature[pdf_name(entry)] = fields.text(str(said))
     return signature
-
-
-def library_subfilter() -> Any:
-    """ETSI.CAdES.detached (EN 319 142-1 §6.3)."""
-    from pyhanko.sign.fields import SigSeedSubFilter
-
-    return SigSeedSubFilter.PADES
 
 
 def _announce(revision: Revision, certificate: x509.Certificate) -> None:
