@@ -1,0 +1,87 @@
+"""How much the cross-references of a PDF announce, before anything is made of them (ISO 32000-2 §7.5.4, §7.5.8).
+
+A few bytes can announce milliards of objects of no width at all, or point back to themselves; what reads them for real
+would not come back.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NoReturn
+
+from signing.errors import DocumentTooComplex, DocumentUnreadable
+from signing.pdf.tokens import Value, entry, read_value
+
+MAX_SECTIONS = 1_000
+MAX_ENTRIES = 300_000
+_START = re.compile(rb"startxref[\x00\t\n\x0c\r ]*(\d{1,12})[\x00\t\n\x0c\r ]*%%EOF")
+_TABLE = re.compile(rb"[\x00\t\n\x0c\r ]*xref\b")
+_STREAM = re.compile(rb"[\x00\t\n\x0c\r ]*\d{1,10}[\x00\t\n\x0c\r ]+\d{1,5}[\x00\t\n\x0c\r ]+obj")
+_SHORTEST_LINE = 18
+_TAIL = 2048
+_WIDEST = 20
+
+
+def check_cross_references(data: bytes) -> None:
+    """Raises DocumentUnreadable and DocumentTooComplex."""
+    if re.match(rb"%PDF-\d\.\d", data) is None:
+        _refuse("the file does not begin as a PDF")
+    found = list(_START.finditer(data, max(0, len(data) - _TAIL)))
+    if not found:
+        _refuse("the file does not end as a PDF")
+    waiting, seen, entries = [int(found[-1][1])], set[int](), 0
+    while waiting:
+        place = waiting.pop()
+        if place in seen:
+            _refuse("the cross-references lead back to themselves")
+        seen.add(place)
+        announced, more = _section(data, place)
+        entries += announced
+        if len(seen) > MAX_SECTIONS:
+            raise DocumentTooComplex("the document has more revisions than are read", limit="revisions")
+        if entries > MAX_ENTRIES:
+            raise DocumentTooComplex("the document has more objects than are read", limit="objects")
+        waiting += more
+
+
+def _section(data: bytes, place: int) -> tuple[int, list[int]]:
+    """How many entries it announces, and where the sections are that it names."""
+    if _TABLE.match(data, place):
+        trailer = data.find(b"trailer", place)
+        if trailer < 0:
+            _refuse("a table of cross-references has no trailer")
+        described = read_value(data, trailer + len(b"trailer"))
+        return (trailer - place) // _SHORTEST_LINE, _named(described, "/XRefStm", "/Prev")
+    header = _STREAM.match(data, place)
+    if header is None:
+        _refuse("there are no cross-references where they should be")
+    described = read_value(data, header.end())
+    return _announced(described), _named(described, "/Prev")
+
+
+def _announced(stream: Value) -> int:
+    widths, index, size = (entry(stream, name) for name in ("/W", "/Index", "/Size"))
+    found = [] if widths is None else [each.number for each in widths.parts]
+    wide = [each for each in found if each is not None and 0 <= each <= _WIDEST]
+    if len(wide) != 3 or len(found) != 3 or not any(wide):
+        _refuse("a cross-reference stream has no widths")
+    counts = (
+        [None if size is None else size.number]
+        if index is None
+        else [each.number for each in index.parts[1::2]]
+    )
+    if any(each is None or each < 0 for each in counts):
+        _refuse("a cross-reference stream does not say how long it is")
+    return sum(each or 0 for each in counts)
+
+
+def _named(described: Value, *names: str) -> list[int]:
+    found = [entry(described, name) for name in names]
+    numbers = [each.number for each in found if each is not None]
+    if any(each is None or each < 0 for each in numbers):
+        _refuse("the cross-references name a place that is none")
+    return [each for each in numbers if each is not None]
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise DocumentUnreadable(detail, kind="pdf")

@@ -1,0 +1,171 @@
+"""A PDF file of anybody opened for reading, within limits; the library's reader behind one door.
+
+Read strictly: a file whose cross-references contradict each other shows different people different things. Hybrid
+cross-references do so by design and are refused, as are encrypted files. Whatever goes wrong below becomes one of
+DocumentUnreadable, DocumentEncrypted and DocumentTooComplex.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from pyhanko.pdf_utils import generic, misc
+from pyhanko.pdf_utils.decode_limits import (
+    DEFAULT_PURPOSE_LIMITS,
+    DecodeLimits,
+    DecodePurpose,
+    DocumentDecodeBudget,
+    StreamDecodeLimits,
+)
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from kernel.errors import DomainError
+from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
+from signing.pdf.cross_references import check_cross_references
+from signing.pdf.tokens import NotADictionary, Value, read_dictionary
+
+MAX_BYTES = 64 << 20
+MAX_READS = 500_000
+_MIB = 1 << 20
+_LIMITS = DecodeLimits(
+    per_stream=StreamDecodeLimits(max_output_size=64 * _MIB),
+    per_purpose={
+        **DEFAULT_PURPOSE_LIMITS,
+        DecodePurpose.OBJECT_STREAM: StreamDecodeLimits(
+            max_ratio=100, ratio_floor=_MIB, max_output_size=4 * _MIB
+        ),
+        DecodePurpose.XREF_STREAM: StreamDecodeLimits(max_output_size=8 * _MIB),
+        DecodePurpose.XMP_METADATA: StreamDecodeLimits(max_output_size=4 * _MIB),
+        DecodePurpose.CRL: StreamDecodeLimits(max_ratio=50, ratio_floor=4 * _MIB, max_output_size=32 * _MIB),
+    },
+    document_budget=DocumentDecodeBudget(base_allowance=64 * _MIB, max_ratio=4),
+)
+# The library tells of every oddity it meets; what counts of them becomes a finding here.
+logging.getLogger("pyhanko").addHandler(logging.NullHandler())
+
+
+class Reader(PdfFileReader):  # type: ignore[misc]
+    """The library's reader, which reads every object stream once and counts what it reads."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._reads = 0
+        self._places: dict[int, tuple[bytes, int, dict[int, tuple[int, int]]]] = {}
+        super().__init__(BytesIO(data), strict=True, decode_limits=_LIMITS)
+
+    def place_of(self, reference: generic.Reference, revision: int | None = None) -> int | None:
+        """Where the object stands in the file; None where it is not there or inside an object stream."""
+        last = self.xrefs.total_revisions - 1 if revision is None else revision
+        found = self.xrefs.get_historical_ref(reference, last)
+        return found if isinstance(found, int) else None
+
+    def signature_dictionary(self, reference: generic.Reference) -> Value | None:
+        """The tokens of a signature dictionary; None where there are none at a place of the file.
+
+        The library then takes the object as read here: it reads a long hexadecimal string digit by digit.
+        """
+        place = self.place_of(reference)
+        if place is None or not 0 <= place < len(self.data):
+            return None
+        try:
+            found = read_dictionary(self.data, place, reference.idnum, reference.generation)
+        except NotADictionary:
+            return None
+        self._keep(reference, found)
+        return found
+
+    def _keep(self, reference: generic.Reference, found: Value) -> None:
+        contents = [value for key, value in found.entries if key == "/Contents" and value.kind == "hex"]
+        if len(contents) != 1:
+            return
+        held = contents[0]
+        short = self.data[found.begin : held.begin] + b"<>" + self.data[held.end : found.end]
+        kept = generic.read_object(
+            BytesIO(short), generic.Reference(reference.idnum, reference.generation, self)
+        )
+        kept[generic.pdf_name("/Contents")] = generic.ByteStringObject(held.data)
+        self.cache_indirect_object(reference.generation, reference.idnum, kept)
+
+    def _read_object(self, *args: object, **kwargs: object) -> object:
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
+        return super()._read_object(*args, **kwargs)
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> object:
+        stream, first, places = self._object_stream(stmnum)
+        place, number = places.get(idx, (0, -1))
+        if number != idnum:
+            raise misc.PdfStrictReadError("an object is not in its object stream")
+        inside = BytesIO(stream)
+        inside.seek(first + place)
+        found = generic.read_object(inside, generic.Reference(idnum, 0, self))
+        if isinstance(found, generic.StreamObject | generic.IndirectObject):
+            raise misc.PdfStrictReadError("an object of a kind that has no place in an object stream")
+        return found
+
+    def _object_stream(self, number: int) -> tuple[bytes, int, dict[int, tuple[int, int]]]:
+        """Decoded, with the offset of its first object, and by index where an object stands and its number."""
+        if number not in self._places:
+            stream = generic.Reference(number, 0, self).get_object()
+            if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
+                raise misc.PdfStrictReadError("no object stream is there")
+            data = stream.read_data(DecodePurpose.OBJECT_STREAM)
+            first, count = int(stream["/First"]), int(stream["/N"])
+            numbers = [int(each) for each in data[:first].split()[: 2 * count]]
+            pairs = zip(numbers[::2], numbers[1::2], strict=True)
+            self._places[number] = data, first, {at: (off, num) for at, (num, off) in enumerate(pairs)}
+        return self._places[number]
+
+
+def open_pdf(source: bytes | Path) -> Reader:
+    """The file, read whole; raises DocumentUnreadable, DocumentEncrypted and DocumentTooComplex."""
+    data = _bytes_of(source)
+    with refusing_what_cannot_be_read():
+        check_cross_references(data)
+        reader = Reader(data)
+        if "/Encrypt" in reader.trailer:
+            raise DocumentEncrypted("the document is encrypted", kind="pdf")
+        if reader.xrefs.hybrid_xrefs_present:
+            raise DocumentUnreadable("the document has hybrid cross-references", kind="pdf")
+        if not isinstance(reader.root, generic.DictionaryObject):
+            raise DocumentUnreadable("the document has no catalog", kind="pdf")
+        return reader
+
+
+def held(holder: object, name: str) -> generic.PdfObject | None:
+    """What a dictionary holds under that name, references followed; None where it is no dictionary or has none."""
+    if not isinstance(holder, generic.DictionaryObject) or name not in holder:
+        return None
+    found = holder.raw_get(name)
+    return found.get_object() if isinstance(found, generic.IndirectObject) else found
+
+
+@contextmanager
+def refusing_what_cannot_be_read() -> Iterator[None]:
+    """The library tells what it cannot read by errors of every kind; here they become a refusal."""
+    try:
+        yield
+    except DomainError:
+        raise
+    except misc.PdfDecodeLimitError as error:
+        raise DocumentTooComplex("the document unpacks to more than is read", limit="unpacked") from error
+    except (RecursionError, MemoryError) as error:
+        raise DocumentTooComplex("the document nests deeper than is read", limit="depth") from error
+    except Exception as error:
+        raise DocumentUnreadable("the document is damaged or no PDF", kind="pdf") from error
+
+
+def _bytes_of(source: bytes | Path) -> bytes:
+    if isinstance(source, bytes):
+        data = source
+    else:
+        with source.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise DocumentTooComplex("the document is longer than is read", limit="bytes")
+    return data
