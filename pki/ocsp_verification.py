@@ -70,7 +70,7 @@ def verify_answer(
     ``issuer`` is an authority that the caller trusts already. ``skew`` is how far the responder's clock may be ahead.
     """
     try:
-        basic, data = _read(der)
+        basic, data = read_answer(der)
         single = _about(data.responses, certificate, issuer)
         signer = _signer(basic, data, issuer)
         _check_signature(basic, signer)
@@ -84,7 +84,8 @@ def verify_answer(
     return status
 
 
-def _read(der: bytes) -> tuple[BasicResponse, ResponseData]:
+def read_answer(der: bytes) -> tuple[BasicResponse, ResponseData]:
+    """The form alone (1); raises ValueError. Whose it is and what it says is unjudged."""
     _expect(len(der) <= MAX_ANSWER_BYTES, "it is too long")  # (1)
     response = asn1.decode(OcspResponse, der)
     _expect(number_of(response.status) == SUCCESSFUL, "the responder refused to answer")

@@ -16,8 +16,10 @@ from typing import Any
 from asn1crypto import x509 as asn1crypto_x509
 from cryptography import x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
-from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError
+from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathBuildingError
 from pyhanko_certvalidator.policy_decl import (
+    AcceptAllAlgorithms,
+    AlgorithmUsagePolicy,
     CertRevTrustPolicy,
     RevocationCheckingPolicy,
     RevocationCheckingRule,
@@ -32,6 +34,7 @@ _LOCK = Lock()
 _LATER = CertRevTrustPolicy(
     RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
 )
+_ANY_ALGORITHM = AcceptAllAlgorithms()
 
 
 def _prepare_name(value: asn1crypto_x509.NameTypeAndValue, text: str) -> str:
@@ -75,6 +78,7 @@ def _find_path(
     others: Sequence[x509.Certificate],
     roots: Sequence[x509.Certificate],
     at: datetime,
+    algorithms: AlgorithmUsagePolicy | None = None,
 ) -> tuple[x509.Certificate, ...]:
     context = ValidationContext(
         trust_roots=[_foreign(root) for root in roots],
@@ -83,6 +87,7 @@ def _find_path(
         allow_fetching=False,
         crls=[],
         revinfo_policy=_LATER,
+        algorithm_usage_policy=algorithms,
         time_tolerance=timedelta(0),
     )
     validator = CertificateValidator(_foreign(certificate), validation_context=context)
@@ -110,3 +115,34 @@ def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     finally:
         coroutine.close()
     raise RuntimeError("path validation tried to wait for something")
+
+
+class PathMissing(ValueError):
+    """No chain of names and keys leads from the certificate to an anchor."""
+
+
+class PathRefused(ValueError):
+    """There is a chain, but RFC 5280 §6.1 refuses it; the message says what the library names."""
+
+
+def find_prospective_path(
+    certificate: x509.Certificate,
+    others: Sequence[x509.Certificate],
+    anchors: Sequence[x509.Certificate],
+    moments: Sequence[datetime],
+) -> tuple[x509.Certificate, ...]:
+    """The path, anchor first, that is valid at the first of ``moments`` at which there is one, whatever its algorithms.
+
+    For judging what anybody signed at any time: dates, revocation and algorithms of the path are then judged by the
+    caller, who has dated rules for them. Raises PathMissing or PathRefused.
+    """
+    refused: Exception | None = None
+    for moment in moments:
+        try:
+            with _LOCK:
+                return _find_path(certificate, others, anchors, moment, _ANY_ALGORITHM)
+        except PathBuildingError as error:
+            raise PathMissing("no chain leads to a trust anchor") from error
+        except Exception as error:  # as in find_path
+            refused = refused or error
+    raise PathRefused(str(refused)[:300]) from refused

@@ -1,0 +1,437 @@
+"""What is known about the revocation of a certificate: by lists and OCSP answers whose signers are judged here.
+
+A list or answer counts when (1) it is about this certificate of this issuer, (2) it is signed by the issuer, by somebody
+of the same name with a path to the same anchor, or, for answers, by whom the issuer certified for it or the trust
+names for it, (3) its signer was within its dates when it was issued, (4) it was issued after the certificate, (5) what
+is said about a certificate that was over by then covers such ones, and (6) it is not from the future. EN 319 102-1
+§5.2.5 and §5.2.6.4, RFC 5280 §6.3.3, RFC 6960 §3.2 and §4.2.2.2.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from pki.algorithms import der_of
+from pki.asn1.ocsp import key_bits
+from pki.revocation_lists import HOLD, LIFTED
+from signing.validation.material import FoundAnswer, FoundList, Material
+from signing.validation.signature_values import (
+    AlgorithmUse,
+    Signed,
+    ValueRefused,
+    use_of,
+    use_of_signed,
+    verify_signed,
+    verify_value,
+)
+
+_CERT_ID_DIGESTS = frozenset({"sha1", "sha256", "sha384", "sha512"})
+HasPath = Callable[[x509.Certificate], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What one list (with its delta) or answer says; ``digests`` are those of the evidence it rests on.
+
+    ``signer`` vouches for it; ``uses`` are the algorithms of its signature.
+    """
+
+    source: Literal["crl", "ocsp"]
+    digests: tuple[bytes, ...]
+    this_update: datetime
+    next_update: datetime | None
+    produced_at: datetime
+    revoked_at: datetime | None
+    reason: str | None
+    signer: x509.Certificate
+    uses: tuple[AlgorithmUse, ...]
+
+    @property
+    def held(self) -> bool:
+        """Whether it is only suspended."""
+        return self.revoked_at is not None and self.reason == HOLD
+
+    def revoked(self, at: datetime) -> bool:
+        """Whether it was revoked, or suspended, by that instant."""
+        return self.revoked_at is not None and self.revoked_at <= at
+
+    def fresh(self, at: datetime) -> bool:
+        """EN 319 102-1 §5.2.5.4 without a value in the constraints: as old as its own life at most; no end, never."""
+        if self.next_update is None:
+            return False
+        return self.this_update > at - (self.next_update - self.this_update)
+
+
+def statuses(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    material: Material,
+    *,
+    now: datetime,
+    has_path: HasPath,
+    responders: Iterable[x509.Certificate] = (),
+) -> list[Status]:
+    """All that counts, the newest first; ``now`` is the time after which everything is from the future."""
+    found = [
+        *_by_lists(certificate, issuer, material, now, has_path),
+        *_by_answers(certificate, issuer, material, now, has_path, tuple(responders)),
+    ]
+    counting = (each for each in found if _counts(each, certificate, now))
+    return sorted(counting, key=lambda each: (each.produced_at, each.this_update), reverse=True)
+
+
+def is_at_hand(certificate: x509.Certificate, material: Material) -> bool:
+    """Whether anything claims to be about it, be it usable or not."""
+    lists = any(_is_about(each, certificate) for each in material.lists(certificate.issuer.public_bytes()))
+    return lists or any(
+        single.serial_number == certificate.serial_number
+        for each in material.answers()
+        for single in each.parsed.responses
+    )
+
+
+def _counts(status: Status, certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= status.this_update <= now  # (4), (6)
+
+
+def _by_lists(
+    certificate: x509.Certificate, issuer: x509.Certificate, material: Material, now: datetime, has_path: HasPath
+) -> Iterator[Status]:
+    about = [
+        each
+        for each in material.lists(certificate.issuer.public_bytes())
+        if each.this_update <= now and _is_about(each, certificate)  # (1)
+    ]
+    signed = [(each, signer) for each in about if (signer := _list_signer(each, issuer, material, has_path))]
+    deltas = [(each, signer) for each, signer in signed if each.base is not None]
+    for full, signer in signed:
+        if full.base is not None:
+            continue
+        status = _told(full, signer, certificate)
+        if status is not None:
+            yield status
+        for delta, delta_signer in deltas:
+            if delta_signer == signer and _completes(delta, full):
+                told = _told_by_delta(delta, full, status, signer, certificate)
+                if told is not None:
+                    yield told
+
+
+def _completes(delta: FoundList, full: FoundList) -> bool:
+    # RFC 5280 §5.2.4: on or after the base that the delta names, and older than the delta itself.
+    if delta.base is None or delta.number is None or full.number is None:
+        return False
+    return delta.base <= full.number < delta.number
+
+
+def _told(found: FoundList, signer: x509.Certificate, certificate: x509.Certificate) -> Status | None:
+    revoked_at, reason = _entry(found, certificate)
+    if revoked_at is None and not _covers_expired(found, certificate):
+        return None  # (5)
+    return Status(
+        "crl",
+        (found.sha256,),
+        found.this_update,
+        found.next_update,
+        found.this_update,
+        revoked_at,
+        reason,
+        signer,
+        _uses_of_list(found, signer),
+    )
+
+
+def _told_by_delta(
+    delta: FoundList,
+    full: FoundList,
+    before: Status | None,
+    signer: x509.Certificate,
+    certificate: x509.Certificate,
+) -> Status | None:
+    revoked_at, reason = _entry(delta, certificate)
+    if reason == LIFTED:
+        revoked_at, reason = None, None
+    elif revoked_at is None:
+        if before is None:
+            return None
+        revoked_at, reason = before.revoked_at, before.reason
+    return Status(
+        "crl",
+        (delta.sha256, full.sha256),
+        delta.this_update,
+        delta.next_update,
+        delta.this_update,
+        revoked_at,
+        reason,
+        signer,
+        _uses_of_list(delta, signer),
+    )
+
+
+def _entry(found: FoundList, certificate: x509.Certificate) -> tuple[datetime | None, str | None]:
+    entry = found.parsed.get_revoked_certificate_by_serial_number(certificate.serial_number)
+    if entry is None:
+        return None, None
+    try:
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.value
+    except (x509.ExtensionNotFound, ValueError):
+        reason = "unspecified"
+    return entry.revocation_date_utc, reason
+
+
+def _covers_expired(found: FoundList, certificate: x509.Certificate) -> bool:
+    ended = certificate.not_valid_after_utc
+    if ended >= found.this_update:
+        return True
+    return found.expired_since is not None and found.expired_since <= ended
+
+
+def _is_about(found: FoundList, certificate: x509.Certificate) -> bool:
+    """RFC 5280 §6.3.3 (b) for lists of the issuer itself; partitions by reason and indirect lists are not used."""
+    point = found.point
+    if point is None:
+        return True
+    if point.indirect_crl or point.only_contains_attribute_certs or point.only_some_reasons:
+        return False
+    is_ca = _is_ca(certificate)
+    if (point.only_contains_user_certs and is_ca) or (point.only_contains_ca_certs and not is_ca):
+        return False
+    if point.relative_name is not None:
+        return False
+    return point.full_name is None or bool(set(point.full_name) & set(_points_of(certificate)))
+
+
+def _points_of(certificate: x509.Certificate) -> list[x509.GeneralName]:
+    try:
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    except (x509.ExtensionNotFound, ValueError):
+        return []
+    return [name for point in points if point.crl_issuer is None for name in point.full_name or ()]
+
+
+def _is_ca(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+
+
+def _list_signer(
+    found: FoundList, issuer: x509.Certificate, material: Material, has_path: HasPath
+) -> x509.Certificate | None:
+    for candidate in (issuer, *(each for each in material.named(found.issuer) if each != issuer)):
+        if not _alive(candidate, found.this_update):
+            continue  # (3)
+        if _signed_list(found, candidate) and (candidate == issuer or has_path(candidate)):
+            return candidate  # (2)
+    return None
+
+
+def _signed_list(found: FoundList, candidate: x509.Certificate) -> bool:
+    key = der_of(candidate)
+    if key not in found.signed_by:
+        found.signed_by[key] = _may_sign_lists(candidate) and _is_signed(candidate, found.parsed)
+    return found.signed_by[key]
+
+
+def _may_sign_lists(candidate: x509.Certificate) -> bool:
+    try:
+        return candidate.extensions.get_extension_for_class(x509.KeyUsage).value.crl_sign
+    except x509.ExtensionNotFound:
+        return True
+    except ValueError:
+        return False
+
+
+def _by_answers(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    material: Material,
+    now: datetime,
+    has_path: HasPath,
+    responders: tuple[x509.Certificate, ...],
+) -> Iterator[Status]:
+    for answer in material.answers():
+        try:
+            single = _single(answer, certificate, issuer)
+            signer = None
+            if single is not None:
+                signer = _answer_signer(answer, issuer, material, now, has_path, responders)
+            if single is not None and signer is not None:
+                status = _told_by_answer(answer, single, signer, certificate)
+                if status is not None:
+                    yield status
+        except (ValueError, TypeError):
+            continue  # an answer that can't be read tells nothing
+
+
+def _single(
+    answer: FoundAnswer, certificate: x509.Certificate, issuer: x509.Certificate
+) -> ocsp.OCSPSingleResponse | None:
+    about = [
+        each
+        for each in answer.parsed.responses
+        if each.serial_number == certificate.serial_number and _names_issuer(each, certificate, issuer)
+    ]
+    return about[0] if len(about) == 1 else None
+
+
+def _names_issuer(
+    single: ocsp.OCSPSingleResponse, certificate: x509.Certificate, issuer: x509.Certificate
+) -> bool:
+    name = single.hash_algorithm.name
+    if name not in _CERT_ID_DIGESTS:
+        return False
+    spki = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    subject = certificate.issuer.public_bytes()
+    return (single.issuer_name_hash, single.issuer_key_hash) == (
+        hashlib.new(name, subject).digest(),
+        hashlib.new(name, key_bits(spki)).digest(),
+    )
+
+
+def _answer_signer(
+    answer: FoundAnswer,
+    issuer: x509.Certificate,
+    material: Material,
+    now: datetime,
+    has_path: HasPath,
+    responders: tuple[x509.Certificate, ...],
+) -> x509.Certificate | None:
+    produced = answer.parsed.produced_at_utc
+    inside = answer.parsed.certificates
+    for candidate in (issuer, *responders, *inside, *_named_responders(answer, material)):
+        if not _is_named(answer, candidate) or not _alive(candidate, produced):  # (3)
+            continue
+        if not _signed_answer(answer, candidate):
+            continue
+        if candidate == issuer or candidate in responders:
+            return candidate
+        if _is_delegate(candidate, issuer) and _is_unrevoked(
+            candidate, issuer, material, now, produced, has_path
+        ):
+            return candidate  # (2)
+    return None
+
+
+def _named_responders(answer: FoundAnswer, material: Material) -> Iterator[x509.Certificate]:
+    name = answer.parsed.responder_name
+    if name is not None:
+        yield from material.named(name.public_bytes())
+
+
+def _is_named(answer: FoundAnswer, candidate: x509.Certificate) -> bool:
+    if answer.parsed.responder_name is not None:
+        return answer.parsed.responder_name == candidate.subject
+    spki = candidate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return answer.parsed.responder_key_hash == hashlib.sha1(key_bits(spki), usedforsecurity=False).digest()
+
+
+def _signed_answer(answer: FoundAnswer, candidate: x509.Certificate) -> bool:
+    key = der_of(candidate)
+    if key not in answer.signed_by:
+        answer.signed_by[key] = _is_signed_answer(candidate, answer)
+    return answer.signed_by[key]
+
+
+def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    if candidate.issuer != issuer.subject:
+        return False
+    try:
+        purposes = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _is_signed(issuer, candidate)
+
+
+def _is_unrevoked(
+    delegate: x509.Certificate,
+    issuer: x509.Certificate,
+    material: Material,
+    now: datetime,
+    produced: datetime,
+    has_path: HasPath,
+) -> bool:
+    # RFC 6960 §4.2.2.2.1: the issuer may say that a delegate needs no check; otherwise its own list tells.
+    try:
+        delegate.extensions.get_extension_for_class(x509.OCSPNoCheck)
+    except x509.ExtensionNotFound:
+        told = [
+            each
+            for each in _by_lists(delegate, issuer, material, now, has_path)
+            if _counts(each, delegate, now)
+        ]
+        newest = max(told, key=lambda each: each.produced_at, default=None)
+        return newest is not None and not newest.revoked(produced)
+    return True
+
+
+def _told_by_answer(
+    answer: FoundAnswer,
+    single: ocsp.OCSPSingleResponse,
+    signer: x509.Certificate,
+    certificate: x509.Certificate,
+) -> Status | None:
+    if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
+        return None
+    revoked_at = single.revocation_time_utc
+    if revoked_at is None and not _answers_for_expired(answer, single, certificate):
+        return None  # (5)
+    reason = None
+    if revoked_at is not None:
+        flag = single.revocation_reason
+        reason = "unspecified" if flag is None else flag.value
+    return Status(
+        "ocsp",
+        (answer.sha256,),
+        single.this_update_utc,
+        single.next_update_utc,
+        answer.parsed.produced_at_utc,
+        revoked_at,
+        reason,
+        signer,
+        (use_of(signer, answer.parsed.signature_algorithm_oid.dotted_string, answer.parameters),),
+    )
+
+
+def _answers_for_expired(
+    answer: FoundAnswer, single: ocsp.OCSPSingleResponse, certificate: x509.Certificate
+) -> bool:
+    ended = certificate.not_valid_after_utc
+    if ended >= single.this_update_utc:
+        return True
+    return answer.cutoff is not None and answer.cutoff <= ended
+
+
+def _alive(candidate: x509.Certificate, at: datetime) -> bool:
+    return candidate.not_valid_before_utc <= at <= candidate.not_valid_after_utc
+
+
+def _is_signed(signer: x509.Certificate, signed: Signed) -> bool:
+    try:
+        verify_signed(signer, signed)
+    except ValueRefused:
+        return False
+    return True
+
+
+def _is_signed_answer(signer: x509.Certificate, answer: FoundAnswer) -> bool:
+    parsed, algorithm = answer.parsed, answer.parsed.signature_algorithm_oid.dotted_string
+    try:
+        verify_value(signer, algorithm, answer.parameters, parsed.signature, parsed.tbs_response_bytes)
+    except ValueRefused:
+        return False
+    return True
+
+
+def _uses_of_list(found: FoundList, signer: x509.Certificate) -> tuple[AlgorithmUse, ...]:
+    return (use_of_signed(signer, found.parsed),)
