@@ -23,6 +23,8 @@ from bench.replay import replay_figure
 from bench.scene import Scene
 from bench.signing_cades import NAME as CADES
 from bench.signing_cades import cades_figure
+from bench.signing_pades import NAMES as SIGNING_PADES
+from bench.signing_pades import signing_figures
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUING = {
@@ -48,12 +50,14 @@ NAMES = (
     "pki.chain.postgresql",
     *ISSUING,
     CADES,
+    *SIGNING_PADES,
     "demo.replay",
 )
 _ROUNDS = 200
 _BATCHES = 20
 _REPLAYS = 1
 _CHAIN_ROUNDS = 40
+_SIGNATURES = 60
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,6 +146,8 @@ def _results(
             cades_figure(Path(place), quick=quick) as figure,
         ):
             yield take(figure, quick=quick)
+    for figure in signing_figures(chosen, _SIGNATURES):
+        yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from itertools import pairwise
 
 from cryptography import x509
@@ -14,6 +15,8 @@ from pki.crl import RevocationList
 from pki.path_validation import find_path
 from signing.ades.services import Evidence
 from signing.errors import EvidenceUnavailable
+
+_MOST_PATHS = 256
 
 
 class KnownEvidence:
@@ -28,23 +31,45 @@ class KnownEvidence:
         self._roots = tuple(roots)
         self._intermediates = tuple(intermediates)
         self._crls = crls
+        self._paths: dict[tuple[bytes, ...], tuple[x509.Certificate, ...]] = {}
 
     def collect(
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
     ) -> Evidence:
         """Path and lists; raises EvidenceUnavailable naming the certificate that lacks either."""
-        try:
-            path = find_path(certificate, [*self._intermediates, *others], self._roots, at)
-        except DomainError as error:
-            raise EvidenceUnavailable(
-                "no path to a trusted root is known", certificate=fingerprint_of(certificate)
-            ) from error
-        lists = [RevocationList.parse(each) for each in self._crls()]
+        path = self._path(certificate, others, at)
+        lists = [_parsed(each) for each in self._crls()]
         found = [_list_for(issuer, subject, lists, at) for issuer, subject in pairwise(path)]
         return Evidence(
             certificates=tuple(der_of(each) for each in reversed(path)),
             crls=tuple(dict.fromkeys(each.der for each in found)),
         )
+
+    def _path(
+        self, certificate: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
+    ) -> tuple[x509.Certificate, ...]:
+        """A path that was found holds for as long as each certificate on it: revocation is asked separately."""
+        key = tuple(der_of(each) for each in (certificate, *others))
+        known = self._paths.get(key)
+        if known is not None and all(
+            each.not_valid_before_utc <= at <= each.not_valid_after_utc for each in known
+        ):
+            return known
+        try:
+            found = find_path(certificate, [*self._intermediates, *others], self._roots, at)
+        except DomainError as error:
+            raise EvidenceUnavailable(
+                "no path to a trusted root is known", certificate=fingerprint_of(certificate)
+            ) from error
+        if len(self._paths) >= _MOST_PATHS:
+            self._paths.clear()
+        self._paths[key] = found
+        return found
+
+
+@lru_cache(maxsize=16)
+def _parsed(der: bytes) -> RevocationList:
+    return RevocationList.parse(der)
 
 
 def _list_for(

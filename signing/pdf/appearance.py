@@ -13,8 +13,6 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from paper.signature_stamp import Stamp, alternative_text, render_stamp
 from pki.names import name_of, party_of
-
-
 from signing.errors import SigningForbidden
 from signing.pdf import fields
 from signing.pdf.fields import Place

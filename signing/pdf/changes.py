@@ -1,11 +1,147 @@
-"""What was changed in a PDF after a signature, in words."""
+"""What was changed in a PDF after a signature, each change named, and whether that signature's rules permit it.
+
+The library's analysis of differences judges whether a revision as a whole is permitted; beside it stands what is named
+here: whatever may show something else than was signed is not permitted, whoever explains it. Revisions are
+compared each with the one before, once for all signatures that permit the same.
+"""
 
 from __future__ import annotations
 
-from signing.pdf.opening import Reader
+import re
+from dataclasses import dataclass
+
+from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, ModificationLevel, SuspiciousModification
+
+from kernel.errors import DomainError
+from signing.errors import DocumentTooComplex
+from signing.pdf.history import History, Named
+from signing.pdf.permissions import Permissions, permissions_of
 from signing.pdf.signature_fields import PlacedSignature
 from signing.validation.contents import Change, Finding
 
+MAX_COMPARISONS = 1_000
+_STREAM = re.compile(rb"stream\r?\n.*?endstream", re.DOTALL)
+_OBJECT = re.compile(
+    rb"(?:^|[\r\n])[\x00\t\x0c ]*(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+obj\b"
+)
+_END = b"%%EOF"
+_MOST_DETAIL = 300
+_WITHOUT_FORM = frozenset({"long-term-data-added", "timestamp-added"})
+_SIGNING = frozenset({"signature-added", "timestamp-added", "signature-field-added", "long-term-data-added"})
 
-def changes_after(reader: Reader, placed: PlacedSignature) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
-    return (), ()
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Of one revision: how far it goes, or why it goes too far."""
+
+    level: int
+    problem: str | None
+
+
+class Changes:
+    """The changes of one file, for each of its signatures."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._verdicts: dict[tuple[int, str], _Verdict] = {}
+
+    def after(self, placed: PlacedSignature) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
+        """All of them in order of revisions, and what is wrong with the rules themselves."""
+        permissions, findings = permissions_of(placed)
+        if not placed.covering.end:
+            return (), findings
+        if not placed.complete:
+            detail = "the signed bytes end amid a revision, or behind its end mark"
+            return (), (*findings, Finding("byte-range-not-a-revision", detail))
+        changes = list(self._appended(placed))
+        for revision in range(placed.revision + 1, self._history.last + 1):
+            changes += self._of_revision(revision, permissions)
+        return tuple(changes), findings
+
+    def _of_revision(self, revision: int, permissions: Permissions) -> list[Change]:
+        named = self._named(revision)
+        verdict = self._verdict(revision, permissions)
+        found = [_change(each, verdict, permissions, revision) for each in named]
+        if verdict.problem is not None and all(each.allowed for each in found):
+            found.append(Change("object-changed", verdict.problem, False, None, revision + 1))
+        if (
+            permissions.level is not None
+            and verdict.level > permissions.level
+            and all(e.allowed for e in found)
+        ):
+            detail = "the revision goes further than the signature permits"
+            found.append(Change("permissions-exceeded", detail, False, None, revision + 1))
+        return found
+
+    def _named(self, revision: int) -> tuple[Named, ...]:
+        try:
+            return self._history.named(revision)
+        except (DomainError, RecursionError, MemoryError):
+            raise
+        except Exception:
+            return (Named("revision-unreadable", "what a later revision changed cannot be read", None, True),)
+
+    def _verdict(self, revision: int, permissions: Permissions) -> _Verdict:
+        key = (revision, permissions.key)
+        if key not in self._verdicts:
+            if len(self._verdicts) >= MAX_COMPARISONS:
+                raise DocumentTooComplex(
+                    "the document has more changes than are compared", limit="comparisons"
+                )
+            self._verdicts[key] = self._compared(revision, permissions)
+        return self._verdicts[key]
+
+    def _compared(self, revision: int, permissions: Permissions) -> _Verdict:
+        reader = self._history.reader
+        worst = ModificationLevel.OTHER.value
+        try:
+            found = DEFAULT_DIFF_POLICY.apply(
+                reader.get_historical_resolver(revision - 1),
+                reader.get_historical_resolver(revision),
+                field_mdp_spec=permissions.locked,
+                doc_mdp=permissions.library_level,
+            )
+            return _Verdict(found.modification_level.value, None)
+        except SuspiciousModification as error:
+            return _Verdict(worst, str(error)[:_MOST_DETAIL])
+        except (DomainError, RecursionError, MemoryError):
+            raise
+        except Exception:
+            return _Verdict(worst, "a later revision cannot be compared with what was signed")
+
+    def _appended(self, placed: PlacedSignature) -> list[Change]:
+        """Bytes behind the signed ones that belong to no revision: by the end marks and by the objects in them."""
+        reader = self._history.reader
+        data, end = reader.data, placed.covering.end
+        found = []
+        last = reader.xrefs.get_xref_container_info(self._history.last).end_location
+        mark = data.find(_END, last)
+        if mark < 0 or data[mark + len(_END) :].strip(b"\r\n\t \x00"):
+            detail = "bytes were appended that belong to no revision"
+            found.append(Change("bytes-appended", detail, False))
+        known = {
+            reader.place_of(each, revision)
+            for revision in range(placed.revision + 1, self._history.last + 1)
+            for each in reader.xrefs.explicit_refs_in_revision(revision)
+        }
+        known |= {
+            reader.xrefs.get_xref_container_info(each).start_location
+            for each in range(self._history.last + 1)
+        }
+        bare = _STREAM.sub(lambda stream: b" " * len(stream[0]), data[end:])
+        for each in _OBJECT.finditer(bare):
+            if end + each.start(1) not in known:
+                detail = "an object was appended that no cross-reference names"
+                found.append(
+                    Change("object-unreferenced", detail, False, f"object {int(each[1])} {int(each[2])}")
+                )
+                break
+        return found
+
+
+def _change(named: Named, verdict: _Verdict, permissions: Permissions, revision: int) -> Change:
+    exceeds = permissions.level is not None and verdict.level > permissions.level
+    forbidden = (verdict.problem is not None or exceeds) and named.code not in _SIGNING
+    if exceeds and named.code not in _WITHOUT_FORM and permissions.level == 1:
+        forbidden = True
+    return Change(named.code, named.detail, not (named.shows or forbidden), named.place, revision + 1)

@@ -125,18 +125,25 @@ def field_to_sign(
             if place is not None:
                 raise SigningForbidden("the field has a place of its own", field=name)
             return each.reference, False
+    if "." in name:
+        raise SigningForbidden("a new field has a name without periods", field=name)
     if place is not None and place.page >= int(revision.root["/Pages"]["/Count"]):
         raise SigningForbidden("the document has no such page", page=place.page)
-    _form(revision)
+    return _new_field(revision, name, place), True
+
+
+def _new_field(revision: Revision, name: str, place: Place | None) -> generic.IndirectObject:
+    """A field with its annotation in one, last in the form and on its page."""
     page = revision.find_page_for_modification(0 if place is None else place.page)[0]
-    _, reference = library.prepare_sig_field(
-        name,
-        revision.root,
-        update_writer=revision,
-        box=None if place is None else place.rectangle,
-        include_on_page=page,
+    field = library.SignatureFormField(
+        name, box=None if place is None else place.rectangle, include_on_page=page
     )
-    return reference, True
+    reference = revision.add_object(field)
+    listed = _fields(revision)
+    listed.append(reference)
+    revision.update_container(listed)
+    field.register_widget_annotation(revision, reference)
+    return reference
 
 
 def mark_signed(revision: Revision) -> None:
@@ -232,12 +239,17 @@ def _spec(chosen: Lock) -> library.FieldMDPSpec:
     return library.FieldMDPSpec(action, list(chosen.fields) or None)
 
 
-def _form(revision: Revision) -> None:
-    """A form with fields is there."""
+def _fields(revision: Revision) -> generic.ArrayObject:
+    """The list of fields of the form; both are made where there are none."""
     form = dictionary_in(revision.root, "/AcroForm")
-    if form is not None and "/Fields" not in form:
+    if form is None:
+        form = generic.DictionaryObject()
+        revision.root[pdf_name("/AcroForm")] = revision.add_object(form)
+        revision.update_root()
+    if not isinstance(entry(form, "/Fields"), generic.ArrayObject):
         form[pdf_name("/Fields")] = generic.ArrayObject()
         revision.update_container(form)
+    return form["/Fields"]
 
 
 def text(value: str) -> generic.PdfObject:

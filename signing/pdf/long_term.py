@@ -37,13 +37,11 @@ class _Found:
     """A signature or document time stamp of the file: its Contents with padding, and the CMS in them."""
 
     contents: bytes
-    cms: CmsView
     is_stamp: bool
 
     @property
-    def key(self) -> str:
-        """By which VRI names it."""
-        return "/" + hashlib.sha1(self.contents, usedforsecurity=False).hexdigest().upper()
+    def cms(self) -> CmsView:
+        return view_of(self.contents)
 
 
 def extend_pdf(source: bytes, level: Level, services: Services, *, at: datetime) -> bytes:
@@ -53,77 +51,103 @@ def extend_pdf(source: bytes, level: Level, services: Services, *, at: datetime)
     Raises DocumentUnreadable and its kin, SigningForbidden when nothing is signed, LevelUnreachable,
     TimestampUnavailable, EvidenceUnavailable.
     """
-    with reading():
-        found = _signatures(Revision.of(source))
-        if all(each.is_stamp for each in found):
-            raise SigningForbidden("the document holds no signature")
-        unstamped = level.rank >= Level.B_T.rank and not _all_stamped(found)
-    if unstamped:
-        source = stamp_pdf(source, services)
-    return reach(source, level, services, at=at)
-
-
-def refresh_pdf(source: bytes, services: Services, *, at: datetime) -> bytes:
-    """Evidence for all that is there, the last document time stamp among it, and a new document time stamp over it.
-
-    Raises what ``extend_pdf`` raises.
-    """
-    with reading():
-        if not any(each.is_stamp for each in _signatures(Revision.of(source))):
-            raise LevelUnreachable("the document has no document time stamp to refresh", level=Level.B_LTA)
-    return reach(source, Level.B_LTA, services, at=at)
-
-
-def reach(source: bytes, level: Level, services: Services, *, at: datetime) -> bytes:
-    """Add what a stamped document needs for that level."""
-    if level.rank >= Level.B_LT.rank:
-        source = _with_evidence(source, services, at)
-    if level.rank >= Level.B_LTA.rank:
-        source = stamp_pdf(source, services)
-    return source
-
-
-def stamp_pdf(source: bytes, services: Services) -> bytes:
-    """A document time stamp over all that is there (EN 319 142-1 §5.4.3); raises TimestampUnavailable."""
-    if services.stamps is None:
-        raise LevelUnreachable("there is no time-stamping authority")
-    revision = Revision.of(source)
-    with reading():
-        known = fields.signature_fields(revision)
-        stamp = DocumentTimestamp(bytes_reserved=2 * services.stamps.room)
-        name = fields.free_name(known, "Timestamp")
-        field, _ = fields.field_to_sign(revision, known, name, None)
-        field.get_object()[pdf_name("/V")] = revision.add_object(stamp)
-        fields.mark_signed(revision)
-        placed = revision.finished_with_room(stamp)
-    return placed.filled(services.stamps.stamp(_STAMP_DIGEST, placed.digest(_STAMP_DIGEST)))
-
-
-def _with_evidence(source: bytes, services: Services, at: datetime) -> bytes:
-    if services.evidence is None:
-        raise LevelUnreachable("there is no source of revocation evidence")
+    check_level(level, services)
     revision = Revision.of(source)
     with reading():
         found = _signatures(revision)
+        if all(each.is_stamp for each in found):
+            raise SigningForbidden("the document holds no signature")
+        stamped = _all_stamped(found)
+    contents = [each.contents for each in found]
+    if level.rank >= Level.B_T.rank and not stamped:
+        source, stamp = _stamped(revision, services)
+        revision = revision.follow(source)
+        contents.append(stamp)
+    return reach(revision, source, contents, level, services, at=at)
+
+
+def refresh_pdf(source: bytes, services: Services, *, at: datetime) -> bytes:
+    """Evidence for the last document time stamp, and a new document time stamp over it.
+
+    Raises what ``extend_pdf`` raises; LevelUnreachable when there is no document time stamp.
+    """
+    check_level(Level.B_LTA, services)
+    revision = Revision.of(source)
+    with reading():
+        stamps = [each.contents for each in _signatures(revision) if each.is_stamp]
+    if not stamps:
+        raise LevelUnreachable("the document has no document time stamp to refresh", level=Level.B_LTA.value)
+    return reach(revision, source, stamps[-1:], Level.B_LTA, services, at=at)
+
+
+def reach(
+    revision: Revision,
+    source: bytes,
+    contents: Sequence[bytes],
+    level: Level,
+    services: Services,
+    *,
+    at: datetime,
+) -> bytes:
+    """Add what that level needs to ``source``, on which ``revision`` stands: evidence for the signatures and time
+    stamps whose Contents are given, and a document time stamp.
+    """
+    if level.rank < Level.B_LT.rank:
+        return source
+    if _add_evidence(revision, contents, services, at):
+        source = revision.finished()
+        revision = revision.follow(source)
+    return source if level.rank < Level.B_LTA.rank else _stamped(revision, services)[0]
+
+
+def check_level(level: Level, services: Services) -> None:
+    """Raises LevelUnreachable when the services for it are not there."""
+    if level.rank >= Level.B_T.rank and services.stamps is None:
+        raise LevelUnreachable("there is no time-stamping authority", level=level.value)
+    if level.rank >= Level.B_LT.rank and services.evidence is None:
+        raise LevelUnreachable("there is no source of revocation evidence", level=level.value)
+
+
+def _stamped(revision: Revision, services: Services) -> tuple[bytes, bytes]:
+    """The document with a time stamp over all of it (EN 319 142-1 §5.4.3), and the Contents of that stamp."""
+    assert services.stamps is not None
+    with reading():
+        stamp = DocumentTimestamp(bytes_reserved=2 * services.stamps.room)
+        name = fields.free_name(fields.signature_fields(revision), "Timestamp")
+        field, _ = fields.field_to_sign(revision, [], name, None)
+        field.get_object()[pdf_name("/V")] = revision.add_object(stamp)
+        fields.mark_signed(revision)
+        placed = revision.finished_with_room(stamp)
+    token = services.stamps.stamp(_STAMP_DIGEST, placed.digest(_STAMP_DIGEST))
+    return placed.filled(token), placed.value_of(token)
+
+
+def _add_evidence(revision: Revision, contents: Sequence[bytes], services: Services, at: datetime) -> bool:
+    """Whether there was anything to add; what an entry of VRI speaks for already is not asked for again."""
+    assert services.evidence is not None
+    with reading():
+        store = _Store.of(revision)
+        missing = {key: each for each in contents if (key := _key(each)) not in store.related}
     gathered: dict[str, Evidence] = {}
     known: dict[bytes, Evidence] = {}
-    for each in found:
+    for key, each in missing.items():
         evidence = Evidence()
-        for view in (each.cms, *each.cms.tokens):
-            evidence |= _evidence_for(view, services, at, known)
-        gathered[each.key] = evidence
-    with reading():
-        _Store.of(revision).add(gathered)
-        return revision.finished()
+        view = view_of(each)
+        for part in (view, *view.tokens):
+            if part.certificate_der not in known:
+                found = services.evidence.collect(part.certificate, part.others, at)
+                known[part.certificate_der] = found
+            evidence |= known[part.certificate_der]
+        gathered[key] = evidence
+    if gathered:
+        with reading():
+            store.add(gathered)
+    return bool(gathered)
 
 
-def _evidence_for(view: CmsView, services: Services, at: datetime, known: dict[bytes, Evidence]) -> Evidence:
-    """For the chain of one CMS; the same certificate is asked for once."""
-    assert services.evidence is not None
-    key = view.certificate_der
-    if key not in known:
-        known[key] = services.evidence.collect(view.certificate, view.others, at)
-    return known[key]
+def _key(contents: bytes) -> str:
+    """By which VRI names a signature: the SHA-1 of its Contents, padding included (EN 319 142-1 §5.4.2.3)."""
+    return "/" + hashlib.sha1(contents, usedforsecurity=False).hexdigest().upper()
 
 
 class _Store:
@@ -139,34 +163,42 @@ class _Store:
 
     @classmethod
     def of(cls, revision: Revision) -> _Store:
-        """The one that is there, or a new one."""
+        """The one that is there, or a new one, which ``add`` puts into the document."""
         found = dictionary_in(revision.root, "/DSS")
-        if found is None:
-            found = generic.DictionaryObject({pdf_name("/Type"): pdf_name("/DSS")})
-            revision.root[pdf_name("/DSS")] = revision.add_object(found)
-            revision.update_root()
-        else:
-            revision.update_container(found)
-        if revision.prev.input_version < (2, 0):
-            revision.register_extension(constants.ESIC_EXTENSION_1)
-        return cls(revision, found)
+        return cls(
+            revision,
+            generic.DictionaryObject({pdf_name("/Type"): pdf_name("/DSS")}) if found is None else found,
+        )
+
+    @property
+    def related(self) -> generic.DictionaryObject:
+        """VRI: what belongs to which signature."""
+        return dictionary_in(self._dictionary, "/VRI") or generic.DictionaryObject()
 
     def add(self, gathered: dict[str, Evidence]) -> None:
         """Put in what is not there yet, and name it for each signature; what is there already stays as it is.
 
-        An entry of VRI is written once: evidence that comes later stands in the lists of the document only.
+        An entry of VRI is written once, so that no earlier revision is contradicted.
         """
-        related = dictionary_in(self._dictionary, "/VRI")
-        if related is None:
-            related = self._dictionary[pdf_name("/VRI")] = generic.DictionaryObject()
+        self._put_in_place()
+        related = self._dictionary["/VRI"]
         for key, evidence in gathered.items():
-            named = self._related(evidence)
-            if key not in related:
-                related[pdf_name(key)] = self._revision.add_object(named)
-        self._revision.update_container(related)
+            related[pdf_name(key)] = self._revision.add_object(self._related(evidence))
         for (name, _, _), known in zip(_KINDS, self._known, strict=True):
             if known:
                 self._dictionary[pdf_name(name)] = generic.ArrayObject(known.values())
+
+    def _put_in_place(self) -> None:
+        revision = self._revision
+        if "/DSS" not in revision.root:
+            revision.root[pdf_name("/DSS")] = revision.add_object(self._dictionary)
+            revision.update_root()
+        revision.update_container(self._dictionary)
+        if dictionary_in(self._dictionary, "/VRI") is None:
+            self._dictionary[pdf_name("/VRI")] = generic.DictionaryObject()
+        revision.update_container(self._dictionary["/VRI"])
+        if revision.prev.input_version < (2, 0):
+            revision.register_extension(constants.ESIC_EXTENSION_1)
 
     def _related(self, evidence: Evidence) -> generic.DictionaryObject:
         """An entry of VRI over the streams of that evidence."""
@@ -192,7 +224,7 @@ def _found(field: SignatureField) -> _Found:
     value = field.value
     contents = value.raw_get("/Contents")
     raw = bytes(contents) if isinstance(contents, bytes) else contents.original_bytes
-    return _Found(raw, view_of(raw), entry(value, "/Type") == "/DocTimeStamp")
+    return _Found(raw, entry(value, "/Type") == "/DocTimeStamp")
 
 
 def _all_stamped(found: Sequence[_Found]) -> bool:

@@ -21,15 +21,17 @@ from pyhanko.pdf_utils.decode_limits import (
     DocumentDecodeBudget,
     StreamDecodeLimits,
 )
-from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPath
 
 from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
 from signing.pdf.tokens import NotADictionary, Value, read_dictionary
+from signing.pdf.usages import Graph, Reach, graph_of, usages_of
 
 MAX_BYTES = 64 << 20
 MAX_READS = 500_000
+MAX_LOOKUPS = 2_000_000
 _MIB = 1 << 20
 _LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=64 * _MIB),
@@ -90,6 +92,13 @@ class Reader(PdfFileReader):  # type: ignore[misc]
         kept[generic.pdf_name("/Contents")] = generic.ByteStringObject(held.data)
         self.cache_indirect_object(reference.generation, reference.idnum, kept)
 
+    def get_historical_resolver(self, revision: int) -> Resolver:
+        """That revision, counted from 0."""
+        known = self._historical_resolver_cache
+        if revision not in known:
+            known[revision] = Resolver(self, revision)
+        return known[revision]
+
     def _read_object(self, *args: object, **kwargs: object) -> object:
         self._reads += 1
         if self._reads > MAX_READS:
@@ -120,6 +129,67 @@ class Reader(PdfFileReader):  # type: ignore[misc]
             pairs = zip(numbers[::2], numbers[1::2], strict=True)
             self._places[number] = data, first, {at: (off, num) for at, (num, off) in enumerate(pairs)}
         return self._places[number]
+
+
+class Resolver(HistoricalResolver):  # type: ignore[misc]
+    """One revision as the library sees it; finds the ways to objects in bounded time, and counts its look-ups."""
+
+    def __init__(self, reader: Reader, revision: int) -> None:
+        super().__init__(reader, revision)
+        self._lookups = 0
+        self._graph: Graph | None = None
+        self._usages: dict[generic.Reference, set[RawPdfPath]] | None = None
+
+    @property
+    def graph(self) -> Graph:
+        """What every object of this revision holds."""
+        if self._graph is None:
+            self._graph = graph_of(self.trailer_view, self._raw_or_none, self._unchanged())
+        return self._graph
+
+    def _unchanged(self) -> dict[generic.Reference, tuple[Reach, ...]]:
+        """What the objects hold that this revision left as they were; little is changed by most revisions."""
+        if not self.revision:
+            return {}
+        before: Resolver = self.reader.get_historical_resolver(self.revision - 1)
+        written = self.explicit_refs_in_revision()
+        return {each: held for each, held in before.graph.held.items() if each not in written}
+
+    def _raw_or_none(self, reference: generic.Reference) -> generic.PdfObject | None:
+        """The object, whose references are not this revision's own."""
+        if self.reader.xrefs.get_historical_ref(reference, self.revision) is None:
+            return None
+        last = self.reader.xrefs.get_last_change(reference)
+        return self.reader.get_object(reference, None if last <= self.revision else self.revision)
+
+    def object_or_none(self, reference: generic.Reference) -> generic.PdfObject | None:
+        """The object in this revision; None where there is none."""
+        if self.reader.xrefs.get_historical_ref(reference, self.revision) is None:
+            return None
+        return self.get_object(reference)
+
+    def usages(self) -> dict[generic.Reference, set[RawPdfPath]]:
+        """The ways to what the next revision writes."""
+        if self._usages is None:
+            following = min(self.revision + 1, self.reader.xrefs.total_revisions - 1)
+            written = self.reader.xrefs.explicit_refs_in_revision(following)
+            self._usages = usages_of(self.graph, written)
+        return self._usages
+
+    def get_object(self, ref: generic.Reference, as_metadata_stream: bool = False) -> generic.PdfObject:
+        self._lookups += 1
+        if self._lookups > MAX_LOOKUPS:
+            raise DocumentTooComplex("the document needs more look-ups than are made", limit="lookups")
+        return super().get_object(ref, as_metadata_stream)
+
+    def _load_reverse_xref_cache(self) -> None:
+        self.usages()
+
+    def _get_usages_of_ref(self, ref: generic.Reference) -> set[RawPdfPath]:
+        known = self.usages()
+        if ref not in known:
+            known.update(usages_of(self.graph, [ref]))
+        return known.setdefault(ref, set())
 
 
 def open_pdf(source: bytes | Path) -> Reader:

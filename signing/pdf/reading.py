@@ -18,7 +18,8 @@ from pyhanko.pdf_utils import generic
 from signing.ades.services import Evidence
 from signing.errors import DocumentTooComplex, DocumentUnreadable
 from signing.pdf.byte_ranges import digest_over
-from signing.pdf.changes import changes_after
+from signing.pdf.changes import Changes
+from signing.pdf.history import History
 from signing.pdf.opening import Reader, held, open_pdf, refusing_what_cannot_be_read
 from signing.pdf.signature_fields import PlacedSignature, signatures_in
 from signing.pdf.stored_evidence import evidence_in
@@ -75,6 +76,7 @@ def _found(
     timestamps: list[FoundTimestamp] = []
     findings: list[Finding] = []
     earlier: list[_Earlier] = []
+    history = Changes(History(reader))
     certificates = [each for each in map(read_certificate, stored.certificates) if each is not None]
     for each in placed:
         if is_document_timestamp(each):
@@ -88,7 +90,7 @@ def _found(
                     _Earlier(each.covering.end, Covered(timestamps=frozenset({number}), evidence=held))
                 )
         else:
-            for found in _signature(reader, each, len(signatures) + 1, certificates):
+            for found in _signature(reader, each, len(signatures) + 1, certificates, history):
                 earlier.append(_Earlier(each.covering.end, _held_by(found)))
                 signatures.append(replace(found, evidence=found.evidence | stored))
     return signatures, timestamps, findings
@@ -100,7 +102,11 @@ def is_document_timestamp(placed: PlacedSignature) -> bool:
 
 
 def _signature(
-    reader: Reader, placed: PlacedSignature, number: int, certificates: Sequence[x509.Certificate]
+    reader: Reader,
+    placed: PlacedSignature,
+    number: int,
+    certificates: Sequence[x509.Certificate],
+    history: Changes,
 ) -> tuple[FoundSignature, ...]:
     form = _FORMS.get(_encoding(placed))
     findings = list(placed.covering.findings)
@@ -108,7 +114,7 @@ def _signature(
         findings.append(
             Finding("subfilter-not-read", f"a signature of the encoding {_encoding(placed) or '-'}")
         )
-    changes, about = changes_after(reader, placed)
+    changes, about = history.after(placed)
     findings += about
     content = digest_over(reader.data, placed.covering)
     cover = Cover(form or "PKCS7", content, _scope(reader, placed), False, placed.name)

@@ -7,12 +7,12 @@ document says of itself (its information dictionary, its XMP, its version) stays
 from __future__ import annotations
 
 import hashlib
+import struct
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
-from struct import error as StructError
+from io import SEEK_END, BytesIO
 from typing import Any, Self
 
 from pyhanko.pdf_utils import generic
@@ -38,7 +38,7 @@ _MALFORMED = (
     NotImplementedError,
     RecursionError,
     EOFError,
-    StructError,
+    struct.error,
     zlib.error,
 )
 
@@ -63,6 +63,10 @@ class Placed:
         """Bytes of DER that fit."""
         return (self.end - self.start - 2) // 2
 
+    def value_of(self, der: bytes) -> bytes:
+        """The Contents as they will be read: the signature, and zeros behind it."""
+        return der.ljust(self.room, b"\0")
+
     def filled(self, der: bytes) -> bytes:
         """The document with the signature; raises SignatureTooLong."""
         if len(der) > self.room:
@@ -86,7 +90,7 @@ class Revision(IncrementalPdfFileWriter):
     def _handle_id(cls, prev: PdfFileReader) -> generic.ArrayObject:
         """The first identifier stays; the second follows from the document (ISO 32000-2 §14.4)."""
         stream = prev.stream
-        end = stream.seek(0, 2)
+        end = stream.seek(0, SEEK_END)
         stream.seek(max(0, end - _TAIL))
         fresh = hashlib.sha256(b"%d " % end + stream.read()).digest()[:16]
         try:
@@ -106,22 +110,47 @@ class Revision(IncrementalPdfFileWriter):
     def finished(self) -> bytes:
         """The whole document with this revision."""
         with reading():
-            stream = BytesIO(self.prev.stream.getvalue())
-            if stream.seek(-1, 2) >= 0 and stream.read(1) not in b"\r\n":
-                stream.write(b"\n")
-            self._write_updated_section(stream)
-            return stream.getvalue()
+            return self._written().getvalue()
 
     def finished_with_room(self, signature: PdfSignedData) -> Placed:
         """The whole document; ``signature`` is among its objects and gets the offsets of what it covers."""
         with reading():
-            stream = BytesIO(self.prev.stream.getvalue())
-            if stream.seek(-1, 2) >= 0 and stream.read(1) not in b"\r\n":
-                stream.write(b"\n")
-            self._write_updated_section(stream)
+            stream = self._written()
             start, end = signature.contents.offsets
-            signature.byte_range.fill_offsets(stream, start, end, stream.tell())
+            signature.byte_range.fill_offsets(stream, start, end, len(stream.getbuffer()))
             return Placed(stream.getvalue(), start, end)
+
+    def follow(self, pdf: bytes) -> Self:
+        """The revision after this one, which is finished and with which ``pdf`` ends: nothing is read again."""
+        with reading():
+            for (generation, number), written in self.objects.items():
+                _belongs(written, generic.Reference(number, generation, self))
+            prev = self.prev
+            prev.stream = BytesIO(pdf)
+            place = pdf.rindex(b"startxref\n") + len(b"startxref\n")
+            prev.last_startxref = int(pdf[place : pdf.index(b"\n", place)])
+            made = type(self)(prev.stream, prev=prev)
+            # A stream of cross-references is an object that the writer does not count.
+            made._lastobj_id = self._lastobj_id + 1
+            made._resolves_objs_from = (made, *self._resolves_objs_from)
+            return made
+
+    def _written(self) -> BytesIO:
+        source = self.prev.stream.getvalue()
+        stream = BytesIO(source)
+        stream.seek(0, SEEK_END)
+        if not source.endswith((b"\r", b"\n")):
+            stream.write(b"\n")
+        self._write_updated_section(stream)
+        return stream
+
+
+def _belongs(written: generic.PdfObject, reference: generic.Reference) -> None:
+    """An object that was written is part of the document: whoever changes it again writes it again."""
+    if isinstance(written, generic.DictionaryObject | generic.ArrayObject):
+        written.container_ref = reference
+        for part in written.values() if isinstance(written, dict) else written:
+            _belongs(part, reference)
 
 
 def open_pdf(source: bytes) -> PdfFileReader:
@@ -142,7 +171,10 @@ def open_pdf(source: bytes) -> PdfFileReader:
 
 def entry(dictionary: generic.DictionaryObject, key: str) -> Any:
     """The object under that key, itself and not a reference to it; None when there is none."""
-    return dictionary[key] if key in dictionary else None
+    try:
+        return dictionary[key]
+    except KeyError:
+        return None
 
 
 def dictionary_in(dictionary: generic.DictionaryObject, key: str) -> generic.DictionaryObject | None:

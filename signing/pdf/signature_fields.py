@@ -36,7 +36,7 @@ class PlacedSignature:
 
 
 @dataclass(frozen=True, slots=True)
-class _Walked:
+class Walked:
     name: str
     kind: str
     field: generic.DictionaryObject
@@ -46,7 +46,7 @@ class _Walked:
 def signatures_in(reader: Reader) -> list[PlacedSignature]:
     """Every filled signature field, in the order of what they cover; each signature once."""
     found: dict[generic.Reference, PlacedSignature] = {}
-    for walked in _fields(reader):
+    for walked in fields_in(reader.root):
         if walked.kind != "/Sig" or "/V" not in walked.field:
             continue
         reference = _reference_of(walked)
@@ -73,7 +73,7 @@ def ends_revision(reader: Reader, revision: int, end: int) -> bool:
     return start >= 0 and number.isdigit() and int(number) == sections[-1].declared_startxref
 
 
-def _placed(reader: Reader, walked: _Walked, reference: generic.Reference) -> PlacedSignature | None:
+def _placed(reader: Reader, walked: Walked, reference: generic.Reference) -> PlacedSignature | None:
     written = reader.signature_dictionary(reference)
     dictionary = held(walked.field, "/V")
     if dictionary is None or isinstance(dictionary, generic.NullObject):
@@ -93,17 +93,17 @@ def _not_placed() -> Covering:
     return Covering((0, 0), 0, None, (Finding("signature-unlocated", detail),))
 
 
-def _reference_of(walked: _Walked) -> generic.Reference | None:
+def _reference_of(walked: Walked) -> generic.Reference | None:
     value = walked.field.raw_get("/V")
     return value.reference if isinstance(value, generic.IndirectObject) else walked.reference
 
 
-def _fields(reader: Reader) -> list[_Walked]:
+def fields_in(root: generic.DictionaryObject) -> list[Walked]:
     """Every field with its full name and inherited kind; each object once, however often it is named."""
-    form = held(reader.root, "/AcroForm")
+    form = held(root, "/AcroForm")
     top = held(form, "/Fields")
     waiting = [(each, "", "", 0) for each in reversed(_list(top))]
-    found: list[_Walked] = []
+    found: list[Walked] = []
     seen = set()
     while waiting:
         item, above, kind, depth = waiting.pop()
@@ -116,7 +116,7 @@ def _fields(reader: Reader) -> list[_Walked]:
             continue
         name = _joined(above, held(field, "/T"))
         kind = str(held(field, "/FT") or kind)
-        found.append(_Walked(name, kind, field, reference))
+        found.append(Walked(name, kind, field, reference))
         if len(found) > MAX_FIELDS:
             raise DocumentTooComplex("the document has more form fields than are read", limit="fields")
         waiting += [(each, name, kind, depth + 1) for each in reversed(_list(held(field, "/Kids")))]

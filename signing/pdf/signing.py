@@ -25,11 +25,11 @@ from pki import algorithms
 from pki.signed_data import Signer
 from signing.ades import signed_data
 from signing.ades.services import Level, Services
-from signing.errors import LevelUnreachable, PreparedUnknown, SigningForbidden
+from signing.errors import PreparedUnknown, SigningForbidden
 from signing.pdf import fields
 from signing.pdf.appearance import Appearance, draw
 from signing.pdf.fields import Lock, Permission
-from signing.pdf.long_term import reach
+from signing.pdf.long_term import check_level, reach
 from signing.pdf.revision import Placed, Revision, reading
 from signing.pdf.seed_values import check_seed_value
 
@@ -131,18 +131,7 @@ def prepare_pdf(
     Raises DocumentUnreadable, DocumentEncrypted, DocumentTooComplex, SigningForbidden, LevelUnreachable and
     AlgorithmRefused.
     """
-    check_level(level, services)
-    digest_name = signed_data.digest_for(certificate)
-    at = at.astimezone(UTC).replace(microsecond=0)
-    stamp = services.stamps.room if services.stamps is not None and level.rank >= Level.B_T.rank else 0
-    revision = Revision.of(source)
-    with reading():
-        signature = _signature(at, wishes, _room(certificate, chain, stamp))
-        name = _put_in(revision, signature, certificate, level, at, wishes)
-        placed = revision.finished_with_room(signature)
-    digest = placed.digest(digest_name)
-    prepared = signed_data.prepare(digest, certificate, chain, signing_time=None)
-    return PreparedPdf(placed, prepared, digest, level, name, at)
+    return _prepared(source, certificate, chain, level, services, at, wishes)[0]
 
 
 def complete_pdf(
@@ -153,13 +142,7 @@ def complete_pdf(
     Raises AlgorithmRefused when the key of the certificate did not make that signature value, LevelUnreachable,
     TimestampUnavailable, EvidenceUnavailable and SignatureTooLong.
     """
-    check_level(level, services)
-    cms = signed_data.assemble(prepared.prepared, signature)
-    if services.stamps is not None and level.rank >= Level.B_T.rank:
-        name = prepared.prepared.digest_name
-        token = services.stamps.stamp(name, hashlib.new(name, signature).digest())
-        cms = signed_data.assemble(prepared.prepared, signature, token=token)
-    return reach(prepared.placed.filled(cms), level, services, at=at)
+    return _completed(prepared, signature, level, services, at, None)
 
 
 def sign_pdf(
@@ -172,16 +155,54 @@ def sign_pdf(
     **wishes: Unpack[Wishes],
 ) -> bytes:
     """Both steps with a key at hand; raises what they raise."""
-    prepared = prepare_pdf(source, signer.certificate, signer.chain, level, services, at=at, **wishes)
-    return complete_pdf(prepared, signed_data.sign(prepared.prepared, signer), level, services, at=at)
+    prepared, revision = _prepared(source, signer.certificate, signer.chain, level, services, at, wishes)
+    value = signed_data.sign(prepared.prepared, signer)
+    return _completed(prepared, value, level, services, at, revision)
 
 
-def check_level(level: Level, services: Services) -> None:
-    """Raises LevelUnreachable when the services for it are not there."""
-    if level.rank >= Level.B_T.rank and services.stamps is None:
-        raise LevelUnreachable("there is no time-stamping authority", level=level.value)
-    if level.rank >= Level.B_LT.rank and services.evidence is None:
-        raise LevelUnreachable("there is no source of revocation evidence", level=level.value)
+def _prepared(
+    source: bytes,
+    certificate: x509.Certificate,
+    chain: Sequence[x509.Certificate],
+    level: Level,
+    services: Services,
+    at: datetime,
+    wishes: Wishes,
+) -> tuple[PreparedPdf, Revision]:
+    check_level(level, services)
+    digest_name = signed_data.digest_for(certificate)
+    at = at.astimezone(UTC).replace(microsecond=0)
+    stamp = services.stamps.room if services.stamps is not None and level.rank >= Level.B_T.rank else 0
+    revision = Revision.of(source)
+    with reading():
+        signature = _signature(at, wishes, _room(certificate, chain, stamp))
+        name = _put_in(revision, signature, certificate, level, at, wishes)
+        placed = revision.finished_with_room(signature)
+    digest = placed.digest(digest_name)
+    prepared = signed_data.prepare(digest, certificate, chain, signing_time=None)
+    return PreparedPdf(placed, prepared, digest, level, name, at), revision
+
+
+def _completed(
+    prepared: PreparedPdf,
+    signature: bytes,
+    level: Level,
+    services: Services,
+    at: datetime,
+    revision: Revision | None,
+) -> bytes:
+    """``revision`` is the one that was prepared just now, so that it needs not to be read again."""
+    check_level(level, services)
+    cms = signed_data.assemble(prepared.prepared, signature)
+    if services.stamps is not None and level.rank >= Level.B_T.rank:
+        name = prepared.prepared.digest_name
+        token = services.stamps.stamp(name, hashlib.new(name, signature).digest())
+        cms = signed_data.assemble(prepared.prepared, signature, token=token)
+    pdf = prepared.placed.filled(cms)
+    if level.rank < Level.B_LT.rank:
+        return pdf
+    following = Revision.of(pdf) if revision is None else revision.follow(pdf)
+    return reach(following, pdf, [prepared.placed.value_of(cms)], level, services, at=at)
 
 
 def _put_in(
