@@ -7,7 +7,7 @@ signed a minute before the run, so that referees that read the machine's clock a
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -18,8 +18,13 @@ from pki.signed_data import Signer
 from pki.variation import Variation
 from signing.ades.asice import ContainerFile, sign_container
 from signing.ades.cades import sign_file
-from signing.ades.services import Level, Services
+from signing.ades.services import Evidence, Level, Services
 from signing.pdf.signing import sign_pdf
+from signing.validation.algorithm_policy import AlgorithmPolicy
+from signing.validation.judging import judge
+from signing.validation.reading import read_document
+from signing.validation.report import ValidationReport
+from signing.validation.trust import Anchor, Trust
 from tests.support.authority import MemoryAuthority, after, make_authority
 from tests.support.pdf_files import plain_pdf
 from tests.support.signing import services_of
@@ -88,6 +93,21 @@ class World:
             for level in Level:
                 for kind in KINDS:
                     yield self.made(format_, level, kind)
+
+    def judged(
+        self,
+        signed: bytes,
+        content: bytes | None = None,
+        *,
+        at: datetime | None = None,
+        crls: Sequence[bytes] | None = None,
+    ) -> ValidationReport:
+        """The report of this project, trusting the root; ``crls`` as they were at signing unless others are given."""
+        evidence = Evidence(crls=tuple(self.crls if crls is None else crls))
+        trust = Trust([Anchor(self.authority.root)], evidence=evidence)
+        at = at or self.judged_at
+        document = read_document(signed, content=content)
+        return judge(document, trust, AlgorithmPolicy.default(), at=at, made_at=at)
 
     def _sign(self, format_: str, level: Level, kind: str) -> Made:
         signer, at = self.signers[kind], self.at
