@@ -70,7 +70,7 @@ def edited(der: bytes, change: Callable[[Any], None]) -> bytes:
     """The signature with its SignedData changed in place by ``change``; the signed bytes stay as they were."""
     info = cms.ContentInfo.load(der)
     change(info["content"])
-    return bytes(info.dump(force=True))
+    return bytes(info.dump())
 
 
 def only_signer(signed_data: Any) -> Any:

@@ -54,7 +54,10 @@ def certified(
     days: int = 730,
 ) -> x509.Certificate:
     """A person's certificate, plainly built, so that it may be one that no profile allows."""
-    issuer_key, issuer_certificate = issuer or (world.authority.intermediate_key, world.authority.intermediate)
+    issuer_key, issuer_certificate = issuer or (
+        world.authority.intermediate_key,
+        world.authority.intermediate,
+    )
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     usage = x509.KeyUsage(True, True, False, False, False, False, False, False, False)
     start = world.at - timedelta(hours=1)
@@ -176,9 +179,7 @@ def expired(world: World, *, stamped: bool) -> Case:
     certificate = certified(world, key, "Short", days=1)
     signer = Signer(key, certificate, (world.authority.intermediate,))
     level = Level.B_T if stamped else Level.B_B
-    return Case(
-        signed_by(world, signer, level), CONTENT, world.at + timedelta(days=2), tuple(world.crls)
-    )
+    return Case(signed_by(world, signer, level), CONTENT, world.at + timedelta(days=2), tuple(world.crls))
 
 
 CASES: dict[str, Callable[[World], Case]] = {
