@@ -15,6 +15,7 @@ from pki.asn1 import ades
 from signing.ades.archive_timestamp import archive_imprint, make_index, token_with_index
 from signing.ades.cms_edit import SignedDataParts, SignerParts
 from signing.ades.evidence_gathering import gather, gather_for_tokens, holds_all
+from signing.ades.octets import is_der
 from signing.ades.services import EvidenceSource, Level, Services, StampSource
 from signing.ades.tokens import read_token, readable, signer_certificate, stamped, stamped_digest
 from signing.errors import EvidenceUnavailable, LevelUnreachable, SigningForbidden
@@ -51,11 +52,16 @@ def raised(
 
 
 def refreshed(
-    parts: SignedDataParts, services: Services, content: DigestOf | None, *, at: datetime
+    parts: SignedDataParts,
+    services: Services,
+    content: DigestOf | None,
+    *,
+    at: datetime,
+    algorithm: str | None = None,
 ) -> SignedDataParts:
     """One archive time stamp more for every signer, with evidence for the authorities of those before.
 
-    A signer without any is raised to B-LTA.
+    ``algorithm`` is the new stamp's digest, the signature's own by default. A signer without any is raised to B-LTA.
     """
     for signer in parts.signers:
         tokens = signer.values(ades.ID_ARCHIVE_TIME_STAMP_V3)
@@ -65,7 +71,7 @@ def refreshed(
         _refuse_older_archive(signer)
         known = readable(parts.evidence.certificates)
         evidence = gather_for_tokens(tokens, evidence_of(services), others=known, at=at)
-        parts = _archived(parts.with_evidence(evidence), signer, services, content)
+        parts = _archived(parts.with_evidence(evidence), signer, services, content, algorithm)
     return parts
 
 
@@ -116,9 +122,14 @@ def _with_evidence(
 
 
 def _archived(
-    parts: SignedDataParts, signer: SignerParts, services: Services, content: DigestOf | None
+    parts: SignedDataParts,
+    signer: SignerParts,
+    services: Services,
+    content: DigestOf | None,
+    algorithm: str | None = None,
 ) -> SignedDataParts:
-    algorithm = signer.digest_name or _STAMPED
+    _refuse_other_encodings(signer)
+    algorithm = algorithm or signer.digest_name or _STAMPED
     if content is None and parts.content is None:
         content = _as_signed(signer)
     index = make_index(parts, signer, algorithm)
@@ -154,3 +165,11 @@ def _certificate_of(signer: SignerParts, known: list[x509.Certificate]) -> x509.
 def _refuse_older_archive(signer: SignerParts) -> None:
     if any(signer.values(each) for each in _COVERING_ALL):
         raise SigningForbidden("an older archive time stamp covers what would have to grow")
+
+
+def _refuse_other_encodings(signer: SignerParts) -> None:
+    # §5.5.3 takes the fields as they are, some verifiers take their DER: only where these are the same all agree.
+    if not all(is_der(each, is_set=each is signer.fields[3]) for each in signer.fields):
+        raise SigningForbidden(
+            "what was signed is not in DER: no archive time stamp over it is read alike by all"
+        )

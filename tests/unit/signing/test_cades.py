@@ -36,6 +36,7 @@ from signing.ades.cades import (
 )
 from signing.ades.cms_edit import SignerParts, read_parts
 from signing.ades.known_evidence import KnownEvidence
+from signing.ades.octets import element
 from signing.ades.services import Evidence, Level, Services
 from signing.ades.tokens import read_token
 from signing.errors import (
@@ -234,6 +235,18 @@ def test_refresh_gathers_fresh_evidence() -> None:
     assert sorted(read_token(each).time for each in stamps) == [later - timedelta(days=1), later]
 
 
+def test_refresh_renews_the_digest(file: Path, authority: MemoryAuthority, services: Services) -> None:
+    """Before SHA-256 grows weak a stamp of SHA-512 covers the content anew; for that the content is needed."""
+    der = sign_file(file, authority.person("IR-1", "زهرا"), Level.B_LTA, services, at=authority.now)
+    with pytest.raises(LevelUnreachable):
+        refresh(der, services, at=authority.now, algorithm="sha512")
+    refreshed = refresh(der, services, file_digest(file), at=authority.now, algorithm="sha512")
+    (signer,) = read_parts(refreshed).signers
+    names = [read_token(each).digest_name for each in signer.values(ades.ID_ARCHIVE_TIME_STAMP_V3)]
+    assert sorted(map(str, names)) == ["sha256", "sha512"]
+    assert refresh(refreshed, services, file_digest(file), at=authority.now)
+
+
 def _made_at(crl: bytes) -> datetime:
     return x509.load_der_x509_crl(crl).last_update_utc
 
@@ -359,6 +372,23 @@ def test_older_archive_stamps_are_not_broken(
     )
     with pytest.raises(SigningForbidden):
         extend(parts.with_signer(signer, older).write(), Level.B_LTA, services, at=authority.now)
+
+
+def test_no_archive_stamp_over_ber(file: Path, authority: MemoryAuthority, services: Services) -> None:
+    """A SignerInfo whose fields are not DER reaches B-LT as it is, and no archive stamp that verifiers read apart."""
+    parts = read_parts(
+        sign_file(file, authority.person("IR-1", "زهرا"), Level.B_T, services, at=authority.now)
+    )
+    (signer,) = parts.signers
+    for place in (1, 3):
+        fields = list(signer.fields)
+        fields[place] = bytes((fields[place][0], 0x80)) + element(fields[place]).content + b"\x00\x00"
+        der = parts.with_signer(signer, replace(signer, fields=tuple(fields))).write()
+        higher = extend(der, Level.B_LT, services, at=authority.now)
+        assert _fields(higher) == {tuple(fields)}
+        assert _openssl_agrees(file, higher)
+        with pytest.raises(SigningForbidden):
+            extend(der, Level.B_LTA, services, at=authority.now)
 
 
 def test_limits(authority: MemoryAuthority, monkeypatch: pytest.MonkeyPatch, services: Services) -> None:
