@@ -25,6 +25,8 @@ from bench.signing_cades import NAME as CADES
 from bench.signing_cades import cades_figure
 from bench.signing_pades import NAMES as SIGNING_PADES
 from bench.signing_pades import signing_figures
+from bench.signing_verify import NAMES as SIGNING_VERIFY
+from bench.signing_verify import verifying_figures
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUING = {
@@ -51,12 +53,16 @@ NAMES = (
     *ISSUING,
     CADES,
     *SIGNING_PADES,
+    *SIGNING_PADES,
+    *SIGNING_VERIFY,
+    CADES,
     "demo.replay",
 )
 _ROUNDS = 200
 _BATCHES = 20
 _REPLAYS = 1
 _CHAIN_ROUNDS = 40
+_VERIFICATIONS = 20
 _SIGNATURES = 60
 
 
@@ -140,6 +146,10 @@ def _results(
                     ) as figure,
                 ):
                     yield take(figure, quick=quick)
+    for figure in signing_figures(chosen, _SIGNATURES):
+        yield take(figure, quick=quick)
+    for figure in verifying_figures(chosen, _VERIFICATIONS):
+        yield take(figure, quick=quick)
     if CADES in chosen:
         with (
             tempfile.TemporaryDirectory(dir=folder) as place,

@@ -19,7 +19,7 @@ from cryptography import x509
 
 from pki.signed_data import Signer
 from signing.ades import signed_data
-from signing.ades.asice_archive import archive, is_frozen
+from signing.ades.asice_archive import archive
 from signing.ades.asice_inside import (
     DIGEST,
     MEDIA_TYPE,
@@ -70,7 +70,7 @@ def sign_container(
     require_services(level, services)
     with _whole_or_nothing(target):
         writing = ZipWriting(target)
-        inside = Inside(tuple(_pack(files, writing)), {})
+        inside = Inside.of(_pack(files, writing), {})
         _finish(writing, _signed(inside, signer, level, services, at))
 
 
@@ -78,13 +78,17 @@ def pack(files: Sequence[ContainerFile], target: BinaryIO) -> None:
     """A container that nobody has signed yet, for ``prepare_container``; raises as ``sign_container`` does."""
     with _whole_or_nothing(target):
         writing = ZipWriting(target)
-        _finish(writing, Inside(tuple(_pack(files, writing)), {}))
+        _finish(writing, Inside.of(_pack(files, writing), {}))
 
 
 def add_signature(
     source: BinaryIO, target: BinaryIO, signer: Signer, level: Level, services: Services, *, at: datetime
 ) -> None:
-    """Write the container again with one more signature over all of its files; raises as ``sign_container`` does."""
+    """Write the container again with one more signature over all of its files.
+
+    For B-LTA the other signatures get what B-LT holds too, because the archive time stamp freezes them. Raises as
+    ``sign_container`` does, SignatureInvalid when one of the others does not hold then.
+    """
     require_services(level, services)
     _rewrite(source, target, lambda inside: _signed(inside, signer, level, services, at))
 
@@ -212,10 +216,11 @@ def _completed(
     services: Services,
     at: datetime,
 ) -> Inside:
-    """With that signature at its level; the others stay at theirs, but an archive time stamp covers them too."""
+    """With that signature at its level. Below B-LTA the others stay as they are; an archive time stamp covers all, so
+    that each gets its evidence first.
+    """
     basic = complete_file(prepared.prepared, signature, Level.B_B, services, at=at)
-    added = {prepared.manifest_name: prepared.manifest, prepared.signature_name: basic}
-    grown = Inside(inside.data, {**inside.meta, **added})
+    grown = inside.with_members({prepared.manifest_name: prepared.manifest, prepared.signature_name: basic})
     if level is Level.B_LTA:
         return _extended(grown, level, services, at)
     return _with_extended(grown, prepared.signature_name, level, services, at)
@@ -225,11 +230,11 @@ def _extended(inside: Inside, level: Level, services: Services, at: datetime) ->
     names = inside.signatures
     if not names:
         raise unreadable("the container holds no signature")
+    inner = level if level.rank < Level.B_LTA.rank else Level.B_LT
+    frozen = inside.frozen()
     for name in names:
-        if not is_frozen(inside, name):
-            inside = _with_extended(
-                inside, name, min(level, Level.B_LT, key=lambda each: each.rank), services, at
-            )
+        if name not in frozen:
+            inside = _with_extended(inside, name, inner, services, at)
     return archive(inside, services, at) if level is Level.B_LTA else inside
 
 
@@ -240,7 +245,7 @@ def _with_extended(inside: Inside, name: str, level: Level, services: Services, 
         return inside.digest_under(manifest, algorithm)
 
     extended = extend_cades(inside.meta[name], level, services, content, at=at)
-    return Inside(inside.data, {**inside.meta, name: extended})
+    return inside.with_members({name: extended})
 
 
 @contextmanager

@@ -15,8 +15,7 @@ from signing.ades.asice_inside import (
     LAST_ARCHIVE_MANIFEST,
     Inside,
     free_name,
-    is_archive_manifest,
-    is_manifest,
+    is_any_manifest,
     is_signature,
     is_token,
 )
@@ -28,54 +27,43 @@ from signing.ades.tokens import stamped
 from signing.errors import LevelUnreachable
 
 
-def is_frozen(inside: Inside, name: str) -> bool:
-    """Whether any manifest covers that member, so that changing it would break what stands over the manifest."""
-    return any(
-        reference.name == name for each in inside.manifests().values() for reference in each.references
-    )
-
-
 def archive(inside: Inside, services: Services, at: datetime) -> Inside:
     """With one more archive time stamp over everything; raises TimestampUnavailable and EvidenceUnavailable."""
     if services.stamps is None:
         raise LevelUnreachable("an archive time stamp needs a time-stamping authority")
-    proven = _with_evidence_for_tokens(inside, services, at)
-    meta = {_numbered(proven, name): content for name, content in proven.meta.items()}
-    renamed = next((name for name in meta if name not in proven.meta), None)
-    token_name = free_name(meta, "META-INF/timestamp{:03}.tst")
+    inside = _with_evidence_for_tokens(inside, services, at)
+    older = None
+    if LAST_ARCHIVE_MANIFEST in inside.meta:
+        older = free_name(inside.meta, "META-INF/ASiCArchiveManifest{:03}.xml")
+        inside = inside.renamed(LAST_ARCHIVE_MANIFEST, older)
+    token_name = free_name(inside.meta, "META-INF/timestamp{:03}.tst")
     covered = [
-        Reference(name, _type_of(name), DIGEST, _sha256(content), root=name == renamed)
-        for name, content in meta.items()
+        Reference(name, _type_of(name), DIGEST, _sha256(content), root=name == older)
+        for name, content in inside.meta.items()
         if _is_covered(name)
     ]
-    manifest = write_manifest(
-        Manifest(token_name, (*(each.reference for each in inside.data), *covered), TOKEN_TYPE)
-    )
+    files = [each.reference for each in inside.data]
+    manifest = write_manifest(Manifest(token_name, (*files, *covered), TOKEN_TYPE))
     token = stamped(services.stamps, DIGEST, manifest)
-    return Inside(inside.data, {**meta, LAST_ARCHIVE_MANIFEST: manifest, token_name: token})
+    return inside.with_members({LAST_ARCHIVE_MANIFEST: manifest, token_name: token})
 
 
 def _with_evidence_for_tokens(inside: Inside, services: Services, at: datetime) -> Inside:
     """Each time stamp that nothing covers yet gets what its authority is judged by."""
-    meta = dict(inside.meta)
+    frozen = inside.frozen()
+    proven: dict[str, bytes] = {}
     for name in inside.tokens:
-        if is_frozen(inside, name):
+        if name in frozen:
             continue
         if services.evidence is None:
             raise LevelUnreachable("another archive time stamp needs a source of evidence")
-        evidence = gather_for_tokens([meta[name]], services.evidence, at=at)
-        meta[name] = read_parts(meta[name]).with_evidence(evidence).write()
-    return Inside(inside.data, meta)
-
-
-def _numbered(inside: Inside, name: str) -> str:
-    if name != LAST_ARCHIVE_MANIFEST:
-        return name
-    return free_name(inside.meta, "META-INF/ASiCArchiveManifest{:03}.xml")
+        evidence = gather_for_tokens([inside.meta[name]], services.evidence, at=at)
+        proven[name] = read_parts(inside.meta[name]).with_evidence(evidence).write()
+    return inside.with_members(proven)
 
 
 def _is_covered(name: str) -> bool:
-    return any(is_kind(name) for is_kind in (is_signature, is_token, is_manifest, is_archive_manifest))
+    return is_signature(name) or is_token(name) or is_any_manifest(name)
 
 
 def _type_of(name: str) -> str:

@@ -15,6 +15,8 @@ MIMETYPE = "mimetype"
 MEDIA_TYPE = b"application/vnd.etsi.asic-e+zip"
 META = "META-INF/"
 LAST_ARCHIVE_MANIFEST = "META-INF/ASiCArchiveManifest.xml"
+# And time stamps of the container, together.
+MAX_SIGNATURES = 200
 MAX_META_BYTES = 64 << 20
 MAX_ALL_META_BYTES = 256 << 20
 _ARCHIVE, _MANIFEST = "ASiCArchiveManifest", "META-INF/ASiCManifest"
@@ -76,10 +78,32 @@ class DataFile:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """``data`` are the files, ``meta`` the members of META-INF by name, both in the order of the container."""
+    """``data`` are the files, ``meta`` the members of META-INF by name, both in the order of the container.
+
+    ``manifests`` are those among ``meta``, read once; raises DocumentUnreadable where one cannot be.
+    """
 
     data: tuple[DataFile, ...]
     meta: Mapping[str, bytes]
+    manifests: Mapping[str, Manifest]
+
+    @classmethod
+    def of(cls, data: Iterable[DataFile], meta: Mapping[str, bytes]) -> Inside:
+        """Read the manifests among ``meta``."""
+        return cls(
+            tuple(data), meta, {name: read_manifest(meta[name]) for name in meta if is_any_manifest(name)}
+        )
+
+    def with_members(self, changed: Mapping[str, bytes]) -> Inside:
+        """With these members of META-INF in place of those of the same name, or behind all."""
+        more = {name: read_manifest(changed[name]) for name in changed if is_any_manifest(name)}
+        return Inside(self.data, {**self.meta, **changed}, {**self.manifests, **more})
+
+    def renamed(self, name: str, to: str) -> Inside:
+        """With another name for one member, in its place."""
+        return Inside.of(
+            self.data, {to if each == name else each: content for each, content in self.meta.items()}
+        )
 
     @property
     def signatures(self) -> list[str]:
@@ -91,17 +115,13 @@ class Inside:
         """The names of the time stamps."""
         return [name for name in self.meta if is_token(name)]
 
-    def manifests(self) -> dict[str, Manifest]:
-        """All manifests that can be read, by name, those of archive time stamps among them."""
-        return {
-            name: read_manifest(content)
-            for name, content in self.meta.items()
-            if is_manifest(name) or is_archive_manifest(name)
-        }
+    def frozen(self) -> frozenset[str]:
+        """What any manifest covers: changing it would break what stands over that manifest."""
+        return frozenset(one.name for each in self.manifests.values() for one in each.references)
 
     def manifest_of(self, signature: str) -> str:
         """The name of the one manifest that a signature or time stamp covers; raises DocumentUnreadable."""
-        found = [name for name, each in self.manifests().items() if each.signed_by == signature]
+        found = [name for name, each in self.manifests.items() if each.signed_by == signature]
         if len(found) != 1:
             raise unreadable("a signature has no manifest, or several", member=signature)
         return found[0]
@@ -109,7 +129,7 @@ class Inside:
     def digest_under(self, manifest: str, algorithm: str) -> bytes:
         """The digest of a manifest whose references all hold; raises NotCovered."""
         data = {each.name: each.digests for each in self.data}
-        for reference in read_manifest(self.meta[manifest]).references:
+        for reference in self.manifests[manifest].references:
             if reference.name in self.meta:
                 found = hashlib.new(reference.digest_name, self.meta[reference.name]).digest()
             elif reference.name in data:
@@ -127,9 +147,11 @@ def read_inside(members: ZipMembers) -> Inside:
     The media types of files are those that the first manifest gives.
     """
     _check_kind(members)
-    meta = _meta_of(members)
-    manifests = Inside((), meta).manifests().values()
-    references = [each for manifest in manifests for each in manifest.references]
+    meta = meta_of(members)
+    empty = Inside.of((), meta)
+    if len(empty.signatures) + len(empty.tokens) > MAX_SIGNATURES:
+        raise too_complex("too many signatures", "signatures", MAX_SIGNATURES)
+    references = [each for manifest in empty.manifests.values() for each in manifest.references]
     names = {DIGEST, *(each.digest_name for each in references)}
     types = {each.name: each.media_type for each in reversed(references)}
     data = [
@@ -137,7 +159,7 @@ def read_inside(members: ZipMembers) -> Inside:
         for each in members.files
         if is_data(each.name)
     ]
-    return Inside(tuple(data), meta)
+    return Inside(tuple(data), meta, empty.manifests)
 
 
 def digests_of(pieces: Iterable[bytes], names: Collection[str]) -> dict[str, bytes]:
@@ -179,6 +201,11 @@ def is_archive_manifest(name: str) -> bool:
     return name.startswith(META) and _ARCHIVE in name and name.endswith(".xml")
 
 
+def is_any_manifest(name: str) -> bool:
+    """Either of the two."""
+    return is_manifest(name) or is_archive_manifest(name)
+
+
 def check_data_name(name: str) -> None:
     """Raises DocumentUnreadable for a file that would stand among the members of the container itself."""
     if is_meta(name) or name.casefold() == MIMETYPE or name.endswith("/"):
@@ -195,7 +222,7 @@ def media_type_of(name: str) -> str:
     return _MEDIA_TYPES.get(name.rpartition(".")[2].casefold(), "application/octet-stream")
 
 
-def _meta_of(members: ZipMembers) -> dict[str, bytes]:
+def meta_of(members: ZipMembers) -> dict[str, bytes]:
     meta: dict[str, bytes] = {}
     left = MAX_ALL_META_BYTES
     for member in members.files:

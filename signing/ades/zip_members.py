@@ -21,8 +21,11 @@ STORED, DEFLATED = 0, 8
 MAX_MEMBERS = 2_000
 MAX_NAME_BYTES = 512
 MAX_UNPACKED_BYTES = 4 << 30
-MAX_RATIO = 200
+MAX_RATIO = 100
 RATIO_COUNTS_FROM = 1 << 20
+# Of all members together, beyond that many bytes.
+MAX_WHOLE_RATIO = 10
+WHOLE_RATIO_COUNTS_FROM = 256 << 20
 PIECE = 1 << 18
 COMMENT = b"mimetype="
 
@@ -159,8 +162,8 @@ class ZipMembers:
         """In the order of the file."""
         ordered = sorted(entries, key=lambda entry: entry[0].offset)
         ends = [entry.offset for entry, _ in ordered[1:]] + [start]
-        if ordered and ordered[0][0].offset != 0:
-            raise unreadable("data stands before the first member")
+        if not ordered or ordered[0][0].offset != 0:
+            raise unreadable("there is no member, or data stands before the first")
         for (listed, flags), end in zip(ordered, ends, strict=True):
             yield self._record(listed, flags, end)
 
@@ -268,7 +271,8 @@ def _check_names(names: Sequence[str]) -> None:
 
 
 def _check_lengths(members: Sequence[Member]) -> None:
-    if sum(each.length for each in members) > MAX_UNPACKED_BYTES:
+    whole, packed = sum(each.length for each in members), sum(each.packed for each in members)
+    if whole > min(MAX_UNPACKED_BYTES, WHOLE_RATIO_COUNTS_FROM + packed * MAX_WHOLE_RATIO):
         raise too_complex("the members are too long together", "unpacked-bytes", MAX_UNPACKED_BYTES)
     for each in members:
         if each.length > RATIO_COUNTS_FROM and each.length > each.packed * MAX_RATIO:

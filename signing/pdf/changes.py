@@ -2,18 +2,21 @@
 
 The library's analysis of differences judges whether a revision as a whole is permitted; beside it stands what is named
 here: whatever may show something else than was signed is not permitted, whoever explains it. Revisions are
-compared each with the one before, once for all signatures that permit the same.
+compared each with the one before, once for all signatures that permit the same; where that goes too far, with what was
+signed, as an object may be written twice after it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyhanko.sign.diff_analysis import DEFAULT_DIFF_POLICY, ModificationLevel, SuspiciousModification
+from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 
 from kernel.errors import DomainError
 from signing.errors import DocumentTooComplex
+from signing.pdf.difference_rules import POLICY
 from signing.pdf.history import History, Named
 from signing.pdf.permissions import Permissions, permissions_of
 from signing.pdf.signature_fields import PlacedSignature
@@ -43,7 +46,8 @@ class Changes:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._verdicts: dict[tuple[int, str], _Verdict] = {}
+        self._verdicts: dict[tuple[int, int, str], _Verdict] = {}
+        self._bare: list[tuple[int, str]] | None = None
 
     def after(self, placed: PlacedSignature) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
         """All of them in order of revisions, and what is wrong with the rules themselves."""
@@ -55,12 +59,14 @@ class Changes:
             return (), (*findings, Finding("byte-range-not-a-revision", detail))
         changes = list(self._appended(placed))
         for revision in range(placed.revision + 1, self._history.last + 1):
-            changes += self._of_revision(revision, permissions)
+            changes += self._of_revision(revision, placed.revision, permissions)
         return tuple(changes), findings
 
-    def _of_revision(self, revision: int, permissions: Permissions) -> list[Change]:
+    def _of_revision(self, revision: int, signed: int, permissions: Permissions) -> list[Change]:
         named = self._named(revision)
-        verdict = self._verdict(revision, permissions)
+        verdict = self._verdict(revision - 1, revision, permissions)
+        if verdict.problem is not None and signed != revision - 1:
+            verdict = self._verdict(signed, revision, permissions)
         found = [_change(each, verdict, permissions, revision) for each in named]
         if verdict.problem is not None and all(each.allowed for each in found):
             found.append(Change("object-changed", verdict.problem, False, None, revision + 1))
@@ -81,22 +87,22 @@ class Changes:
         except Exception:
             return (Named("revision-unreadable", "what a later revision changed cannot be read", None, True),)
 
-    def _verdict(self, revision: int, permissions: Permissions) -> _Verdict:
-        key = (revision, permissions.key)
+    def _verdict(self, before: int, revision: int, permissions: Permissions) -> _Verdict:
+        key = (before, revision, permissions.key)
         if key not in self._verdicts:
             if len(self._verdicts) >= MAX_COMPARISONS:
                 raise DocumentTooComplex(
                     "the document has more changes than are compared", limit="comparisons"
                 )
-            self._verdicts[key] = self._compared(revision, permissions)
+            self._verdicts[key] = self._compared(before, revision, permissions)
         return self._verdicts[key]
 
-    def _compared(self, revision: int, permissions: Permissions) -> _Verdict:
+    def _compared(self, before: int, revision: int, permissions: Permissions) -> _Verdict:
         reader = self._history.reader
         worst = ModificationLevel.OTHER.value
         try:
-            found = DEFAULT_DIFF_POLICY.apply(
-                reader.get_historical_resolver(revision - 1),
+            found = POLICY.apply(
+                reader.get_historical_resolver(before),
                 reader.get_historical_resolver(revision),
                 field_mdp_spec=permissions.locked,
                 doc_mdp=permissions.library_level,
@@ -109,34 +115,34 @@ class Changes:
         except Exception:
             return _Verdict(worst, "a later revision cannot be compared with what was signed")
 
-    def _appended(self, placed: PlacedSignature) -> list[Change]:
+    def _appended(self, placed: PlacedSignature) -> Iterator[Change]:
         """Bytes behind the signed ones that belong to no revision: by the end marks and by the objects in them."""
         reader = self._history.reader
-        data, end = reader.data, placed.covering.end
-        found = []
         last = reader.xrefs.get_xref_container_info(self._history.last).end_location
-        mark = data.find(_END, last)
-        if mark < 0 or data[mark + len(_END) :].strip(b"\r\n\t \x00"):
-            detail = "bytes were appended that belong to no revision"
-            found.append(Change("bytes-appended", detail, False))
-        known = {
-            reader.place_of(each, revision)
-            for revision in range(placed.revision + 1, self._history.last + 1)
-            for each in reader.xrefs.explicit_refs_in_revision(revision)
-        }
-        known |= {
-            reader.xrefs.get_xref_container_info(each).start_location
-            for each in range(self._history.last + 1)
-        }
-        bare = _STREAM.sub(lambda stream: b" " * len(stream[0]), data[end:])
-        for each in _OBJECT.finditer(bare):
-            if end + each.start(1) not in known:
+        mark = reader.data.find(_END, last)
+        rest = reader.data[mark + len(_END) :] if mark >= 0 else b""
+        if placed.covering.end < len(reader.data) and (mark < 0 or rest.strip(b"\r\n\t \x00")):
+            yield Change("bytes-appended", "bytes were appended that belong to no revision", False)
+        for place, name in self._unreferenced(placed.covering.end):
+            if place >= placed.covering.end:
                 detail = "an object was appended that no cross-reference names"
-                found.append(
-                    Change("object-unreferenced", detail, False, f"object {int(each[1])} {int(each[2])}")
-                )
+                yield Change("object-unreferenced", detail, False, name)
                 break
-        return found
+
+    def _unreferenced(self, end: int) -> list[tuple[int, str]]:
+        """Where objects stand behind ``end`` that nothing names; looked for once, from the first signature on."""
+        if self._bare is None:
+            reader = self._history.reader
+            sections = range(self._history.last + 1)
+            known = {reader.xrefs.get_xref_container_info(each).start_location for each in sections}
+            for each in sections:
+                known |= {reader.place_of(ref, each) for ref in reader.xrefs.explicit_refs_in_revision(each)}
+            bare = _STREAM.sub(lambda stream: b" " * len(stream[0]), reader.data[end:])
+            found = ((end + each.start(1), each) for each in _OBJECT.finditer(bare))
+            self._bare = [
+                (at, f"object {int(each[1])} {int(each[2])}") for at, each in found if at not in known
+            ]
+        return self._bare
 
 
 def _change(named: Named, verdict: _Verdict, permissions: Permissions, revision: int) -> Change:

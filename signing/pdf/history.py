@@ -91,7 +91,7 @@ class _Step:
             ("/DSS", "long-term-data-added", "certificates and revocation data were added"),
             ("/Metadata", "metadata-changed", "the document's metadata were changed"),
         ):
-            written = self._below(new, key)
+            written = self._new.graph.below(self._new.root_ref, key) & self._written
             if written or not self._same(old, new, key):
                 self._told |= written
                 yield Named(code, what, None, False)

@@ -27,7 +27,7 @@ from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
 from signing.pdf.tokens import NotADictionary, Value, read_dictionary
-from signing.pdf.usages import Graph, Reach, graph_of, usages_of
+from signing.pdf.usages import Graph, Reach, Usages, graph_of
 
 MAX_BYTES = 64 << 20
 MAX_READS = 500_000
@@ -138,7 +138,7 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
         super().__init__(reader, revision)
         self._lookups = 0
         self._graph: Graph | None = None
-        self._usages: dict[generic.Reference, set[RawPdfPath]] | None = None
+        self._usages: Usages | None = None
 
     @property
     def graph(self) -> Graph:
@@ -168,12 +168,13 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
             return None
         return self.get_object(reference)
 
-    def usages(self) -> dict[generic.Reference, set[RawPdfPath]]:
-        """The ways to what the next revision writes."""
+    @property
+    def usages(self) -> Usages:
+        """The ways to what later revisions write, and to what else is asked for."""
         if self._usages is None:
-            following = min(self.revision + 1, self.reader.xrefs.total_revisions - 1)
-            written = self.reader.xrefs.explicit_refs_in_revision(following)
-            self._usages = usages_of(self.graph, written)
+            later = range(self.revision + 1, self.reader.xrefs.total_revisions)
+            written = [self.reader.xrefs.explicit_refs_in_revision(each) for each in later]
+            self._usages = Usages(self.graph, set().union(*written))
         return self._usages
 
     def get_object(self, ref: generic.Reference, as_metadata_stream: bool = False) -> generic.PdfObject:
@@ -183,13 +184,10 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
         return super().get_object(ref, as_metadata_stream)
 
     def _load_reverse_xref_cache(self) -> None:
-        self.usages()
+        """The library's own walk, which this one replaces."""
 
     def _get_usages_of_ref(self, ref: generic.Reference) -> set[RawPdfPath]:
-        known = self.usages()
-        if ref not in known:
-            known.update(usages_of(self.graph, [ref]))
-        return known.setdefault(ref, set())
+        return self.usages.of(ref)
 
 
 def open_pdf(source: bytes | Path) -> Reader:

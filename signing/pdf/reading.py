@@ -114,6 +114,10 @@ def _signature(
         findings.append(
             Finding("subfilter-not-read", f"a signature of the encoding {_encoding(placed) or '-'}")
         )
+    if placed.removed:
+        findings.append(
+            Finding("signature-removed", "a later revision took the signature out of the document")
+        )
     changes, about = history.after(placed)
     findings += about
     content = digest_over(reader.data, placed.covering)

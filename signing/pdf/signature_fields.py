@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pyhanko.pdf_utils import generic
 
@@ -22,7 +22,7 @@ class PlacedSignature:
     """A filled signature field; ``written`` are the tokens of its dictionary, None where those have no place.
 
     ``revision`` is the one that last wrote the dictionary, counted from 0; ``complete`` whether the covered bytes
-    end where that revision ends.
+    end where that revision ends, ``removed`` whether a later form lacks the field.
     """
 
     name: str
@@ -33,6 +33,7 @@ class PlacedSignature:
     covering: Covering
     revision: int
     complete: bool
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,28 @@ class Walked:
 
 
 def signatures_in(reader: Reader) -> list[PlacedSignature]:
-    """Every filled signature field, in the order of what they cover; each signature once."""
+    """Every filled signature field, in the order of what they cover; each signature once.
+
+    Where the file holds more of them than its form names, the forms of earlier revisions are searched too: who takes
+    a signature out of a document has changed it.
+    """
     found: dict[generic.Reference, PlacedSignature] = {}
-    for walked in fields_in(reader.root):
+    _gather(reader, reader.root, found, removed=False)
+    for revision in reversed(range(reader.xrefs.total_revisions - 1)):
+        if reader.data.count(b"/ByteRange") <= len(found):
+            break
+        _gather(reader, reader.get_historical_resolver(revision).root, found, removed=True)
+    return sorted(found.values(), key=lambda each: (each.revision, each.covering.end))
+
+
+def _gather(
+    reader: Reader,
+    root: generic.DictionaryObject,
+    found: dict[generic.Reference, PlacedSignature],
+    *,
+    removed: bool,
+) -> None:
+    for walked in fields_in(root):
         if walked.kind != "/Sig" or "/V" not in walked.field:
             continue
         reference = _reference_of(walked)
@@ -54,10 +74,9 @@ def signatures_in(reader: Reader) -> list[PlacedSignature]:
             continue
         placed = _placed(reader, walked, reference)
         if placed is not None:
-            found[reference] = placed
+            found[reference] = replace(placed, removed=removed)
         if len(found) > MAX_SIGNATURES:
             raise DocumentTooComplex("the document has more signatures than are read", limit="signatures")
-    return sorted(found.values(), key=lambda each: (each.revision, each.covering.end))
 
 
 def ends_revision(reader: Reader, revision: int, end: int) -> bool:

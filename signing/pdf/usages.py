@@ -34,6 +34,17 @@ class Graph:
     pages: dict[generic.Reference, _Way]
     structure: frozenset[generic.Reference]
 
+    def below(self, holder: generic.Reference, key: str) -> set[generic.Reference]:
+        """Everything reached through that key of that object."""
+        waiting = [each for way, each in self.held.get(holder, ()) if way[:1] == (key,)]
+        found: set[generic.Reference] = set()
+        while waiting:
+            reference = waiting.pop()
+            if reference not in found:
+                found.add(reference)
+                waiting += [each for _, each in self.held.get(reference, ())]
+        return found
+
 
 def graph_of(
     trailer: generic.DictionaryObject,
@@ -58,8 +69,30 @@ def graph_of(
     return Graph(start, held, pages, _structure_elements(start, held))
 
 
-def usages_of(graph: Graph, wanted: Iterable[generic.Reference]) -> dict[generic.Reference, set[RawPdfPath]]:
-    """Every way from the trailer to each of ``wanted``; raises DocumentTooComplex where they are too many."""
+class Usages:
+    """The ways to objects of one revision, found when asked for; all the asking is bounded together."""
+
+    def __init__(self, graph: Graph, wanted: Iterable[generic.Reference]) -> None:
+        self._graph, self._steps = graph, 0
+        self._known = {each: set[RawPdfPath]() for each in wanted}
+        self._known.update(self._found(self._known))
+
+    def of(self, reference: generic.Reference) -> set[RawPdfPath]:
+        """The ways from the trailer to it."""
+        if reference not in self._known:
+            self._known[reference] = self._found([reference]).get(reference, set())
+        return self._known[reference]
+
+    def _found(self, wanted: Iterable[generic.Reference]) -> dict[generic.Reference, set[RawPdfPath]]:
+        found, steps = _ways(self._graph, wanted, MAX_STEPS - self._steps)
+        self._steps += steps
+        return found
+
+
+def _ways(
+    graph: Graph, wanted: Iterable[generic.Reference], most: int
+) -> tuple[dict[generic.Reference, set[RawPdfPath]], int]:
+    """Every way from the trailer to each of ``wanted``, and the steps that took; raises DocumentTooComplex."""
     aims = set(wanted)
     leading = _leading_to(graph, aims)
     found: dict[generic.Reference, set[RawPdfPath]] = defaultdict(set)
@@ -71,7 +104,7 @@ def usages_of(graph: Graph, wanted: Iterable[generic.Reference]) -> dict[generic
         way, passed, reaches = waiting.pop()
         for more, reference in reaches:
             steps += 1
-            if steps > MAX_STEPS or len(way) > MAX_LENGTH:
+            if steps > most or len(way) > MAX_LENGTH:
                 raise DocumentTooComplex(
                     "an object of the document is used in more ways than are read", limit="ways"
                 )
@@ -86,7 +119,7 @@ def usages_of(graph: Graph, wanted: Iterable[generic.Reference]) -> dict[generic
             elsewhere = graph.pages.get(reference, whole) != whole
             if not elsewhere and (in_structure or reference not in graph.structure):
                 waiting.append((whole, passed | {reference}, graph.held.get(reference, ())))
-    return dict(found)
+    return dict(found), steps
 
 
 def _leading_to(graph: Graph, aims: set[generic.Reference]) -> set[generic.Reference]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def _digests(read: Any) -> dict[str, datetime]:
     if unknown := read.keys() - set(DIGESTS.values()):
         raise ValueError(f"no such digest: {min(unknown)}")
     for name, entry in read.items():
-        _only(entry, set(), f"digest {name}", optional={"until"})
+        _only(entry, set(), f"digest {name}", frozenset({"until"}))
     return {name: _until(entry) for name, entry in read.items()}
 
 
@@ -129,14 +130,14 @@ def _sizes(read: Any, kind: str) -> tuple[tuple[int, datetime], ...]:
     if not isinstance(read, list) or not read:
         raise ValueError(f"sizes of {kind} is a list with at least one size")
     for entry in read:
-        _only(entry, {"bits"}, f"a size of {kind}", optional={"until"})
+        _only(entry, {"bits"}, f"a size of {kind}", frozenset({"until"}))
         if type(entry["bits"]) is not int or entry["bits"] <= 0:
             raise ValueError(f"bits of {kind} is a positive number")
     sizes = tuple((entry["bits"], _until(entry)) for entry in read)
     bits = [size for size, _ in sizes]
     if bits != sorted(set(bits)):
         raise ValueError(f"the sizes of {kind} do not ascend")
-    if any(later < earlier for (_, earlier), (_, later) in zip(sizes, sizes[1:], strict=False)):
+    if any(later < earlier for (_, earlier), (_, later) in pairwise(sizes)):
         raise ValueError(f"a longer key of {kind} ends before a shorter one")
     return sizes
 
@@ -150,6 +151,6 @@ def _until(entry: Mapping[str, Any]) -> datetime:
     return datetime.combine(until, time(), UTC)
 
 
-def _only(read: Any, needed: set[str], what: str, *, optional: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+def _only(read: Any, needed: set[str], what: str, optional: frozenset[str] = frozenset()) -> None:
     if not isinstance(read, dict) or not needed <= read.keys() <= needed | optional:
         raise ValueError(f"{what} has other fields than {', '.join(sorted(needed | optional)) or 'none'}")

@@ -16,7 +16,7 @@ from pki import asn1
 from pki.asn1 import ades
 from signing.validation.certificates import Instants, Path, path_of, validate_path
 from signing.validation.conclusion import PASSED, Checks, Conclusion, failed, indeterminate
-from signing.validation.contents import CmsSignature, DigestOf, Finding, Form, NotCovered
+from signing.validation.contents import CmsSignature, DigestOf, Finding, Form, NotAtHand, NotCovered
 from signing.validation.report import Outcome, SubIndication
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse, ValueRefused, digest_name, verify_value
@@ -119,9 +119,7 @@ def _protected(cms: CmsSignature) -> Conclusion:
     return PASSED
 
 
-def _signing_certificate(
-    cms: CmsSignature, subject: Subject, checks: Checks
-) -> tuple[Conclusion, bool]:
+def _signing_certificate(cms: CmsSignature, subject: Subject, checks: Checks) -> tuple[Conclusion, bool]:
     name, clause = "signing-certificate", "EN 319 102-1 5.2.3"
     if cms.certificate is None:
         missing = indeterminate(
@@ -133,7 +131,8 @@ def _signing_certificate(
         return checks.conclude(SIGNER, name, clause, PASSED), False
     if not named_by_hash(cms.certificate, cms.signed):
         other = indeterminate(
-            SubIndication.NO_SIGNING_CERTIFICATE_FOUND, "the signature names another certificate than this one"
+            SubIndication.NO_SIGNING_CERTIFICATE_FOUND,
+            "the signature names another certificate than this one",
         )
         return checks.conclude(SIGNER, name, clause, other), False
     serials = {each.serial for each in named_certificates(cms.signed) if each.serial is not None}
@@ -185,6 +184,8 @@ def _content(cms: CmsSignature, digest: str | None, content: DigestOf | None) ->
         return failed(SubIndication.HASH_FAILURE, "the digest algorithm is not known")
     try:
         computed = content(digest)
+    except NotAtHand as error:
+        return indeterminate(SubIndication.SIGNED_DATA_NOT_FOUND, str(error))
     except NotCovered as error:
         return failed(SubIndication.HASH_FAILURE, str(error))
     if cms.message_digest is None or computed != cms.message_digest:

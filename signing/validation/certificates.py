@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import pairwise
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -23,10 +25,12 @@ from pki.algorithms import der_of
 from pki.path_validation import PathMissing, PathRefused, find_prospective_path
 from signing.validation.conclusion import PASSED, Conclusion, indeterminate
 from signing.validation.report import SubIndication
-from signing.validation.revocation import Status, is_at_hand, statuses
+from signing.validation.revocation import Status, decisive, is_at_hand, statuses
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse, ValueRefused, use_of_signed
 from signing.validation.trust import Anchor, Use
+
+ExtensionKind = TypeVar("ExtensionKind", bound=x509.ExtensionType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Link:
 
     @property
     def status(self) -> Status | None:
-        return self.statuses[0] if self.statuses else None
+        return decisive(self.statuses)
 
     @property
     def uses(self) -> tuple[AlgorithmUse, ...]:
@@ -77,9 +81,9 @@ class Path:
 def path_of(certificate: x509.Certificate, scene: Scene, use: Use) -> Path:
     """Steps (1) and (2), with the revocation information of each link; the same for each call of one judgement."""
     key = (der_of(certificate), use)
-    known = scene.paths.get(key)
+    known = scene.kept.get(key)
     if not isinstance(known, Path):
-        known = scene.paths[key] = _path(certificate, scene, use)
+        known = scene.kept[key] = _path(certificate, scene, use)
     return known
 
 
@@ -142,9 +146,7 @@ def _built(
     )
     chain = tuple(reversed(found))
     anchor = next(each for each in anchors if each.certificate == chain[-1])
-    links = tuple(
-        _link(subject, issuer, scene, anchor) for subject, issuer in zip(chain, chain[1:], strict=False)
-    )
+    links = tuple(_link(subject, issuer, scene, anchor) for subject, issuer in pairwise(chain))
     return Path(links, anchor, _allowed(links, use) if conclusion.passed else conclusion)
 
 
@@ -165,20 +167,16 @@ def _link(subject: x509.Certificate, issuer: x509.Certificate, scene: Scene, anc
             return False
         return True
 
-    key = (der_of(subject), der_of(issuer))
-    known = scene.statuses.get(key)
-    if known is None:
-        known = scene.statuses[key] = tuple(
-            statuses(
-                subject,
-                issuer,
-                scene.material,
-                now=scene.now,
-                has_path=has_path,
-                responders=scene.responders(),
-            )
+    known = tuple(
+        statuses(
+            subject,
+            issuer,
+            scene.material,
+            now=scene.now,
+            has_path=has_path,
+            responders=scene.responders(),
         )
-    assert isinstance(known, tuple)
+    )
     return Link(subject, issuer, known, bool(known) or is_at_hand(subject, scene.material))
 
 
@@ -188,6 +186,9 @@ def _allowed(links: Sequence[Link], use: Use) -> Conclusion:
         return PASSED
     signer = links[0].certificate
     try:
+        if _extension(signer, x509.OCSPNoCheck) is not None:
+            detail = "the certificate is made for OCSP answers, and nobody tells of its revocation"
+            return indeterminate(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE, detail)
         problem = _timestamping_problem(signer) if use == "timestamps" else _signing_problem(signer)
     except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         problem = str(error) or "the extensions of the certificate can't be read"
@@ -200,15 +201,17 @@ def _signing_problem(certificate: x509.Certificate) -> str | None:
     usage = _extension(certificate, x509.KeyUsage)
     if usage is not None and not (usage.value.digital_signature or usage.value.content_commitment):
         return "the certificate is not for signatures"
-    if _extension(certificate, x509.OCSPNoCheck) is not None:
-        return "the certificate is made for OCSP answers"
     return None
 
 
 def _timestamping_problem(certificate: x509.Certificate) -> str | None:
     purposes = _extension(certificate, x509.ExtendedKeyUsage)
     # RFC 3161 §2.3: this purpose alone, critical.
-    if purposes is None or set(purposes.value) != {ExtendedKeyUsageOID.TIME_STAMPING} or not purposes.critical:
+    if (
+        purposes is None
+        or set(purposes.value) != {ExtendedKeyUsageOID.TIME_STAMPING}
+        or not purposes.critical
+    ):
         return "the certificate is not for time stamps alone"
     usage = _extension(certificate, x509.KeyUsage)
     if usage is not None and not (usage.value.digital_signature or usage.value.content_commitment):
@@ -216,7 +219,9 @@ def _timestamping_problem(certificate: x509.Certificate) -> str | None:
     return None
 
 
-def _extension(certificate: x509.Certificate, kind):  # type: ignore[no-untyped-def]
+def _extension(
+    certificate: x509.Certificate, kind: type[ExtensionKind]
+) -> x509.Extension[ExtensionKind] | None:
     try:
         return certificate.extensions.get_extension_for_class(kind)
     except x509.ExtensionNotFound:
@@ -247,7 +252,9 @@ def _validate_link(link: Link, path: Path, scene: Scene, use: Use, instants: Ins
 
 
 def _no_information(link: Link) -> Conclusion:
-    what = "none of the revocation information counts" if link.at_hand else "there is no revocation information"
+    what = (
+        "none of the revocation information counts" if link.at_hand else "there is no revocation information"
+    )
     detail = f"{what} for {names(link.certificate)}"
     return indeterminate(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE, detail)
 
@@ -286,4 +293,3 @@ def _judge_dates(link: Link, path: Path, at: datetime) -> Conclusion:
             f"{names(status.signer)}, who signed the revocation information, is not valid at that time",
         )
     return PASSED
-

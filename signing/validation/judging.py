@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from signing.ades.services import Evidence
 from signing.validation.algorithm_policy import AlgorithmPolicy
 from signing.validation.basic import Basic, Subject, judge_basic
-from signing.validation.conclusion import Checks, Conclusion, failed, indeterminate
+from signing.validation.conclusion import Checks, Conclusion, indeterminate
 from signing.validation.contents import Finding, FoundDocument, FoundSignature, FoundTimestamp
 from signing.validation.long_term import Stamped, conclude
 from signing.validation.past import process_timestamps
@@ -118,15 +117,18 @@ def _stamped(
         (*document.findings, *found.findings, *_forbidden(found)),
     )
     basic = judge_basic(subject, scene, checks)
-    covering = tuple(
-        each for each in stamps.values() if found.identifier in each.found.covered.signatures
-    )
+    covering = tuple(each for each in stamps.values() if found.identifier in each.found.covered.signatures)
     content = tuple(stamps[each.identifier] for each in found.timestamps if each.kind == "content")
     return Stamped(found.identifier, basic, covering, content)
 
 
 def _forbidden(found: FoundSignature) -> tuple[Finding, ...]:
-    """A change that the signature does not allow makes the file another than the signed one (decision 0096)."""
+    """A change that the signature does not allow makes the file another than the signed one (decision 0096).
+
+    Of a container the digests of its manifest say so themselves.
+    """
+    if found.form == "ASiC-E":
+        return ()
     return tuple(
         Finding(each.code, f"not allowed after the signature: {each.detail}")
         for each in found.changes

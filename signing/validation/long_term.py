@@ -19,6 +19,7 @@ from signing.validation.scene import Scene
 from signing.validation.timestamps import JudgedTimestamp
 
 STAMPS, LONG_TERM = 7, 8
+_OUT_OF_BOUNDS = frozenset({SubIndication.OUT_OF_BOUNDS_NO_POE, SubIndication.OUT_OF_BOUNDS_NOT_REVOKED})
 _ARCHIVES = frozenset({"archive", "document", "container"})
 # What §5.5.4 step 2 goes on with.
 _OPEN = frozenset(
@@ -85,9 +86,9 @@ def _before_content(signature: Stamped, scene: Scene) -> Conclusion:
         revoked_at = basic.conclusion.revoked_at
         if revoked_at is not None and latest > revoked_at:
             return failed(SubIndication.REVOKED, "the content was stamped after the revocation")
-    if sub in (SubIndication.OUT_OF_BOUNDS_NO_POE, SubIndication.OUT_OF_BOUNDS_NOT_REVOKED):
-        if basic.path.links and latest > basic.path.links[0].certificate.not_valid_after_utc:
-            return failed(SubIndication.EXPIRED, "the content was stamped after the end of the certificate")
+    ended = basic.path.links[0].certificate.not_valid_after_utc if basic.path.links else scene.at
+    if sub in _OUT_OF_BOUNDS and latest > ended:
+        return failed(SubIndication.EXPIRED, "the content was stamped after the end of the certificate")
     if sub is SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE:
         weak = scene.algorithms.weakness(basic.uses, latest)
         if weak is not None:
@@ -105,9 +106,7 @@ def _at_best_time(signature: Stamped, found: Conclusion, scene: Scene) -> Conclu
         return compared
     if disorder is not None:
         return disorder
-    if valid and not found.passed or best < scene.at:
-        return _again(signature, best, scene)
-    return found
+    return _again(signature, best, scene) if valid and not found.passed else found
 
 
 def _compare(signature: Stamped, found: Conclusion, best: datetime) -> Conclusion:
@@ -116,10 +115,8 @@ def _compare(signature: Stamped, found: Conclusion, best: datetime) -> Conclusio
     if path is None or not path.links:
         return PASSED if found.passed else found
     certificate = path.links[0].certificate
-    if found.sub in (SubIndication.REVOKED_NO_POE, SubIndication.REVOKED_CA_NO_POE) or found.held:
-        if found.revoked_at is None or found.revoked_at <= best:
-            return found
-    # Of a certificate that is not valid yet nothing says it was revoked; without a stamp it only may be later.
+    if found.revoked_at is not None and found.revoked_at <= best:
+        return found
     if best < certificate.not_valid_before_utc:
         return failed(SubIndication.NOT_YET_VALID, "the signature is older than its certificate")
     if found.sub is SubIndication.OUT_OF_BOUNDS_NO_POE:
@@ -143,9 +140,7 @@ def _again(signature: Stamped, best: datetime, scene: Scene) -> Conclusion:
     return validate_path(path, scene, "signatures", Instants(best, best, scene.at))
 
 
-def _disorder(
-    valid: Sequence[JudgedTimestamp], before: Sequence[JudgedTimestamp]
-) -> Conclusion | None:
+def _disorder(valid: Sequence[JudgedTimestamp], before: Sequence[JudgedTimestamp]) -> Conclusion | None:
     """Step 4 e: a stamp over the content is not later than one over the signature, but for their accuracies."""
     for early in before:
         for late in valid:

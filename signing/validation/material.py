@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,8 +19,8 @@ from cryptography.x509 import ObjectIdentifier, ocsp
 
 from pki import asn1
 from pki.algorithms import der_of
-from pki.crl import MAX_CRL_BYTES
 from pki.asn1.ocsp import BasicResponse, Extension
+from pki.crl import MAX_CRL_BYTES
 from pki.ocsp_verification import MAX_ANSWER_BYTES, read_answer
 from signing.ades.services import Evidence
 
@@ -28,6 +29,8 @@ MAX_CANDIDATES = 60
 _ARCHIVE_CUTOFF = ObjectIdentifier("1.3.6.1.5.5.7.48.1.6")
 _EXPIRED_CERTS_ON_CRL = ObjectIdentifier("2.5.29.60")
 _READ_CRITICAL = frozenset({x509.DeltaCRLIndicator.oid, x509.IssuingDistributionPoint.oid})
+
+ExtensionKind = TypeVar("ExtensionKind", bound=x509.ExtensionType)
 
 
 @dataclass(slots=True)
@@ -110,8 +113,8 @@ class Material:
     def holds(self, der: bytes) -> bool:
         """Whether a list or answer was read from these bytes."""
         digest = hashlib.sha256(der).digest()
-        lists = (each for found in self._lists.values() for each in found)
-        return any(each.sha256 == digest for each in (*lists, *self._answers))
+        lists = [each.sha256 for found in self._lists.values() for each in found]
+        return digest in lists or any(each.sha256 == digest for each in self._answers)
 
     def above(self, certificate: x509.Certificate) -> list[x509.Certificate]:
         """Whoever by name may stand above it, so that building a path never meets the rest."""
@@ -214,7 +217,7 @@ def _cutoff(extensions: Sequence[Extension] | None) -> datetime | None:
     return None
 
 
-def _value(extensions: x509.Extensions, kind):  # type: ignore[no-untyped-def]
+def _value(extensions: x509.Extensions, kind: type[ExtensionKind]) -> ExtensionKind | None:
     try:
         return extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:

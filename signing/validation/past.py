@@ -20,7 +20,7 @@ from signing.validation.basic import accept
 from signing.validation.certificates import Link, Path
 from signing.validation.conclusion import PASSED, Conclusion, failed, indeterminate
 from signing.validation.report import Indication, SubIndication
-from signing.validation.revocation import Status
+from signing.validation.revocation import Status, decisive
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse
 from signing.validation.timestamps import JudgedTimestamp
@@ -59,18 +59,18 @@ def may_have_passed(conclusion: Conclusion, *, is_signature: bool) -> bool:
 def process_timestamps(stamps: Iterable[JudgedTimestamp], scene: Scene) -> None:
     """Newest first (§5.6.3.4 step 5): what each proves goes to the proofs; past validation may set its conclusion."""
     read = [each for each in stamps if each.time is not None]
-    # Of two of one instant the later one in the file covers the earlier.
-    for stamp in sorted(reversed(read), key=lambda each: each.time or scene.at, reverse=True):
+    # Of two of one instant the later one in the file covers the earlier, and goes first.
+    backwards = list(reversed(read))
+    for stamp in sorted(backwards, key=lambda each: each.time or scene.at, reverse=True):
         if stamp.conclusion.passed or _passed_once(stamp, scene):
             _prove(stamp, scene)
 
 
 def _prove(stamp: JudgedTimestamp, scene: Scene) -> None:
     known = scene.proofs.earliest(stamp.found.identifier)
-    weak = scene.algorithms.weakness(stamp.imprint_use, known)
-    if weak is not None:
-        stamp.checks.conclude(PAST, "imprint-algorithm", "EN 319 102-1 5.6.2.3", accept(stamp.imprint_use, scene, known))
-        stamp.conclusion = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE, str(weak))
+    counts = accept(stamp.imprint_use, scene, known)
+    if not counts.passed:
+        stamp.conclusion = stamp.checks.conclude(PAST, "imprint-algorithm", "EN 319 102-1 5.6.2.3", counts)
         return
     assert stamp.time is not None
     scene.proofs.add(stamp.found.covered, stamp.time)
@@ -121,9 +121,7 @@ def _proven_while_valid(status: Status, path: Path, scene: Scene) -> bool:
     return signer.not_valid_before_utc <= known <= signer.not_valid_after_utc
 
 
-def control_time(
-    path: Path, of_signer: Sequence[Status], best: datetime, scene: Scene
-) -> datetime | None:
+def control_time(path: Path, of_signer: Sequence[Status], best: datetime, scene: Scene) -> datetime | None:
     """Validation time sliding (§5.6.2.2), from below the anchor down to the signer; None: there is no proof (NO_POE).
 
     Information is too old when it was not fresh at ``best``, when the signature is proven to have existed: asked
@@ -134,7 +132,7 @@ def control_time(
         control = min(control, path.anchor.until)
     for link in reversed(path.links):
         statuses = of_signer if link is path.links[0] else link.statuses
-        status = next((each for each in statuses if _known_by(each, link, control, scene)), None)
+        status = decisive(each for each in statuses if _known_by(each, link, control, scene))
         if status is None:
             return None
         if status.revoked(control):
@@ -189,8 +187,13 @@ def _alive_then(path: Path, best: datetime, current: Conclusion) -> Conclusion:
                 SubIndication.OUT_OF_BOUNDS_NO_POE,
                 SubIndication.OUT_OF_BOUNDS_NOT_REVOKED,
             )
-            return current if kept else indeterminate(
-                SubIndication.OUT_OF_BOUNDS_NOT_REVOKED, "the signature is not proven to be older than the end"
+            return (
+                current
+                if kept
+                else indeterminate(
+                    SubIndication.OUT_OF_BOUNDS_NOT_REVOKED,
+                    "the signature is not proven to be older than the end",
+                )
             )
     return PASSED
 
@@ -204,7 +207,7 @@ def _counted_then(
     for link in past.path.links:
         known = scene.proofs.earliest(_digest(link.certificate))
         statuses = counting if link is past.path.links[0] else link.statuses
-        status = statuses[0] if statuses else None
+        status = decisive(statuses)
         if scene.algorithms.weakness(link.uses, known) is not None:
             return current
         if status is not None and scene.algorithms.weakness(

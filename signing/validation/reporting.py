@@ -155,8 +155,7 @@ def _held(path: Path | None, inside: frozenset[bytes]) -> bool:
     if path is None or path.anchor is None:
         return False
     return all(
-        _digest(link.certificate) in inside
-        and any(set(each.digests) <= inside for each in link.statuses)
+        _digest(link.certificate) in inside and any(set(each.digests) <= inside for each in link.statuses)
         for link in path.links
     )
 

@@ -1,10 +1,10 @@
 """What is known about the revocation of a certificate: by lists and OCSP answers whose signers are judged here.
 
-A list or answer counts when (1) it is about this certificate of this issuer, (2) it is signed by the issuer, by somebody
-of the same name with a path to the same anchor, or, for answers, by whom the issuer certified for it or the trust
-names for it, (3) its signer was within its dates when it was issued, (4) it was issued after the certificate, (5) what
-is said about a certificate that was over by then covers such ones, and (6) it is not from the future. EN 319 102-1
-§5.2.5 and §5.2.6.4, RFC 5280 §6.3.3, RFC 6960 §3.2 and §4.2.2.2.
+A list or answer counts when (1) it is about this certificate of this issuer, (2) it is signed by the issuer, by
+somebody of the same name with a path to the same anchor, or, for answers, by whom the issuer certified for it or the
+trust names for it, (3) its signer was within its dates when it was issued, (4) it was issued after the certificate,
+(5) what is said about a certificate that was over by then covers such ones, and (6) it is not from the future.
+EN 319 102-1 §5.2.5 and §5.2.6.4, RFC 5280 §6.3.3, RFC 6960 §3.2 and §4.2.2.2.
 """
 
 from __future__ import annotations
@@ -71,6 +71,13 @@ class Status:
         return self.this_update > at - (self.next_update - self.this_update)
 
 
+def decisive(found: Iterable[Status]) -> Status | None:
+    """Of what counts, the newest first: a revocation for good if any tells of one, since nothing takes it back."""
+    given = tuple(found)
+    final = (each for each in given if each.revoked_at is not None and not each.held)
+    return next(final, given[0] if given else None)
+
+
 def statuses(
     certificate: x509.Certificate,
     issuer: x509.Certificate,
@@ -104,7 +111,11 @@ def _counts(status: Status, certificate: x509.Certificate, now: datetime) -> boo
 
 
 def _by_lists(
-    certificate: x509.Certificate, issuer: x509.Certificate, material: Material, now: datetime, has_path: HasPath
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    material: Material,
+    now: datetime,
+    has_path: HasPath,
 ) -> Iterator[Status]:
     about = [
         each

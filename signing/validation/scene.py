@@ -33,7 +33,8 @@ class Proofs:
 
     def add(self, covered: Covered, time: datetime) -> None:
         """A valid time stamp covers them."""
-        for thing in (*covered.signatures, *covered.timestamps, *covered.evidence):
+        named: tuple[str | bytes, ...] = (*covered.signatures, *covered.timestamps, *covered.evidence)
+        for thing in named:
             self.add_one(thing, time)
 
     def add_one(self, thing: str | bytes, time: datetime) -> None:
@@ -55,8 +56,7 @@ class Scene:
     made_at: datetime
     material: Material
     proofs: Proofs
-    paths: dict[tuple[bytes, str], object] = field(default_factory=dict)
-    statuses: dict[tuple[bytes, bytes], object] = field(default_factory=dict)
+    kept: dict[tuple[object, ...], object] = field(default_factory=dict)
 
     @classmethod
     def of(cls, trust: Trust, algorithms: AlgorithmPolicy, at: datetime, made_at: datetime) -> Scene:

@@ -184,9 +184,7 @@ def _verify_ec(
     key.verify(signature, data, ec.ECDSA(digest))
 
 
-def _verify_dsa(
-    key: dsa.DSAPublicKey, digest: hashes.HashAlgorithm, signature: bytes, data: bytes
-) -> None:
+def _verify_dsa(key: dsa.DSAPublicKey, digest: hashes.HashAlgorithm, signature: bytes, data: bytes) -> None:
     key.verify(signature, data, digest)
 
 

@@ -27,7 +27,6 @@ from signing.validation.scene import Scene
 from signing.validation.signature_values import DIGESTS, AlgorithmUse
 
 
-
 @dataclass(frozen=True, slots=True)
 class ReadToken:
     """A token taken apart; ``imprint_digest`` is None where its algorithm is not known."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,8 +30,10 @@ class Redirect(Exception):
 
 
 @contextmanager
-def http_service(routes: Mapping[str, Answering]) -> Iterator[HttpService]:
-    """A server that gives each path's answer to whatever is sent to it."""
+def http_service(
+    routes: Mapping[str, Answering], *, tls: ssl.SSLContext | None = None
+) -> Iterator[HttpService]:
+    """A server that gives each path's answer to whatever is sent to it; with ``tls`` over HTTPS."""
     service = HttpService(routes)
 
     class Handler(BaseHTTPRequestHandler):
@@ -57,7 +60,9 @@ def http_service(routes: Mapping[str, Answering]) -> Iterator[HttpService]:
             """Not on the terminal of the tests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        service.url = f"http://127.0.0.1:{server.server_address[1]}"
+        service.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:

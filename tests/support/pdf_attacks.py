@@ -1,9 +1,9 @@
-"""Attacks on signed PDF files, as they are published, each written anew for a small file of ``pdf_files``.
+"""Attacks on signed PDF files, as they are published, each written anew for a small file of ``small_pdf``.
 
 Universal forgery (the signature is made unreadable), incremental saving, signature wrapping: Mladenov, Mainka et al.,
 *1 Trillion Dollar Refund* (CCS 2019). Shadow attacks hide, replace, hide-and-replace: Mainka, Mladenov, Rohlmann (NDSS
 2021). Evil annotation and sneaky signature on certified files: Rohlmann et al., *Breaking the Specification* (S&P 2021).
-Every builder takes bytes and gives bytes; the object numbers are those of ``pdf_files.objects_of``.
+Every builder takes bytes and gives bytes; the object numbers are those of ``small_pdf.objects_of``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from tests.support.pdf_files import objects_of, page_object, stream, text_content, written_pdf
+from tests.support.small_pdf import objects_of, page_object, stream, text_content, written_pdf
 
 CATALOGUE, PAGES, FONT, PAGE, CONTENT = 1, 2, 3, 4, 5
 TRUE, FALSE = b"To pay: 1,000", b"To pay: 9,000"

@@ -26,7 +26,7 @@ from signing.validation.reading import read_document
 from signing.validation.report import ValidationReport
 from signing.validation.trust import Anchor, Trust
 from tests.support.authority import MemoryAuthority, after, make_authority
-from tests.support.pdf_files import plain_pdf
+from tests.support.small_pdf import plain_pdf
 from tests.support.signing import services_of
 
 FORMATS = ("PAdES", "CAdES detached", "CAdES enveloping", "ASiC-E")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 
 from app.container import Container
-from app.signing_services import InstallationEvidence, services_of
+from app.signing_services import InstallationEvidence, InstallationStamps, services_of
 from pki.ocsp import LATER
 from signing.ades.cades import sign_file
 from signing.ades.cms_edit import read_parts
@@ -18,7 +17,7 @@ from tests.support.authority import make_authority
 
 
 def test_a_service_signs_to_the_highest_level(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The receipt key signs B-LTA with OCSP answers of this process and no list; while no answer is made, with lists."""
+    """The receipt key signs B-LTA with OCSP answers; while none can be made, with lists."""
     container.trust.refresh()
     container.responders.refresh()
     services, now = services_of(container), container.clock.now()
@@ -36,13 +35,12 @@ def test_a_service_signs_to_the_highest_level(container: Container, monkeypatch:
     assert not inside.ocsps
 
 
-def test_what_an_installation_cannot_give(container: Container, tmp_path: Path) -> None:
-    """A certificate of somebody else and a clock in doubt are refused by name."""
-    services, now = services_of(container), container.clock.now()
+def test_what_an_installation_cannot_give(container: Container) -> None:
+    """A certificate of somebody else, and a digest of no known length, are refused by name."""
+    stamps, now = InstallationStamps(container), container.clock.now()
     stranger = make_authority().person("IR-0012345678")
     with pytest.raises(EvidenceUnavailable) as refused:
         InstallationEvidence(container).collect(stranger.certificate, stranger.chain, now)
     assert refused.value.fields["service"] == "this installation"
-    with pytest.raises(TimestampUnavailable):
-        assert services.stamps is not None
-        services.stamps.stamp("sha256", b"of another length")
+    with pytest.raises(TimestampUnavailable, match="length"):
+        stamps.stamp("sha256", b"of another length")

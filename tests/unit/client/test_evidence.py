@@ -97,7 +97,7 @@ class Published:
             "/ocsp": self.answer,
             "/tsa": self.tsa.respond,
         }
-        return routes | {path: (lambda _, der=der: der) for path, der in lists.items()}
+        return routes | {path: giving(der) for path, der in lists.items()}
 
     def answer(self, question: bytes) -> bytes:
         """An answer by the library's builder, signed by the intermediate itself."""
@@ -126,6 +126,11 @@ class Published:
 @pytest.fixture(scope="module")
 def authority() -> MemoryAuthority:
     return make_authority()
+
+
+def giving(answer: bytes) -> Callable[[bytes], bytes]:
+    """A route that gives always the same."""
+    return lambda _body: answer
 
 
 def publish(
@@ -170,7 +175,7 @@ def test_a_bundle_behind_redirects(authority: MemoryAuthority) -> None:
 
             return answer
 
-        service.routes |= {"/sub.crt": moved("/b"), "/b": moved("c"), "/c": lambda _: bundle}
+        service.routes |= {"/sub.crt": moved("/b"), "/b": moved("c"), "/c": giving(bundle)}
         assert der_of(made.sub) in made.collect().certificates
         for to in ("/sub.crt", "file:///etc/passwd", "ftp://example.org/x"):
             service.routes["/sub.crt"] = moved(to)
@@ -210,7 +215,7 @@ def test_lists_that_prove_nothing(authority: MemoryAuthority) -> None:
             b"",
         ]
         for each in wrong:
-            service.routes[made.crl_path] = lambda _, der=each: der
+            service.routes[made.crl_path] = giving(each)
             with pytest.raises(EvidenceUnavailable) as refused:
                 made.collect()
             assert refused.value.fields["service"] == service.url + made.crl_path

@@ -19,7 +19,7 @@ from signing.validation.report import Indication, SignatureReport
 from tests.support import cms_forgery, pdf_attacks
 from tests.support.authority import after
 from tests.support.dss import Dss, SignatureVerdict
-from tests.support.pdf_files import plain_pdf
+from tests.support.small_pdf import plain_pdf
 from tests.support.pdf_referees import Pdfsig
 from tests.support.signature_cases import CASES, Case, signed_by
 from tests.support.signature_world import World, make_world
