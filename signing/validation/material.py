@@ -37,11 +37,13 @@ ExtensionKind = TypeVar("ExtensionKind", bound=x509.ExtensionType)
 class FoundList:
     """A revocation list; ``base`` of a delta; ``point`` says which certificates it is about, None: all of its issuer.
 
+    ``covered`` is what its signature is over, as it came: the library writes it anew whenever it is asked.
     ``expired_since``: since when certificates that are over stay on it (X.509 §9.5.2.8).
     """
 
     sha256: bytes
     parsed: x509.CertificateRevocationList
+    covered: bytes
     issuer: bytes
     this_update: datetime
     next_update: datetime | None
@@ -162,15 +164,16 @@ def _read_list(der: bytes, digest: bytes) -> FoundList | None:
     try:
         parsed = x509.load_der_x509_crl(der)
         extensions = parsed.extensions
-        if not asn1.fills_its_octets(der) or any(
-            each.critical and each.oid not in _READ_CRITICAL for each in extensions
-        ):
+        frame = asn1.decode(asn1.Signed, der)
+        unknown = any(each.critical and each.oid not in _READ_CRITICAL for each in extensions)
+        if unknown or frame.signature.padding_bits() != 0:
             return None
         number = _value(extensions, x509.CRLNumber)
         base = _value(extensions, x509.DeltaCRLIndicator)
         return FoundList(
             digest,
             parsed,
+            asn1.encode(frame.signed),
             parsed.issuer.public_bytes(),
             parsed.last_update_utc,
             parsed.next_update_utc,

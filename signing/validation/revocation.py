@@ -250,7 +250,9 @@ def _list_signer(
 def _signed_list(found: FoundList, candidate: x509.Certificate) -> bool:
     key = der_of(candidate)
     if key not in found.signed_by:
-        found.signed_by[key] = _may_sign_lists(candidate) and _is_signed(candidate, found.parsed)
+        found.signed_by[key] = _may_sign_lists(candidate) and _is_signed(
+            candidate, found.parsed, found.covered
+        )
     return found.signed_by[key]
 
 
@@ -361,7 +363,9 @@ def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
         purposes = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
         return False
-    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _is_signed(issuer, candidate)
+    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _is_signed(
+        issuer, candidate, candidate.tbs_certificate_bytes
+    )
 
 
 def _is_unrevoked(
@@ -427,9 +431,9 @@ def _alive(candidate: x509.Certificate, at: datetime) -> bool:
     return candidate.not_valid_before_utc <= at <= candidate.not_valid_after_utc
 
 
-def _is_signed(signer: x509.Certificate, signed: Signed) -> bool:
+def _is_signed(signer: x509.Certificate, signed: Signed, covered: bytes) -> bool:
     try:
-        verify_signed(signer, signed)
+        verify_signed(signer, signed, covered)
     except ValueRefused:
         return False
     return True
