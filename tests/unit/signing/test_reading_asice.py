@@ -24,11 +24,11 @@ from signing.validation.contents import NotCovered
 from signing.validation.reading import read_document
 from signing.validation.reading_asice import read_asice
 from tests.support.authority import after, make_authority
+from tests.support.containers import members, zipped
 from tests.support.signing import services_of
 
 MANIFEST, SIGNATURE = "META-INF/ASiCManifest001.xml", "META-INF/signature001.p7s"
 ARCHIVE = "META-INF/ASiCArchiveManifest.xml"
-Members = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +41,6 @@ def made() -> bytes:
         files, target, authority.person("IR-1"), Level.B_LTA, services_of(authority), at=authority.now
     )
     after(authority, timedelta(days=1))
-    return target.getvalue()
-
-
-def members(container: bytes) -> Members:
-    with zipfile.ZipFile(io.BytesIO(container)) as unpacked:
-        return {name: unpacked.read(name) for name in unpacked.namelist()}
-
-
-def zipped(content: Mapping[str, bytes], method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
-    """As Python's zipfile writes it: mimetype stored, the rest as asked."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as writing:
-        for name, data in content.items():
-            writing.writestr(name, data, zipfile.ZIP_STORED if name == "mimetype" else method)
-        writing.comment = comment
     return target.getvalue()
 
 
