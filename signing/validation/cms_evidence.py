@@ -22,9 +22,14 @@ _SEQUENCE, _CRLS, _OCSPS = 0x30, 0xA0, 0xA1
 def read_certificate(der: bytes) -> x509.Certificate | None:
     """None where it is none that can be read."""
     try:
-        return x509.load_der_x509_certificate(der)
-    except (ValueError, TypeError, UnsupportedAlgorithm, Warning):
+        certificate = x509.load_der_x509_certificate(der)
+        (
+            certificate.subject.public_bytes(),
+            certificate.issuer.public_bytes(),
+        )  # Names are read only when asked for.
+    except (ValueError, TypeError, UnsupportedAlgorithm, Warning, x509.InvalidVersion):
         return None
+    return certificate
 
 
 def evidence_of(

@@ -72,8 +72,8 @@ def test_a_service_that_fails_is_named_in_bounded_time(behave: Behaviour) -> Non
 
 
 def test_where_nobody_listens() -> None:
-    """A refused connection and an unknown name are refusals that name the service."""
-    for url in (refused_address(), "http://no-such-name.invalid/tsa"):
+    """A refused connection and a name that cannot be one are refusals that name the service."""
+    for url in (refused_address(), f"http://{64 * 'a'}.invalid/tsa"):
         with pytest.raises(TimestampUnavailable) as refused:
             HttpStamps(url, total_seconds=5).stamp("sha256", DIGEST)
         assert refused.value.fields["service"] == url

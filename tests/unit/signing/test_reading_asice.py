@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signing.ades.asice import sign_container
+from signing.ades.asice import extend_container, sign_container
 from signing.ades.asice_inside import MAX_SIGNATURES, ContainerFile, read_inside
 from signing.ades.asice_manifest import MAX_DEPTH, read_manifest, write_manifest
 from signing.ades.cades import sign_file
 from signing.ades.services import Level
 from signing.ades.zip_members import MAX_MEMBERS, ZipMembers
-from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
+from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable, SignatureInvalid
 from signing.validation.contents import NotCovered
 from signing.validation.reading import read_document
 from signing.validation.reading_asice import read_asice
-from tests.support.authority import after, make_authority
+from tests.support.authority import START, after, make_authority
 from tests.support.containers import members, zipped
 from tests.support.signing import services_of
 
@@ -160,6 +160,20 @@ def test_swapped_and_weak_manifests(made: bytes) -> None:
     )
     (signature,) = read_asice(zipped(altered)).signatures
     assert "reference-digest-refused" in [each.code for each in signature.findings if each.fatal]
+
+
+def test_certificates_of_no_known_version(made: bytes) -> None:
+    """A signature or token whose certificates cannot be read is still told, and is not extended."""
+    altered = members(made)
+    for name in (SIGNATURE, "META-INF/timestamp001.tst"):
+        altered[name] = altered[name].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x0a")
+    container = zipped({name: data for name, data in altered.items() if name != ARCHIVE})
+    document = read_asice(container)
+    assert document.signatures[0].cms is not None
+    assert document.signatures[0].cms.certificate is None
+    services = services_of(make_authority())
+    with pytest.raises(SignatureInvalid):
+        extend_container(io.BytesIO(container), io.BytesIO(), Level.B_LTA, services, at=START)
 
 
 def test_a_stripped_archive(made: bytes) -> None:
