@@ -37,7 +37,7 @@ border:.1em solid currentColor;font-weight:bold;font-family:system-ui,sans-serif
 .why{border-inline-start:4px solid currentColor;padding-inline-start:.7rem;margin:.5rem 0}.why p{margin:0}
 dl{display:grid;grid-template-columns:minmax(8rem,12rem) 1fr;gap:.25rem 1rem;margin:0}
 dt{color:var(--soft)}dd{margin:0;min-width:0;overflow-wrap:anywhere}
-ul,ol{margin:0;padding-inline-start:1.3rem}li{overflow-wrap:anywhere}
+ul,ol{margin:0;padding-inline-start:1.3rem}li{overflow-wrap:anywhere}:lang(fa) ol{list-style-type:persian}
 small,.small{font-size:.85rem;color:var(--soft)}
 code{font:.82em/1.5 ui-monospace,monospace;overflow-wrap:anywhere}
 [dir=ltr]{unicode-bidi:isolate;display:inline-block;max-width:100%;text-align:start}

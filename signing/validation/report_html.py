@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from html import escape
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from signing.validation.contents import Change, Finding
 from signing.validation.html_parts import (
     MAX_LISTED,
@@ -66,6 +69,8 @@ def report_html(report: ValidationReport, language: Language = "fa") -> str:
 
 def _verdict(voice: Voice, report: ValidationReport) -> str:
     told = report.indication.value if report.signatures else "unsigned"
+    uncovered = bool(report.signatures) and not any(each.whole for each in report.signatures)
+    partial = f'<p><strong class="no">{voice.word("told", "partial")}</strong></p>' if uncovered else ""
     rows = [
         (voice.text("file"), outside(report.name)),
         (voice.text("checked-for"), voice.moment(report.at)),
@@ -73,7 +78,7 @@ def _verdict(voice: Voice, report: ValidationReport) -> str:
     ]
     return (
         f'<section class="verdict {_CLASSES[report.indication]}"><p class="word">{_word(voice, report.indication)}</p>'
-        f"<p>{voice.word('told', told)}</p>{_findings(voice, report.findings)}{pairs(rows)}</section>"
+        f"<p>{voice.word('told', told)}</p>{partial}{_findings(voice, report.findings)}{pairs(rows)}</section>"
     )
 
 
@@ -122,8 +127,6 @@ def _signer(voice: Voice, found: SignatureReport) -> str:
     name = outside(found.signer) if found.signer else voice.text("unknown-signer")
     if found.party:
         name += f"<br>{voice.text('party')}: {code(found.party)}"
-    if found.path:
-        name += f"<br>{technical(found.path[0].subject)}"
     if found.indication is not Indication.TOTAL_PASSED:
         name += note(voice.text("claims"))
     return name
@@ -194,21 +197,33 @@ def _chain(voice: Voice, path: tuple[CertificateShown, ...]) -> str:
 
 
 def _certificate(voice: Voice, each: CertificateShown) -> str:
+    name = f"{outside(common)}<br>" if (common := _common_name(each)) else ""
     return (
-        f"{technical(each.subject)}<br><small>{voice.text('valid-from-to')} {voice.day(each.not_before)} – "
+        f"{name}{technical(each.subject)}<br><small>{voice.text('valid-from-to')} {voice.day(each.not_before)} – "
         f"{voice.day(each.not_after)} · {voice.text('serial')} {code(each.serial)}</small>"
     )
+
+
+def _common_name(each: CertificateShown) -> str | None:
+    """None where there is none, or the certificate cannot be read as far as its subject."""
+    try:
+        found = x509.load_der_x509_certificate(each.der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return None
+    return str(found[0].value) if found else None
 
 
 def _revocations(voice: Voice, found: SignatureReport) -> str:
     if not found.revocation:
         return ""
-    names = {each.fingerprint: each.subject for each in found.path}
-    items = [_revocation(voice, each, names.get(each.certificate, "")) for each in found.revocation]
+    names = {each.fingerprint: _common_name(each) or each.subject for each in found.path}
+    items = [
+        _revocation(voice, each, names.get(each.certificate, each.certificate)) for each in found.revocation
+    ]
     return f"<h3>{voice.text('revocation')}</h3>{listed(items)}"
 
 
-def _revocation(voice: Voice, shown: RevocationShown, subject: str) -> str:
+def _revocation(voice: Voice, shown: RevocationShown, name: str) -> str:
     """What a list or an answer says of one certificate of the chain."""
     status = voice.word("status", shown.status)
     if shown.revoked_at is not None:
@@ -218,7 +233,7 @@ def _revocation(voice: Voice, shown: RevocationShown, subject: str) -> str:
             f"{voice.moment(shown.revoked_at)}{reason}"
         )
     by = f"{voice.word('source', shown.source)}, {voice.moment(shown.produced_at)}"
-    return f"{status}<br><small>{by}</small><br>{technical(subject or shown.certificate)}"
+    return f"{outside(name)}: {status}<br><small>{by}</small>"
 
 
 def _stamp(voice: Voice, stamp: TimestampReport) -> str:
@@ -227,7 +242,8 @@ def _stamp(voice: Voice, stamp: TimestampReport) -> str:
     about = f"{_SIGNS[stamp.indication]} {word}, {voice.word('stamp', stamp.kind)}"
     if stamp.time is not None and stamp.indication is Indication.TOTAL_PASSED:
         about += f": {voice.moment(stamp.time)}"
-    authority = f"<br>{technical(stamp.path[0].subject)}" if stamp.path else ""
+    named = _common_name(stamp.path[0]) or stamp.path[0].subject if stamp.path else None
+    authority = note(outside(named)) if named else ""
     return f"{about}{authority}{_why(voice, stamp.indication, stamp.sub_indication, '')}{_checks(voice, stamp.checks)}"
 
 

@@ -26,12 +26,12 @@ def words() -> Words:
 
 def say(language: Language, group: str, code: str) -> str:
     """The words for a code; of a code that is not known, itself."""
-    known = words()[group].get(code)
+    known = words().get(group, {}).get(code)
     return visible(code) if known is None else known[language]
 
 
 def is_known(group: str, code: str) -> bool:
-    return code in words()[group]
+    return code in words().get(group, {})
 
 
 def plain(text: str) -> str:
