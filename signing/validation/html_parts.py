@@ -84,6 +84,10 @@ class Voice:
     def direction(self) -> str:
         return "rtl" if self.language == "fa" else "ltr"
 
+    @property
+    def comma(self) -> str:
+        return "، " if self.language == "fa" else ", "
+
     def text(self, code: str) -> str:
         return self.word("text", code)
 

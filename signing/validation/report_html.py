@@ -9,8 +9,8 @@ from __future__ import annotations
 from html import escape
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 
+from pki.names import name_of
 from signing.validation.contents import Change, Finding
 from signing.validation.html_parts import (
     MAX_LISTED,
@@ -207,10 +207,9 @@ def _certificate(voice: Voice, each: CertificateShown) -> str:
 def _common_name(each: CertificateShown) -> str | None:
     """None where there is none, or the certificate cannot be read as far as its subject."""
     try:
-        found = x509.load_der_x509_certificate(each.der).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        return name_of(x509.load_der_x509_certificate(each.der)) or None
     except ValueError:
         return None
-    return str(found[0].value) if found else None
 
 
 def _revocations(voice: Voice, found: SignatureReport) -> str:
@@ -232,14 +231,14 @@ def _revocation(voice: Voice, shown: RevocationShown, name: str) -> str:
             f'<strong class="no">{status}</strong>, {voice.text("revoked-at")} '
             f"{voice.moment(shown.revoked_at)}{reason}"
         )
-    by = f"{voice.word('source', shown.source)}, {voice.moment(shown.produced_at)}"
+    by = f"{voice.word('source', shown.source)}{voice.comma}{voice.moment(shown.produced_at)}"
     return f"{outside(name)}: {status}<br><small>{by}</small>"
 
 
 def _stamp(voice: Voice, stamp: TimestampReport) -> str:
     """A time of a stamp that does not hold is not shown as one."""
     word = voice.word("verdict", stamp.indication.value)
-    about = f"{_SIGNS[stamp.indication]} {word}, {voice.word('stamp', stamp.kind)}"
+    about = f"{_SIGNS[stamp.indication]} {word}{voice.comma}{voice.word('stamp', stamp.kind)}"
     if stamp.time is not None and stamp.indication is Indication.TOTAL_PASSED:
         about += f": {voice.moment(stamp.time)}"
     named = _common_name(stamp.path[0]) or stamp.path[0].subject if stamp.path else None
