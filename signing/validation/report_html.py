@@ -88,7 +88,7 @@ def _word(voice: Voice, indication: Indication) -> str:
 
 
 def _signature(voice: Voice, report: ValidationReport, number: int, found: SignatureReport) -> str:
-    name = outside(found.signer) if found.signer else voice.text("unknown-signer")
+    name = _name(voice, found)
     heading = f"{voice.text('signature')} {voice.number(number)}: {name}"
     why = _why(voice, found.indication, found.sub_indication, found.detail)
     stamps = listed([_stamp(voice, each) for each in found.timestamps[:MAX_LISTED]])
@@ -124,12 +124,19 @@ def _facts(voice: Voice, report: ValidationReport, found: SignatureReport) -> li
 
 
 def _signer(voice: Voice, found: SignatureReport) -> str:
-    name = outside(found.signer) if found.signer else voice.text("unknown-signer")
+    name = _name(voice, found)
     if found.party:
         name += f"<br>{voice.text('party')}: {code(found.party)}"
     if found.indication is not Indication.TOTAL_PASSED:
         name += note(voice.text("claims"))
     return name
+
+
+def _name(voice: Voice, found: SignatureReport) -> str:
+    """The common name in the signer's certificate, else how the report calls the signer."""
+    name = _common_name(found.path[0]) if found.path else None
+    known = name or found.signer
+    return outside(known) if known else voice.text("unknown-signer")
 
 
 def _proven(voice: Voice, report: ValidationReport, found: SignatureReport) -> str:
@@ -261,9 +268,11 @@ def _checks(voice: Voice, checks: tuple[Check, ...]) -> str:
 
 def _check(voice: Voice, check: Check) -> str:
     clause = f"<br>{technical(check.clause)}" if check.clause else ""
+    # A check may be named by the finding that it warns of.
+    name = voice.word("check" if is_known("check", check.name) else "finding", check.name)
     return (
         f'<tr class="{escape(check.outcome.value)}"><td>{voice.number(check.number)}</td>'
-        f"<td>{voice.word('check', check.name)}{clause}</td><td>{voice.word('outcome', check.outcome.value)}</td>"
+        f"<td>{name}{clause}</td><td>{voice.word('outcome', check.outcome.value)}</td>"
         f"<td>{technical(check.detail) if check.detail else ''}</td></tr>"
     )
 

@@ -203,7 +203,11 @@ class Dss:
         protection = BestAvailableEncryption(_PASSWORD.encode())
         return self._file(
             serialize_key_and_certificates(
-                b"key", signer.key, signer.certificate, list(signer.chain), protection  # type: ignore[arg-type]
+                b"key",
+                signer.key,
+                signer.certificate,
+                list(signer.chain),
+                protection,  # type: ignore[arg-type]
             )
         )
 

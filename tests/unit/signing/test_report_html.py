@@ -199,13 +199,19 @@ def test_every_code_of_the_readers_has_words() -> None:
 
 
 def written_codes(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    """The codes that stand as literals where a Change, a Finding or a Check is made."""
-    places = {"Change": ("change", 0), "Finding": ("finding", 0), "Check": ("check", 1)}
+    """The codes that stand as literals where a change, a finding or a check is made."""
+    made = {"Change": ("change", 0), "Named": ("change", 0), "Finding": ("finding", 0), "Check": ("check", 1)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in places:
-            group, place = places[node.func.id]
-            if len(node.args) > place and isinstance(node.args[place], ast.Constant):
-                yield group, str(node.args[place].value)  # type: ignore[attr-defined]
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        group, place = made.get(function.id, ("", 0)) if isinstance(function, ast.Name) else ("", 0)
+        if isinstance(function, ast.Attribute) and function.attr in {"add", "conclude", "warn"}:
+            group, place = ("check", 1) if ast.unparse(function.value).endswith("checks") else ("", 0)
+        if group and len(node.args) > place:
+            code = node.args[place]
+            if isinstance(code, ast.Constant) and isinstance(code.value, str):
+                yield group, code.value
 
 
 def test_visible() -> None:
