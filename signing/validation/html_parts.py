@@ -28,8 +28,8 @@ section{border:1px solid var(--line);border-radius:.6rem;padding:.8rem 1rem 1rem
 .sign{flex:none;display:inline-block;width:1.5em;height:1.5em;line-height:1.4em;text-align:center;
 border:.1em solid currentColor;font-weight:bold;font-family:system-ui,sans-serif}
 .passed .sign{border-radius:50%}.indeterminate .sign{border-style:dashed;border-radius:50%}
-.passed{border-color:var(--good)}.indeterminate{border-color:var(--doubt);border-style:dashed}
-.failed{border-color:var(--bad);border-style:double;border-width:5px}
+section.passed{border-color:var(--good)}section.indeterminate{border-color:var(--doubt);border-style:dashed}
+section.failed{border-color:var(--bad);border-style:double;border-width:5px}
 .passed>.word,.passed>.head .word{color:var(--good)}.indeterminate>.word,.indeterminate>.head .word{color:var(--doubt)}
 .failed>.word,.failed>.head .word,.no{color:var(--bad)}
 .head{display:flex;flex-wrap:wrap;justify-content:space-between;gap:.2rem 1rem;margin-bottom:.5rem}

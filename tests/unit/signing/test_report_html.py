@@ -214,6 +214,13 @@ def written_codes(tree: ast.AST) -> Iterator[tuple[str, str]]:
                 yield group, code.value
 
 
+def test_overview_tells_every_reason() -> None:
+    """docs/signing.md explains each sub-indication in the words of the page."""
+    overview = (SIGNING.parent / "docs" / "signing.md").read_text("utf-8")
+    for code, entry in words()["sub_indication"].items():
+        assert f"| `{code}` | {entry['en']} |" in overview
+
+
 def test_visible() -> None:
     """What draws nothing or turns text is shown by its code; Persian spelling stays as it is."""
     assert visible("می‌شود\n\u202e\u200b") == "می‌شود ⟨U+202E⟩⟨U+200B⟩"
