@@ -74,7 +74,8 @@ def report_xml(report: ValidationReport, validator: x509.Certificate | None = No
     if validator is not None:
         identity = child(child(root, "SignatureValidator"), "DigitalId")
         child(identity, "X509Certificate", to_base64(der_of(validator)), namespace=TRUST_LIST)
-    return ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    written: bytes = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
+    return written
 
 
 def _write_signature(root: Element, objects: Objects, found: SignatureReport) -> None:

@@ -32,7 +32,7 @@ def report_schema(jars: Path) -> Any:
     return etree.XMLSchema(etree.fromstring(_named(jars, _REPORT), parser))
 
 
-class _Jars(etree.Resolver):
+class _Jars(etree.Resolver):  # type: ignore[misc]
     def __init__(self, jars: Path) -> None:
         self._jars = jars
 

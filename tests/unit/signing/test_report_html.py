@@ -25,6 +25,7 @@ from tests.support.reports import report, signature_report, stamp_report
 SIGNING = Path(__file__).resolve().parents[3] / "signing"
 BOTH: tuple[Language, Language] = ("fa", "en")
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>\u202egnp.exe'
+TEXTS = ("detail", "party", "signer", "scope", "reason", "location", "name", "signature_algorithm", "level")
 
 
 def page_of(found: ValidationReport, language: Language) -> Any:
@@ -40,25 +41,15 @@ def hostile_report(authority: MemoryAuthority) -> ValidationReport:
         changes=(Change(HOSTILE, HOSTILE, False, HOSTILE, 1),),
         findings=(Finding(HOSTILE, HOSTILE),),
     )
+    hostile: dict[str, Any] = dict.fromkeys(TEXTS, HOSTILE)
     stamp = dataclasses.replace(stamp_report(authority), name=HOSTILE, serial=HOSTILE)
-    texts = (
-        "detail",
-        "party",
-        "signer",
-        "scope",
-        "reason",
-        "location",
-        "name",
-        "signature_algorithm",
-        "level",
-    )
     signature = dataclasses.replace(
         signature,
         timestamps=(stamp,),
         path=tuple(dataclasses.replace(each, subject=HOSTILE, serial=HOSTILE) for each in signature.path),
         revocation=(dataclasses.replace(signature.revocation[0], source=HOSTILE, status=HOSTILE),),
         checks=tuple(dataclasses.replace(each, name=HOSTILE, detail=HOSTILE) for each in signature.checks),
-        **dict.fromkeys(texts, HOSTILE),
+        **hostile,
     )
     made = report(authority, signature, indication=Indication.TOTAL_FAILED, name=HOSTILE)
     policy = dataclasses.replace(made.policy, algorithms=HOSTILE, trust=HOSTILE)
