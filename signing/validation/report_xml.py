@@ -164,7 +164,7 @@ def _write_attributes(parent: Element, objects: Objects, found: SignatureReport)
     made = Element(f"{{{REPORT}}}SignatureAttributes")
     if found.claimed_time is not None:
         child(child(made, "SigningTime", Signed="true"), "Time", instant(found.claimed_time))
-    if found.path:
+    if found.path and found.level is not None:  # no level without the signed reference to the certificate
         _write_signing_certificate(made, found.path[0])
     if found.signed_digest is not None:
         child(child(made, "MessageDigest", Signed="true"), "Digest", to_base64(found.signed_digest))

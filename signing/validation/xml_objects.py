@@ -44,7 +44,9 @@ class Objects:
 
 def gather(report: ValidationReport) -> Objects:
     """Everything that the report names."""
-    stamps = tuple(chain(*(each.timestamps for each in report.signatures), report.timestamps))
+    named = chain(*(each.timestamps for each in report.signatures), report.timestamps)
+    # A time stamp of the whole file stands with each signature that it covers, too.
+    stamps = {each.identifier: each for each in named}.values()
     paths = chain(*(each.path for each in report.signatures), *(each.path for each in stamps))
     certificates = {certificate_id(each): each for each in paths}
     revocations = {

@@ -98,6 +98,23 @@ def test_what_a_stamp_proves() -> None:
     assert len(text_of(valid_tree(report(authority, cades)), "//vr:SignatureReference/vr:DigestValue")) == 1
 
 
+def test_a_stamp_of_the_whole_file_stands_once() -> None:
+    """A time stamp that signatures and file name is one object, to which each signature refers."""
+    authority = make_authority()
+    stamp = dataclasses.replace(
+        stamp_report(authority), kind="document", covered=("signature-1", "signature-2")
+    )
+    both = [
+        dataclasses.replace(signature_report(authority, identifier=name), timestamps=(stamp,), name=name)
+        for name in stamp.covered
+    ]
+    tree = valid_tree(dataclasses.replace(report(authority, *both), timestamps=(stamp,)))
+    assert tree.xpath("//vr:ValidationObject[vr:ValidationReport]/@id", namespaces=SPACES) == ["timestamp-1"]
+    referred = tree.xpath("//vr:DocTimeStamp/vr:AttributeObject/@VOReference", namespaces=SPACES)
+    assert referred == ["timestamp-1", "timestamp-1"]
+    assert text_of(tree, "//vr:PAdESFieldName") == ["signature-1", "signature-2"]
+
+
 @pytest.mark.parametrize("sub", SubIndication)
 def test_every_sub_indication(sub: SubIndication) -> None:
     """Each sub-indication has its identifier of the standard; CUSTOM has one of this installation's own."""
