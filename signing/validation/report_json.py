@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import types
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +35,10 @@ MAX_REPORT_BYTES = 8 << 20
 MAX_CERTIFICATES = 10_000
 MAX_ITEMS = 10_000
 _HEXADECIMAL = frozenset({"signed_digest"})
+_SHA256 = frozenset(
+    {"sha256", "fingerprint", "certificate", "token_sha256", "algorithms_sha256", "trust_sha256"}
+)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MEMBERS = tuple(each.name for each in dataclasses.fields(ValidationReport))
 _Certificates = dict[str, CertificateShown]
 
@@ -214,6 +219,8 @@ def _plain_value(name: str, hint: Any, value: Any) -> Any:
         return _hexadecimal(value) if name in _HEXADECIMAL else _base64(value)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint(_one_of(name, tuple(hint), value))
+    if name in _SHA256 and _DIGEST.fullmatch(value) is None:
+        raise MalformedInput("a SHA-256 was expected in the report", field=name)
     return value
 
 

@@ -102,6 +102,8 @@ def test_schema() -> None:
         (["length"], "1204"),
         (["signatures", 0, "signature_value"], "MAYA ="),
         (["signatures", 0, "signed_digest"], "ABCD"),
+        (["sha256"], "0" * 63),
+        (["policy", "trust_sha256"], "F" * 64),
         (["signatures", 0, "path"], ["0" * 64]),
         (["signatures", 0, "form"], "XAdES"),
         (["signatures", 0, "checks"], {}),
