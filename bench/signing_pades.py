@@ -11,6 +11,8 @@ import io
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from functools import partial
 
 from asn1crypto import crl as foreign_crl
 from asn1crypto import keys as foreign_keys
@@ -42,7 +44,7 @@ NAMES = {"signing.pades_bb": Level.B_B, "signing.pades_blta": Level.B_LTA}
 _ROOM = {Level.B_B: 8192, Level.B_LTA: 24576}  # hexadecimal digits, as pyHanko counts them
 
 
-class _Authority(TimeStamper):  # type: ignore[misc]
+class _Authority(TimeStamper):
     """The same authority as pyHanko asks it."""
 
     def __init__(self, authority: MemoryAuthority) -> None:
@@ -53,7 +55,7 @@ class _Authority(TimeStamper):  # type: ignore[misc]
         return tsp.TimeStampResp.load(self._authority.tsa.respond(req.dump()))
 
 
-class _Loaded(SimpleSigner):  # type: ignore[misc]
+class _Loaded(SimpleSigner):
     """pyHanko's signer, which otherwise reads its key at each signature."""
 
     loaded: ec.EllipticCurvePrivateKey
@@ -79,10 +81,14 @@ def signing_figures(chosen: list[str], rounds: int) -> Iterator[Figure]:
                 name,
                 f"pyHanko 0.38, the same level and evidence; a bare signature takes {_bare(signer) * 1e6:.0f} µs",
                 prepare=_prepare(authority, lists),
-                measured=lambda _, level=level: sign_pdf(source, signer, level, services, at=authority.now),
+                measured=partial(_sign, source, signer, level, services),
                 bare=_pyhanko(authority, signer, source, level),
                 rounds=rounds,
             )
+
+
+def _sign(source: bytes, signer: Signer, level: Level, services: Services, _: object) -> bytes:
+    return sign_pdf(source, signer, level, services, at=datetime.now(UTC))
 
 
 def _prepare(authority: MemoryAuthority, lists: list[bytes]) -> Callable[[int], ValidationContext]:

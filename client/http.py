@@ -25,7 +25,7 @@ _UPLOAD_TIMEOUT = httpx.Timeout(60.0, read=300.0)
 
 
 @lru_cache(maxsize=1)
-def _authorities() -> ssl.SSLContext:
+def tls_authorities() -> ssl.SSLContext:
     """Reading the list of authorities takes a tenth of a second, so all clients of a process share it."""
     return httpx.create_ssl_context(trust_env=False)
 
@@ -61,7 +61,7 @@ class ApiClient:
             transport=transport,
             follow_redirects=False,
             trust_env=False,
-            verify=_authorities(),
+            verify=tls_authorities(),
         )
 
     def __enter__(self) -> Self:

@@ -109,8 +109,10 @@ def prepare_beside(
     if digest_of is None:
         raise SignatureInvalid("the content is not inside, and was not given")
     check_holds(parts, digest_of)
-    if asn1.encode(ades.ID_DATA) != parts.content_type or len(parts.signers) >= MAX_SIGNERS:
-        raise SigningForbidden("no signer is added to content of this type, or there are too many")
+    if asn1.encode(ades.ID_DATA) != parts.content_type:
+        raise SigningForbidden("no signer is added to content of this type")
+    if len(parts.signers) >= MAX_SIGNERS:
+        raise DocumentTooComplex("there are too many signers already", limit="signers")
     digest = digest_of(digest_for(certificate))
     return prepare(digest, certificate, chain, signing_time=at, more=_mime_type(mime_type))
 
@@ -158,14 +160,23 @@ def extend(
     return der if higher is parts else higher.write()
 
 
-def refresh(der: bytes, services: Services, content: DigestOf | None = None, *, at: datetime) -> bytes:
+def refresh(
+    der: bytes,
+    services: Services,
+    content: DigestOf | None = None,
+    *,
+    at: datetime,
+    algorithm: str | None = None,
+) -> bytes:
     """One archive time stamp more for each signer, with fresh evidence for the authorities of those before.
 
-    A signer without any is raised to B-LTA. Raises as ``extend``.
+    ``algorithm`` (``sha256``, ``sha384``, ``sha512``) is its digest, by default that of the signature; another one
+    needs the content, whose digest is then renewed too. A signer without any is raised to B-LTA. Raises as
+    ``extend``; LevelUnreachable where the content is needed.
     """
     parts = read_parts(der)
     check_holds(parts, _content_of(parts, content))
-    return refreshed(parts, services, content, at=at).write()
+    return refreshed(parts, services, content, at=at, algorithm=algorithm).write()
 
 
 def file_digest(source: Source) -> DigestOf:

@@ -15,12 +15,13 @@ from pki import asn1
 from pki.algorithms import DIGEST_NAMES
 from pki.asn1 import ades
 from signing.ades import octets
-from signing.ades.octets import Element, children, element, elements
+from signing.ades.octets import Budget, Element, children, element, inside
 from signing.ades.services import Evidence
 from signing.errors import DocumentTooComplex, DocumentUnreadable
 
 MAX_BYTES = 64 << 20
 MAX_SIGNERS = 100
+MAX_SIGNER_BYTES = 16 << 20
 _CERTIFICATES, _REVOCATIONS = 0xA0, 0xA1
 _SIGNED, _UNSIGNED = 0xA0, 0xA1
 _EXPLICIT = 0xA0
@@ -164,9 +165,9 @@ def read_parts(der: bytes) -> SignedDataParts:
     if len(der) > MAX_BYTES:
         raise DocumentTooComplex("the signature is too long", limit="bytes")
     try:
-        return _read(der)
-    except (IndexError, ValueError, StopIteration) as error:
-        raise DocumentUnreadable("not a well-formed signature", kind="cms") from error
+        return _read(der, Budget())
+    except (IndexError, ValueError) as error:
+        raise octets.unreadable() from error
 
 
 def write_attribute(type_: x509.ObjectIdentifier, value: bytes) -> bytes:
@@ -174,13 +175,17 @@ def write_attribute(type_: x509.ObjectIdentifier, value: bytes) -> bytes:
     return asn1.wrap(octets.SEQUENCE, asn1.encode(type_), asn1.wrap(octets.SET, value))
 
 
-def read_attribute(raw: bytes) -> RawAttribute:
+def read_attribute(raw: bytes, budget: Budget | None = None) -> RawAttribute:
     """Raises DocumentUnreadable."""
-    type_, values = children(raw, octets.SEQUENCE)
-    if values.tag != octets.SET:
-        raise DocumentUnreadable("an attribute without its set of values", kind="cms")
-    found = tuple(each.raw for each in elements(values.content))
-    return RawAttribute(dotted(type_.raw), type_.raw, found, raw)
+    budget = budget or Budget()
+    try:
+        type_, values = children(raw, octets.SEQUENCE, budget)
+        if values.tag != octets.SET:
+            raise octets.unreadable()
+        found = tuple(each.raw for each in inside(values, budget))
+        return RawAttribute(dotted(type_.raw), type_.raw, found, raw)
+    except ValueError as error:
+        raise octets.unreadable() from error
 
 
 def dotted(identifier: bytes) -> str:
@@ -188,55 +193,71 @@ def dotted(identifier: bytes) -> str:
     return asn1.decode(x509.ObjectIdentifier, identifier).dotted_string
 
 
-def _read(der: bytes) -> SignedDataParts:
-    type_, wrapped = children(der, octets.SEQUENCE)
+def _read(der: bytes, budget: Budget) -> SignedDataParts:
+    type_, wrapped = children(der, octets.SEQUENCE, budget)
     if dotted(type_.raw) != ades.ID_SIGNED_DATA.dotted_string or wrapped.tag != _EXPLICIT:
         raise DocumentUnreadable("not a SignedData", kind="cms")
-    version, digests, encapsulated, *rest = children(wrapped.content, octets.SEQUENCE)
-    certificates = _optional(rest, _CERTIFICATES)
-    revocations = _optional(rest, _REVOCATIONS)
+    version, digests, encapsulated, *rest = _fields(wrapped, budget)
+    certificates = _optional(rest, _CERTIFICATES, budget)
+    revocations = _optional(rest, _REVOCATIONS, budget)
     (signers,) = rest
-    inside = elements(signers.content)
-    if signers.tag != octets.SET or len(inside) > MAX_SIGNERS:
-        raise DocumentUnreadable("no set of signers, or too many of them", kind="cms")
-    content_type, *content = children(encapsulated.raw, octets.SEQUENCE)
+    found = inside(signers, budget)
+    if signers.tag != octets.SET:
+        raise DocumentUnreadable("no set of signers", kind="cms")
+    if len(found) > MAX_SIGNERS:
+        raise DocumentTooComplex("too many signers", limit="signers")
+    if any(each.after - each.start > MAX_SIGNER_BYTES for each in found):
+        raise DocumentTooComplex("what belongs to one signer is too long", limit="signer-bytes")
+    content_type, *content = inside(encapsulated, budget)
     return SignedDataParts(
         version=int.from_bytes(version.content, "big"),
-        digest_algorithms=tuple(each.raw for each in elements(digests.content)),
+        digest_algorithms=tuple(each.raw for each in inside(digests, budget)),
         content_type=content_type.raw,
         encapsulated=encapsulated.raw,
-        content=octets.octets_of(element(content[0].content)) if content else None,
+        content=_content(content[0], budget) if content else None,
         certificates=certificates,
         revocations=revocations,
-        signers=tuple(_read_signer(each.raw) for each in inside),
+        signers=tuple(_read_signer(each, budget) for each in found),
     )
 
 
-def _read_signer(raw: bytes) -> SignerParts:
-    found = list(children(raw, octets.SEQUENCE))
-    unsigned = _attributes(found.pop()) if found[-1].tag == _UNSIGNED else ()
-    if len(found) != 6 or found[3].tag != _SIGNED:
+def _fields(wrapped: Element, budget: Budget) -> tuple[Element, ...]:
+    (signed,) = inside(wrapped, budget)
+    if signed.tag != octets.SEQUENCE:
+        raise octets.unreadable()
+    return inside(signed, budget)
+
+
+def _content(wrapped: Element, budget: Budget) -> bytes:
+    (found,) = inside(wrapped, budget)
+    return octets.octets_of(found, budget)
+
+
+def _read_signer(info: Element, budget: Budget) -> SignerParts:
+    found = list(inside(info, budget))
+    unsigned = _attributes(found.pop(), budget) if found[-1].tag == _UNSIGNED else ()
+    if info.tag != octets.SEQUENCE or len(found) != 6 or found[3].tag != _SIGNED:
         raise DocumentUnreadable("a signer without signed attributes", kind="cms")
-    if found[1].tag != _KEY_IDENTIFIER and len(children(found[1].raw, octets.SEQUENCE)) != 2:
+    if found[1].tag != _KEY_IDENTIFIER and len(inside(found[1], budget)) != 2:
         raise DocumentUnreadable("a signer without a name", kind="cms")
     return SignerParts(
         fields=tuple(each.raw for each in found),
-        digest_algorithm=dotted(elements(found[2].content)[0].raw),
+        digest_algorithm=dotted(inside(found[2], budget)[0].raw),
         signature_algorithm=found[4].raw,
-        signature=octets.octets_of(found[5]),
-        signed=_attributes(found[3]),
+        signature=octets.octets_of(found[5], budget),
+        signed=_attributes(found[3], budget),
         unsigned=unsigned,
     )
 
 
-def _attributes(found: Element) -> tuple[RawAttribute, ...]:
-    return tuple(read_attribute(each.raw) for each in elements(found.content))
+def _attributes(found: Element, budget: Budget) -> tuple[RawAttribute, ...]:
+    return tuple(read_attribute(each.raw, budget) for each in inside(found, budget))
 
 
-def _optional(rest: list[Element], tag: int) -> tuple[bytes, ...]:
+def _optional(rest: list[Element], tag: int, budget: Budget) -> tuple[bytes, ...]:
     if rest[0].tag != tag:
         return ()
-    return tuple(each.raw for each in elements(rest.pop(0).content))
+    return tuple(each.raw for each in inside(rest.pop(0), budget))
 
 
 def _values(attributes: Iterable[RawAttribute], type_: x509.ObjectIdentifier) -> tuple[bytes, ...]:
@@ -246,7 +267,7 @@ def _values(attributes: Iterable[RawAttribute], type_: x509.ObjectIdentifier) ->
 
 def _answer(raw: bytes) -> bytes | None:
     try:
-        format_, value = elements(element(raw).content)
+        format_, value = inside(element(raw))
         return value.raw if dotted(format_.raw) == ades.ID_OCSP_RESPONSE.dotted_string else None
     except (ValueError, DocumentUnreadable):
         return None

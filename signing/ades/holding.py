@@ -13,10 +13,12 @@ from pki.asn1 import ades
 from signing.ades import octets
 from signing.ades.archive_timestamp import archive_coverage, archive_imprint, index_of_token
 from signing.ades.cms_edit import SignedDataParts, SignerParts
-from signing.ades.octets import element, elements
+from signing.ades.octets import children
 from signing.ades.tokens import read_token, readable, signer_certificate
 from signing.errors import SignatureInvalid
 from signing.validation.contents import DigestOf, NotCovered
+
+_SIGNED = 0xA0
 
 
 def check_holds(parts: SignedDataParts, content: DigestOf | None) -> None:
@@ -57,7 +59,7 @@ def _verify(
     key: algorithms.PublicKey, algorithm: asn1.SignatureAlgorithm, name: str, signer: SignerParts
 ) -> None:
     # RFC 5652 §5.4: the value is over the DER of the attributes; some writers sign them in the order they wrote.
-    found = [each.raw for each in elements(element(signer.fields[3]).content)]
+    found = [each.raw for each in children(signer.fields[3], _SIGNED)]
     written = asn1.wrap(octets.SET, *found)
     try:
         algorithms.verify(key, algorithm, name, signer.signature, written)

@@ -52,11 +52,16 @@ def raised(
 
 
 def refreshed(
-    parts: SignedDataParts, services: Services, content: DigestOf | None, *, at: datetime
+    parts: SignedDataParts,
+    services: Services,
+    content: DigestOf | None,
+    *,
+    at: datetime,
+    algorithm: str | None = None,
 ) -> SignedDataParts:
     """One archive time stamp more for every signer, with evidence for the authorities of those before.
 
-    A signer without any is raised to B-LTA.
+    ``algorithm`` is the new stamp's digest, the signature's own by default. A signer without any is raised to B-LTA.
     """
     for signer in parts.signers:
         tokens = signer.values(ades.ID_ARCHIVE_TIME_STAMP_V3)
@@ -66,7 +71,7 @@ def refreshed(
         _refuse_older_archive(signer)
         known = readable(parts.evidence.certificates)
         evidence = gather_for_tokens(tokens, evidence_of(services), others=known, at=at)
-        parts = _archived(parts.with_evidence(evidence), signer, services, content)
+        parts = _archived(parts.with_evidence(evidence), signer, services, content, algorithm)
     return parts
 
 
@@ -117,10 +122,14 @@ def _with_evidence(
 
 
 def _archived(
-    parts: SignedDataParts, signer: SignerParts, services: Services, content: DigestOf | None
+    parts: SignedDataParts,
+    signer: SignerParts,
+    services: Services,
+    content: DigestOf | None,
+    algorithm: str | None = None,
 ) -> SignedDataParts:
     _refuse_other_encodings(signer)
-    algorithm = signer.digest_name or _STAMPED
+    algorithm = algorithm or signer.digest_name or _STAMPED
     if content is None and parts.content is None:
         content = _as_signed(signer)
     index = make_index(parts, signer, algorithm)

@@ -1,7 +1,8 @@
 """Where elements of BER or DER begin and end, without reading what is in them (X.690 §8.1).
 
 What others signed is kept octet for octet, so it is cut and joined, never decoded and written again. Tags of one
-octet only: CMS has no others. Definite and indefinite lengths; bounded in depth and in the number of elements.
+octet only: CMS has no others. Definite and indefinite lengths; bounded in depth and in the number of elements that
+are met in all. Nothing is copied before it is asked for.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pki import asn1
 from signing.errors import DocumentTooComplex, DocumentUnreadable
 
 MAX_DEPTH = 32
-MAX_ELEMENTS = 200_000
+MAX_ELEMENTS = 500_000
 SEQUENCE, SET, OCTETS, OBJECT_IDENTIFIER, INTEGER = 0x30, 0x31, 0x04, 0x06, 0x02
 CONSTRUCTED = 0x20
 _HIGH_TAG = 0x1F
@@ -21,54 +22,71 @@ _INDEFINITE = 0x80
 _MAX_LENGTH_OCTETS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Element:
-    """One element: its tag, the octets of its content, and all of it as it came."""
+class Budget:
+    """How many elements may still be met; one for all that is read together."""
 
-    tag: int
-    content: bytes
-    raw: bytes
-
-
-class _Budget:
-    """How many elements may still be met."""
-
-    def __init__(self) -> None:
-        self._left = MAX_ELEMENTS
+    def __init__(self, elements: int = MAX_ELEMENTS) -> None:
+        self._left = elements
 
     def spend(self) -> None:
+        """Raises DocumentTooComplex when there is nothing left."""
         self._left -= 1
         if self._left < 0:
             raise DocumentTooComplex("the signature holds too many elements", limit="elements")
 
 
-def element(data: bytes, tag: int | None = None) -> Element:
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One element where it stands: ``start``, ``begin`` and ``end`` of its content, ``after`` it."""
+
+    source: bytes
+    start: int
+    begin: int
+    end: int
+    after: int
+
+    @property
+    def tag(self) -> int:
+        return self.source[self.start]
+
+    @property
+    def content(self) -> bytes:
+        """The octets of the content."""
+        return self.source[self.begin : self.end]
+
+    @property
+    def raw(self) -> bytes:
+        """All of it as it came."""
+        return self.source[self.start : self.after]
+
+
+def element(data: bytes, tag: int | None = None, budget: Budget | None = None) -> Element:
     """The one element that ``data`` is, of that tag; raises DocumentUnreadable."""
-    begin, end, after = _span(data, 0, 0, _Budget())
-    if after != len(data) or (tag is not None and data[0] != tag):
-        raise _unreadable()
-    return Element(data[0], data[begin:end], data)
+    found = _at(data, 0, 0, budget or Budget())
+    if found.after != len(data) or (tag is not None and data[0] != tag):
+        raise unreadable()
+    return found
 
 
-def elements(content: bytes) -> tuple[Element, ...]:
-    """All elements that stand one after the other in ``content``; raises DocumentUnreadable."""
-    return tuple(_each(content))
+def inside(found: Element, budget: Budget | None = None) -> tuple[Element, ...]:
+    """All elements that stand one after the other in its content; raises DocumentUnreadable."""
+    return tuple(_inside(found, 0, budget or Budget()))
 
 
-def children(data: bytes, tag: int) -> tuple[Element, ...]:
+def children(data: bytes, tag: int, budget: Budget | None = None) -> tuple[Element, ...]:
     """The elements inside the one element that ``data`` is."""
-    return elements(element(data, tag).content)
+    return inside(element(data, tag, budget), budget)
 
 
-def octets_of(found: Element) -> bytes:
+def octets_of(found: Element, budget: Budget | None = None) -> bytes:
     """The value of an OCTET STRING, joined where it was written in pieces (X.690 §8.7.3)."""
     if found.tag == OCTETS:
         return found.content
     if found.tag != OCTETS | CONSTRUCTED:
-        raise _unreadable()
-    pieces = elements(found.content)
+        raise unreadable()
+    pieces = inside(found, budget)
     if any(each.tag != OCTETS for each in pieces):
-        raise _unreadable()
+        raise unreadable()
     return b"".join(each.content for each in pieces)
 
 
@@ -77,42 +95,50 @@ def is_der(data: bytes, *, is_set: bool = False) -> bool:
 
     ``is_set`` for a set under a tag of its own. Raises DocumentUnreadable.
     """
-    return _is_der(data, is_set, 0, _Budget())
+    budget = Budget()
+    return _is_der(element(data, None, budget), is_set, 0, budget)
 
 
-def _is_der(data: bytes, is_set: bool, depth: int, budget: _Budget) -> bool:
-    begin, end, after = _span(data, 0, depth, budget)
-    if asn1.wrap(data[0], data[begin:end]) != data[:after] or data[0] == OCTETS | CONSTRUCTED:
+def unreadable() -> DocumentUnreadable:
+    """What is raised for octets that are no elements."""
+    return DocumentUnreadable("not a well-formed signature", kind="cms")
+
+
+def _is_der(found: Element, is_set: bool, depth: int, budget: Budget) -> bool:
+    if asn1.wrap(found.tag, found.content) != found.raw or found.tag == OCTETS | CONSTRUCTED:
         return False
-    if not data[0] & CONSTRUCTED:
+    if not found.tag & CONSTRUCTED:
         return True
-    inside = [each.raw for each in elements(data[begin:end])]
-    if (is_set or data[0] == SET) and inside != sorted(inside):
-        return False
-    return all(_is_der(each, False, depth + 1, budget) for each in inside)
+    parts = tuple(_inside(found, depth + 1, budget))
+    if is_set or found.tag == SET:
+        written = [each.raw for each in parts]
+        if written != sorted(written):
+            return False
+    return all(_is_der(each, False, depth + 1, budget) for each in parts)
 
 
-def _each(content: bytes) -> Iterator[Element]:
-    position, budget = 0, _Budget()
-    while position < len(content):
-        begin, end, after = _span(content, position, 0, budget)
-        yield Element(content[position], content[begin:end], content[position:after])
-        position = after
+def _inside(found: Element, depth: int, budget: Budget) -> Iterator[Element]:
+    position = found.begin
+    while position < found.end:
+        each = _at(found.source, position, depth, budget)
+        if each.after > found.end:
+            raise unreadable()
+        yield each
+        position = each.after
 
 
-def _span(data: bytes, start: int, depth: int, budget: _Budget) -> tuple[int, int, int]:
-    """Where the content begins and ends, and where the next element begins."""
+def _at(data: bytes, start: int, depth: int, budget: Budget) -> Element:
     budget.spend()
     if depth > MAX_DEPTH:
         raise DocumentTooComplex("the signature nests too deep", limit="depth")
     if start + 2 > len(data) or data[start] & _HIGH_TAG == _HIGH_TAG:
-        raise _unreadable()
+        raise unreadable()
     if data[start + 1] == _INDEFINITE:
         return _indefinite(data, start, depth, budget)
     begin, length = _definite(data, start + 1)
     if begin + length > len(data):
-        raise _unreadable()
-    return begin, begin + length, begin + length
+        raise unreadable()
+    return Element(data, start, begin, begin + length, begin + length)
 
 
 def _definite(data: bytes, at: int) -> tuple[int, int]:
@@ -121,18 +147,14 @@ def _definite(data: bytes, at: int) -> tuple[int, int]:
         return at + 1, first
     count = first & 0x7F
     if count > _MAX_LENGTH_OCTETS or at + 1 + count > len(data):
-        raise _unreadable()
+        raise unreadable()
     return at + 1 + count, int.from_bytes(data[at + 1 : at + 1 + count], "big")
 
 
-def _indefinite(data: bytes, start: int, depth: int, budget: _Budget) -> tuple[int, int, int]:
+def _indefinite(data: bytes, start: int, depth: int, budget: Budget) -> Element:
     if not data[start] & CONSTRUCTED:
-        raise _unreadable()
+        raise unreadable()
     position = start + 2
     while data[position : position + 2] != b"\x00\x00":
-        position = _span(data, position, depth + 1, budget)[2]
-    return start + 2, position, position + 2
-
-
-def _unreadable() -> DocumentUnreadable:
-    return DocumentUnreadable("not a well-formed signature", kind="cms")
+        position = _at(data, position, depth + 1, budget).after
+    return Element(data, start, start + 2, position, position + 2)

@@ -17,7 +17,7 @@ from pki import algorithms
 from pki.asn1 import ades
 from signing.ades import octets
 from signing.ades.cms_edit import SignedDataParts, SignerParts, dotted, read_parts
-from signing.ades.octets import children, element, elements, octets_of
+from signing.ades.octets import children, element, inside, octets_of
 from signing.ades.services import StampSource
 from signing.errors import DocumentUnreadable, TimestampUnavailable
 
@@ -95,8 +95,8 @@ def signer_certificate(signer: SignerParts, certificates: list[x509.Certificate]
 def _info(content: bytes) -> tuple[str | None, bytes, datetime]:
     # RFC 3161 §2.4.2: version, policy, imprint, serial number, time.
     _, _, imprint, _, time, *_ = children(content, octets.SEQUENCE)
-    algorithm, digest = elements(imprint.content)
-    name = _DIGEST_NAMES.get(dotted(elements(algorithm.content)[0].raw))
+    algorithm, digest = inside(imprint)
+    name = _DIGEST_NAMES.get(dotted(inside(algorithm)[0].raw))
     if time.tag != _GENERALIZED_TIME:
         raise ValueError("not a time")
     text = time.content.decode("ascii").removesuffix("Z")
@@ -107,7 +107,7 @@ def _info(content: bytes) -> tuple[str | None, bytes, datetime]:
 
 
 def _is_named(certificate: x509.Certificate, sid: octets.Element) -> bool:
-    issuer, serial = elements(sid.content)
+    issuer, serial = inside(sid)
     same_serial = int.from_bytes(serial.content, "big", signed=True) == certificate.serial_number
     return same_serial and algorithms.issuer_of(certificate) == issuer.raw
 

@@ -10,15 +10,17 @@ from cryptography import x509
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.rw_common import find_inherited_value_in_tree
 
 from paper.signature_stamp import Stamp, alternative_text, render_stamp
 from pki.names import name_of, party_of
 from signing.errors import SigningForbidden
 from signing.pdf import fields
 from signing.pdf.fields import Place
-from signing.pdf.revision import Revision, elements, entry
+from signing.pdf.revision import Revision, dictionary_in, elements, entry
 
 LEAST = 20.0
+_MATRICES = {90: (0, 1, -1, 0, 0, 0), 180: (-1, 0, 0, -1, 0, 0), 270: (0, -1, 1, 0, 0, 0)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,15 @@ def draw(
     """
     widget = _widget(field)
     width, height = _size(widget.get_object())
+    turned = _rotation(widget.get_object())
+    if turned % 180:
+        width, height = height, width
     stamp = Stamp(width, height, name_of(certificate), party_of(certificate), at, reason, appearance.qr)
-    page = PdfFileReader(BytesIO(render_stamp(stamp)))
-    form = revision.import_page_as_xobject(page)
+    form = revision.import_page_as_xobject(PdfFileReader(BytesIO(render_stamp(stamp))))
+    if turned:  # a viewer turns the page back and fits the result into the rectangle (ISO 32000-2 §12.5.5)
+        form.get_object()[pdf_name("/Matrix")] = generic.ArrayObject(
+            generic.NumberObject(each) for each in _MATRICES[turned]
+        )
     widget.get_object()[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): form})
     revision.mark_update(widget)
     if is_new:  # whoever made an empty field named it
@@ -62,6 +70,15 @@ def _widget(field: generic.IndirectObject) -> generic.IndirectObject:
     if len(kids) != 1 or not isinstance(kids[0], generic.IndirectObject):
         raise SigningForbidden("the field stands in several places")
     return kids[0]
+
+
+def _rotation(widget: generic.DictionaryObject) -> int:
+    """Degrees, clockwise, by which the page of the annotation is shown."""
+    page = dictionary_in(widget, "/P")
+    if page is None:
+        return 0
+    found = find_inherited_value_in_tree(page, "/Rotate", "/Parent")
+    return 0 if found is None else int(found) // 90 * 90 % 360
 
 
 def _size(widget: generic.DictionaryObject) -> tuple[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from asn1crypto import cms
 from cryptography import x509
 
 from pki import asn1
@@ -32,13 +33,13 @@ class CmsView:
 def view_of(contents: bytes) -> CmsView:
     """Of the Contents of a signature, padding behind it or not; raises DocumentUnreadable."""
     try:
-        signed = asn1.decode(ades.ContentInfo, _value_in(contents)).content
+        signed = asn1.decode(ades.ContentInfo, _der_in(contents)).content
         (signer,) = signed.signers.as_list()
         return _view(signed, signer)
     except DocumentUnreadable:
         raise
-    except (ValueError, IndexError) as error:
-        raise DocumentUnreadable("a signature of the document is no DER of a CMS", kind="cms") from error
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise DocumentUnreadable("a signature of the document is no CMS", kind="cms") from error
 
 
 def _view(signed: ades.SignedData, signer: ades.SignerInfo) -> CmsView:
@@ -75,13 +76,29 @@ def _certificate(der: bytes) -> x509.Certificate:
     return x509.load_der_x509_certificate(der)
 
 
-def _value_in(contents: bytes) -> bytes:
-    """The one DER value at the beginning; behind it only zeros (ISO 32000-2 §12.8.1)."""
-    if len(contents) < 2 or contents[0] != 0x30 or contents[1] == 0x80:
-        raise DocumentUnreadable("a signature of the document is no DER of a CMS", kind="cms")
+def _der_in(contents: bytes) -> bytes:
+    """The one value at the beginning; behind it only zeros (ISO 32000-2 §12.8.1)."""
+    if len(contents) < 2 or contents[0] != 0x30:
+        raise DocumentUnreadable("a signature of the document is no CMS", kind="cms")
+    if contents[1] == 0x80:
+        return _definite(contents)
     octets = contents[1] & 0x7F if contents[1] & 0x80 else 0
     length = int.from_bytes(contents[2 : 2 + octets], "big") if octets else contents[1]
     end = 2 + octets + length
     if end > len(contents) or contents[end:].strip(b"\0"):
         raise DocumentUnreadable("the Contents of a signature hold more than one value", kind="cms")
-    return contents[:end]
+    value = contents[:end]
+    return value if _is_der(value) else _definite(value)
+
+
+def _definite(ber: bytes) -> bytes:
+    """What others encode otherwise, to be looked at only; the bytes in the document stay as they are."""
+    return bytes(cms.ContentInfo.load(ber).dump(force=True))
+
+
+def _is_der(value: bytes) -> bool:
+    try:
+        asn1.decode(ades.ContentInfo, value)
+    except asn1.NotDer:
+        return False
+    return True

@@ -103,10 +103,17 @@ def signature_fields(handler: PdfHandler) -> list[SignatureField]:
     return found
 
 
-def free_name(known: list[SignatureField], stem: str) -> str:
+def free_name(handler: PdfHandler, stem: str) -> str:
     """The first of ``stem`` with a number that no field has."""
-    taken = {each.name for each in known}
+    taken = _names(handler)
     return next(name for number in count(1) if (name := f"{stem}{number}") not in taken)
+
+
+def _names(handler: PdfHandler) -> set[str]:
+    """Of the fields on top, whatever their kind."""
+    form = dictionary_in(handler.root, "/AcroForm")
+    listed = [] if form is None else elements(form, "/Fields")
+    return {str(entry(each, "/T")) for each in listed}
 
 
 def field_to_sign(
@@ -125,8 +132,8 @@ def field_to_sign(
             if place is not None:
                 raise SigningForbidden("the field has a place of its own", field=name)
             return each.reference, False
-    if "." in name:
-        raise SigningForbidden("a new field has a name without periods", field=name)
+    if "." in name or name in _names(revision):
+        raise SigningForbidden("a new field has a name of its own, without periods", field=name)
     if place is not None and place.page >= int(revision.root["/Pages"]["/Count"]):
         raise SigningForbidden("the document has no such page", page=place.page)
     return _new_field(revision, name, place), True
@@ -246,10 +253,11 @@ def _fields(revision: Revision) -> generic.ArrayObject:
         form = generic.DictionaryObject()
         revision.root[pdf_name("/AcroForm")] = revision.add_object(form)
         revision.update_root()
-    if not isinstance(entry(form, "/Fields"), generic.ArrayObject):
-        form[pdf_name("/Fields")] = generic.ArrayObject()
+    listed = entry(form, "/Fields")
+    if not isinstance(listed, generic.ArrayObject):
+        listed = form[pdf_name("/Fields")] = generic.ArrayObject()
         revision.update_container(form)
-    return form["/Fields"]
+    return listed
 
 
 def text(value: str) -> generic.PdfObject:

@@ -113,7 +113,7 @@ def _stamped(revision: Revision, services: Services) -> tuple[bytes, bytes]:
     assert services.stamps is not None
     with reading():
         stamp = DocumentTimestamp(bytes_reserved=2 * services.stamps.room)
-        name = fields.free_name(fields.signature_fields(revision), "Timestamp")
+        name = fields.free_name(revision, "Timestamp")
         field, _ = fields.field_to_sign(revision, [], name, None)
         field.get_object()[pdf_name("/V")] = revision.add_object(stamp)
         fields.mark_signed(revision)
@@ -156,7 +156,7 @@ class _Store:
     def __init__(self, revision: Revision, dictionary: generic.DictionaryObject) -> None:
         self._revision = revision
         self._dictionary = dictionary
-        self._known = [
+        self._known: list[dict[bytes, generic.IndirectObject]] = [
             {_bytes_of(each, purpose): each for each in entry(dictionary, name) or ()}
             for name, _, purpose in _KINDS
         ]
@@ -210,10 +210,10 @@ class _Store:
         return found
 
     def _stream(self, place: int, der: bytes) -> generic.IndirectObject:
-        known = self._known[place]
-        if der not in known:
-            known[der] = self._revision.add_object(generic.StreamObject(stream_data=der))
-        return known[der]
+        known = self._known[place].get(der)
+        if known is None:
+            known = self._known[place][der] = self._revision.add_object(generic.StreamObject(stream_data=der))
+        return known
 
 
 def _signatures(revision: Revision) -> list[_Found]:

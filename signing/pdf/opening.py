@@ -125,7 +125,9 @@ class Reader(PdfFileReader):  # type: ignore[misc]
                 raise misc.PdfStrictReadError("no object stream is there")
             data = stream.read_data(DecodePurpose.OBJECT_STREAM)
             first, count = int(stream["/First"]), int(stream["/N"])
-            numbers = [int(each) for each in data[:first].split()[: 2 * count]]
+            numbers = [int(each) for each in data[:first].split()]
+            if len(numbers) != 2 * count:
+                raise misc.PdfStrictReadError("an object stream holds more or less than it says")
             pairs = zip(numbers[::2], numbers[1::2], strict=True)
             self._places[number] = data, first, {at: (off, num) for at, (num, off) in enumerate(pairs)}
         return self._places[number]
@@ -170,7 +172,7 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
 
     @property
     def usages(self) -> Usages:
-        """The ways to what later revisions write, and to what else is asked for."""
+        """The ways to what later revisions write."""
         if self._usages is None:
             later = range(self.revision + 1, self.reader.xrefs.total_revisions)
             written = [self.reader.xrefs.explicit_refs_in_revision(each) for each in later]

@@ -61,7 +61,9 @@ def _obeys(
     if name == "/V":
         return wanted is None or float(wanted) <= _KNOWN
     if name == "/DigestMethod":
-        return wanted is None or signed_data.digest_for(certificate) in {str(each).lower() for each in wanted}
+        return wanted is None or signed_data.digest_for(certificate) in {
+            str(each).strip("/").lower() for each in wanted
+        }
     if name == "/Reasons":
         reasons = [] if wanted is None else [str(each) for each in wanted]
         return not reason if reasons in ([], ["."]) else reason in reasons

@@ -214,7 +214,7 @@ def _put_in(
     wishes: Wishes,
 ) -> str:
     known = fields.signature_fields(revision)
-    name = wishes.get("field") or fields.free_name(known, "Signature")
+    name = wishes.get("field") or fields.free_name(revision, "Signature")
     fields.check_permitted(revision, known, name)
     appearance, permission = wishes.get("appearance"), wishes.get("certify")
     if permission is not None and any(each.signed for each in known):

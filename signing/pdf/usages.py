@@ -70,30 +70,19 @@ def graph_of(
 
 
 class Usages:
-    """The ways to objects of one revision, found when asked for; all the asking is bounded together."""
+    """The ways to the objects of one revision that later ones write, and to the looks of annotations, found at once."""
 
-    def __init__(self, graph: Graph, wanted: Iterable[generic.Reference]) -> None:
-        self._graph, self._steps = graph, 0
-        self._known = {each: set[RawPdfPath]() for each in wanted}
-        self._known.update(self._found(self._known))
+    def __init__(self, graph: Graph, written: Iterable[generic.Reference]) -> None:
+        looks = {each for held in graph.held.values() for way, each in held if way[-1:] == ("/AP",)}
+        self._known = _ways(graph, {*written, *looks})
 
     def of(self, reference: generic.Reference) -> set[RawPdfPath]:
-        """The ways from the trailer to it."""
-        if reference not in self._known:
-            self._known[reference] = self._found([reference]).get(reference, set())
-        return self._known[reference]
-
-    def _found(self, wanted: Iterable[generic.Reference]) -> dict[generic.Reference, set[RawPdfPath]]:
-        found, steps = _ways(self._graph, wanted, MAX_STEPS - self._steps)
-        self._steps += steps
-        return found
+        """The ways from the trailer to it; nothing for an object that is not among those."""
+        return self._known.get(reference, set())
 
 
-def _ways(
-    graph: Graph, wanted: Iterable[generic.Reference], most: int
-) -> tuple[dict[generic.Reference, set[RawPdfPath]], int]:
-    """Every way from the trailer to each of ``wanted``, and the steps that took; raises DocumentTooComplex."""
-    aims = set(wanted)
+def _ways(graph: Graph, aims: set[generic.Reference]) -> dict[generic.Reference, set[RawPdfPath]]:
+    """Every way from the trailer to each of them; raises DocumentTooComplex."""
     leading = _leading_to(graph, aims)
     found: dict[generic.Reference, set[RawPdfPath]] = defaultdict(set)
     waiting: list[tuple[_Way, frozenset[generic.Reference], tuple[Reach, ...]]] = [
@@ -104,7 +93,7 @@ def _ways(
         way, passed, reaches = waiting.pop()
         for more, reference in reaches:
             steps += 1
-            if steps > most or len(way) > MAX_LENGTH:
+            if steps > MAX_STEPS or len(way) > MAX_LENGTH:
                 raise DocumentTooComplex(
                     "an object of the document is used in more ways than are read", limit="ways"
                 )
@@ -119,7 +108,7 @@ def _ways(
             elsewhere = graph.pages.get(reference, whole) != whole
             if not elsewhere and (in_structure or reference not in graph.structure):
                 waiting.append((whole, passed | {reference}, graph.held.get(reference, ())))
-    return dict(found), steps
+    return dict(found)
 
 
 def _leading_to(graph: Graph, aims: set[generic.Reference]) -> set[generic.Reference]:

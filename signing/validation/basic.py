@@ -16,7 +16,7 @@ from pki import asn1
 from pki.asn1 import ades
 from signing.validation.certificates import Instants, Path, path_of, validate_path
 from signing.validation.conclusion import PASSED, Checks, Conclusion, failed, indeterminate
-from signing.validation.contents import CmsSignature, DigestOf, Finding, Form, NotCovered
+from signing.validation.contents import CmsSignature, DigestOf, Finding, Form, NotAtHand, NotCovered
 from signing.validation.report import Outcome, SubIndication
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse, ValueRefused, digest_name, verify_value
@@ -184,6 +184,8 @@ def _content(cms: CmsSignature, digest: str | None, content: DigestOf | None) ->
         return failed(SubIndication.HASH_FAILURE, "the digest algorithm is not known")
     try:
         computed = content(digest)
+    except NotAtHand as error:
+        return indeterminate(SubIndication.SIGNED_DATA_NOT_FOUND, str(error))
     except NotCovered as error:
         return failed(SubIndication.HASH_FAILURE, str(error))
     if cms.message_digest is None or computed != cms.message_digest:

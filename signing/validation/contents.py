@@ -28,6 +28,10 @@ class NotCovered(ValueError):
     """What a signature or time stamp says it covers is missing or was changed; the message says what."""
 
 
+class NotAtHand(NotCovered):
+    """It is missing, and nothing else is amiss (EN 319 102-1 table 6, SIGNED_DATA_NOT_FOUND)."""
+
+
 @dataclass(frozen=True, slots=True)
 class CmsSignature:
     """One SignerInfo with the SignedData around it.

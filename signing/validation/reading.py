@@ -31,16 +31,17 @@ def read_document(
     """The file as found; ``content`` is the file beside a detached signature, or gives its digest."""
     head = _head(source)
     called = name or (source.name if isinstance(source, Path) else "document")
-    if b"%PDF-" in head:
-        from signing.pdf.reading import read_pdf
-
-        return read_pdf(source, name=called)
+    # A PDF last: containers and enveloping signatures may hold one near their beginning.
     if head.startswith(b"PK\x03\x04"):
         from signing.validation.reading_asice import read_asice
 
         return read_asice(source, name=called)
     if head.startswith(b"0") or head.lstrip().startswith(b"-----BEGIN "):
         return read_cades(_cms(source), _digest(content), name=called)
+    if b"%PDF-" in head:
+        from signing.pdf.reading import read_pdf
+
+        return read_pdf(source, name=called)
     raise DocumentUnreadable("the file is no PDF, CMS signature or ASiC-E container", kind="signed document")
 
 

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import crl as foreign_crl
+from asn1crypto import keys as foreign_keys
 from asn1crypto import x509 as foreign_x509
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.signers import PdfSignatureMetadata, PdfSigner, SimpleSigner
 from pyhanko.sign.validation.ades import ades_basic_validation, ades_lta_validation
 from pyhanko.sign.validation.policy_decl import (
     CertificateFetchingRule,
-    CRLContainer,
     LocalKnowledge,
     PdfSignatureValidationSpec,
     RevinfoOnlineFetchingRule,
@@ -30,8 +33,10 @@ from pyhanko_certvalidator.policy_decl import (
     RevocationCheckingPolicy,
     RevocationCheckingRule,
 )
-from pyhanko_certvalidator.registry import SimpleTrustManager
+from pyhanko_certvalidator.registry import SimpleCertificateStore, SimpleTrustManager
+from pyhanko_certvalidator.revinfo.archival import CRLContainer
 
+from pki.signed_data import Signer
 from tests.support.authority import MemoryAuthority
 
 
@@ -41,13 +46,26 @@ def pyhanko_says(pdf: bytes, authority: MemoryAuthority, number: int = 0, *, arc
     signature = reader.embedded_regular_signatures[number]
     spec = _spec(authority)
     if archived:
-        result = asyncio.run(ades_lta_validation(signature, PdfSignatureValidationSpec(spec)))
-        return str(result.ades_subindic.standard_name)
+        archive = asyncio.run(ades_lta_validation(signature, PdfSignatureValidationSpec(spec)))
+        return str(archive.ades_subindic.standard_name)
     signature.compute_integrity_info()
     result = asyncio.run(
         ades_basic_validation(signature.signed_data, spec, raw_digest=signature.compute_digest())
     )
     return str(result.ades_subindic.standard_name)
+
+
+def foreign_signature(pdf: bytes, signer: Signer) -> bytes:
+    """A basic PAdES signature by pyHanko."""
+    store = SimpleCertificateStore()
+    store.register_multiple([_foreign(each) for each in signer.chain])
+    key = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    made = SimpleSigner(_foreign(signer.certificate), foreign_keys.PrivateKeyInfo.load(key), store)
+    metadata = PdfSignatureMetadata(
+        field_name="Foreign", md_algorithm="sha256", subfilter=SigSeedSubFilter.PADES
+    )
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf))
+    return bytes(PdfSigner(metadata, signer=made).sign_pdf(writer).getvalue())
 
 
 def pdfsig_says(path: Path, *, trusted: x509.Certificate | None = None) -> str:

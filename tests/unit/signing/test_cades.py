@@ -235,6 +235,18 @@ def test_refresh_gathers_fresh_evidence() -> None:
     assert sorted(read_token(each).time for each in stamps) == [later - timedelta(days=1), later]
 
 
+def test_refresh_renews_the_digest(file: Path, authority: MemoryAuthority, services: Services) -> None:
+    """Before SHA-256 grows weak a stamp of SHA-512 covers the content anew; for that the content is needed."""
+    der = sign_file(file, authority.person("IR-1", "زهرا"), Level.B_LTA, services, at=authority.now)
+    with pytest.raises(LevelUnreachable):
+        refresh(der, services, at=authority.now, algorithm="sha512")
+    refreshed = refresh(der, services, file_digest(file), at=authority.now, algorithm="sha512")
+    (signer,) = read_parts(refreshed).signers
+    names = [read_token(each).digest_name for each in signer.values(ades.ID_ARCHIVE_TIME_STAMP_V3)]
+    assert sorted(map(str, names)) == ["sha256", "sha512"]
+    assert refresh(refreshed, services, file_digest(file), at=authority.now)
+
+
 def _made_at(crl: bytes) -> datetime:
     return x509.load_der_x509_crl(crl).last_update_utc
 

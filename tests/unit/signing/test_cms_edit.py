@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pki import asn1
 from pki.asn1 import ades
-from signing.ades import octets
+from signing.ades import cms_edit, octets
 from signing.ades.cades import sign_file
 from signing.ades.cms_edit import read_parts
 from signing.ades.holding import check_holds
@@ -94,6 +94,16 @@ def test_refused(data: bytes, error: type[DocumentUnreadable]) -> None:
     """Not a signature, cut, longer than it says, nested or counted beyond limits: one error each, in bounded time."""
     with pytest.raises(error):
         read_parts(data)
+
+
+@pytest.mark.parametrize(
+    ("limit", "most"), [("MAX_SIGNER_BYTES", 100), ("MAX_SIGNERS", 0), ("MAX_BYTES", 99)]
+)
+def test_limits(monkeypatch: pytest.MonkeyPatch, limit: str, most: int) -> None:
+    """One signer's part, the number of signers and the whole are bounded."""
+    monkeypatch.setattr(cms_edit, limit, most)
+    with pytest.raises(DocumentTooComplex):
+        read_parts(_SIGNED)
 
 
 @given(st.integers(0, len(_SIGNED) - 1), st.binary(min_size=1, max_size=4))
