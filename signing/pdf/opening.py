@@ -100,15 +100,23 @@ class Reader(PdfFileReader):  # type: ignore[misc]
             known[revision] = Resolver(self, revision)
         return known[revision]
 
-    def _read_object(self, ref: generic.Reference, marker: object, **kwargs: object) -> object:
+    def _read_object(
+        self,
+        ref: generic.Reference,
+        marker: object,
+        never_decrypt: bool = False,
+        as_metadata_stream: bool = False,
+    ) -> object:
         self._reads += 1
         if self._reads > MAX_READS:
             raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
-        if isinstance(marker, int) and not kwargs.get("as_metadata_stream"):
+        if isinstance(marker, int) and not as_metadata_stream:
             plain = read_plain(self.data, marker, generic.Reference(ref.idnum, ref.generation, self))
             if plain is not None:
                 return plain
-        return super()._read_object(ref, marker, **kwargs)
+        return super()._read_object(
+            ref, marker, never_decrypt=never_decrypt, as_metadata_stream=as_metadata_stream
+        )
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> object:
         stream, first, places = self._object_stream(stmnum)
