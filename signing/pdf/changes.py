@@ -24,7 +24,8 @@ from signing.pdf.signature_fields import PlacedSignature
 from signing.validation.contents import Change, Finding
 
 MAX_COMPARISONS = 1_000
-_STREAM = re.compile(rb"stream\r?\n.*?endstream", re.DOTALL)
+_STREAM = re.compile(rb"stream\r?\n")
+_STREAM_END = b"endstream"
 _OBJECT = re.compile(
     rb"(?:^|[\r\n])[\x00\t\x0c ]*(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+obj\b"
 )
@@ -148,10 +149,13 @@ def _objects_outside_streams(data: bytes, end: int) -> Iterator[tuple[int, str]]
     """Place and name of what looks like an object behind ``end``, every stream taken for one space."""
     kept, starts, at = [], [(0, end)], end
     length = 0
-    for stream in _STREAM.finditer(data, end):
+    while (stream := _STREAM.search(data, at)) is not None:
+        ends = data.find(_STREAM_END, stream.end())
+        if ends < 0:
+            break
         kept += [data[at : stream.start()], b" "]
         length += stream.start() - at + 1
-        at = stream.end()
+        at = ends + len(_STREAM_END)
         starts.append((length, at))
     kept.append(data[at:])
     for each in _OBJECT.finditer(b"".join(kept)):
