@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import Any
 
 import pytest
 from pyhanko.pdf_utils import generic
@@ -17,7 +18,7 @@ from tests.support.minutes import pages
 from tests.support.signing import services_of
 
 
-def same(one: generic.PdfObject, other: generic.PdfObject) -> bool:
+def same(one: Any, other: Any) -> bool:
     """Of the same kinds, with the same values, all the way down, and in the same object."""
     if type(one) is not type(other) or one.container_ref != other.container_ref:
         return False
