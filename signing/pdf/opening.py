@@ -26,6 +26,7 @@ from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPa
 from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
+from signing.pdf.plain_objects import read_plain
 from signing.pdf.tokens import NotADictionary, Value, read_dictionary
 from signing.pdf.usages import Graph, Reach, Usages, graph_of
 
@@ -99,11 +100,23 @@ class Reader(PdfFileReader):  # type: ignore[misc]
             known[revision] = Resolver(self, revision)
         return known[revision]
 
-    def _read_object(self, *args: object, **kwargs: object) -> object:
+    def _read_object(
+        self,
+        ref: generic.Reference,
+        marker: object,
+        never_decrypt: bool = False,
+        as_metadata_stream: bool = False,
+    ) -> object:
         self._reads += 1
         if self._reads > MAX_READS:
             raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
-        return super()._read_object(*args, **kwargs)
+        if isinstance(marker, int) and not as_metadata_stream:
+            plain = read_plain(self.data, marker, generic.Reference(ref.idnum, ref.generation, self))
+            if plain is not None:
+                return plain
+        return super()._read_object(
+            ref, marker, never_decrypt=never_decrypt, as_metadata_stream=as_metadata_stream
+        )
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> object:
         stream, first, places = self._object_stream(stmnum)

@@ -74,6 +74,7 @@ class Material:
     def __init__(self, above: Material | None = None) -> None:
         self._above = above
         self._seen: set[bytes] = set()
+        self._digests: dict[bytes, bytes] = {}
         self._subjects: OrderedDict[bytes, list[x509.Certificate]] = OrderedDict()
         self._lists: dict[bytes, list[FoundList]] = {}
         self._answers: list[FoundAnswer] = []
@@ -131,8 +132,15 @@ class Material:
                 break
         return list(found.values())[:MAX_CANDIDATES]
 
+    def digest(self, der: bytes) -> bytes:
+        """Its SHA-256, computed once."""
+        known = self._digests.get(der)
+        if known is None:
+            known = self._digests[der] = hashlib.sha256(der).digest()
+        return known
+
     def _is_new(self, der: bytes) -> bytes:
-        digest = hashlib.sha256(der).digest()
+        digest = self.digest(der)
         if digest in self._seen or (self._above is not None and digest in self._above._seen):
             return b""
         self._seen.add(digest)

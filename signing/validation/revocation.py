@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pki import asn1
 from pki.algorithms import der_of
 from pki.asn1.ocsp import key_bits
 from pki.revocation_lists import HOLD, LIFTED
@@ -189,6 +190,9 @@ def _told_by_delta(
 
 
 def _entry(found: FoundList, certificate: x509.Certificate) -> tuple[datetime | None, str | None]:
+    # DER has one spelling of a number: a list that does not hold these octets has no entry of that certificate.
+    if asn1.encode(certificate.serial_number) not in found.covered:
+        return None, None
     entry = found.parsed.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if entry is None:
         return None, None
