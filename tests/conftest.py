@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.databases import KINDS, Databases
+from tests.support.dss import Dss, running_dss
 from tests.support.kafka import shared_broker
 from tests.support.kept import Kept
 from tests.support.postgresql import Cluster
@@ -145,4 +146,11 @@ def databases(
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A Kafka broker that every test of this run shares; each test has topics of its own."""
     with shared_broker(tmp_path_factory) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dss(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dss]:
+    """The EU's signature library in one Java process of this test process's own, started at its first request."""
+    with running_dss(tmp_path_factory.mktemp("dss")) as running:
         yield running

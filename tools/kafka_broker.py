@@ -1,32 +1,26 @@
 """One Kafka broker (KRaft, broker and controller in one process) on loopback, from the Maven artifacts of Apache Kafka.
 
-The jars are named by tools/kafka/pom.xml and pinned, each by its SHA-256, in tools/kafka/libs.sha256; Maven
-checks its own checksums as well (``-C``). For development and tests: one replica, no encryption, no access control.
+The jars are named by tools/kafka/pom.xml and pinned, each by its SHA-256, in tools/kafka/libs.sha256. For development
+and tests: one replica, no encryption, no access control.
 """
 
 from __future__ import annotations
 
 import base64
-import fcntl
-import hashlib
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-LIBS = ROOT / "build" / "kafka" / "libs"
-POM = ROOT / "tools" / "kafka" / "pom.xml"
-PINS = ROOT / "tools" / "kafka" / "libs.sha256"
-_FETCH_SECONDS = 300.0
+from tools.maven_libs import MavenLibs, ServiceFailed, java
+
+LIBS = MavenLibs("kafka", "Kafka")
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
-_OLDEST_JAVA = 17
 _JVM = ("-Xms256m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOG_LEVEL = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 
@@ -54,63 +48,6 @@ num.network.threads=1
 num.io.threads=2
 log.cleaner.dedupe.buffer.size=2097152
 """
-
-
-class ServiceFailed(Exception):
-    """A service cannot be had; the message says what to do."""
-
-
-def required(program: str, package: str) -> str:
-    """The path of a program; raises ServiceFailed naming the Debian package that brings it."""
-    found = shutil.which(program)
-    if found is None:
-        raise ServiceFailed(f"{program} is not there; on Debian: apt-get install {package}")
-    return found
-
-
-def java() -> str:
-    """A Java runtime that Kafka runs on; raises ServiceFailed."""
-    program = required("java", "default-jre-headless")
-    answer = subprocess.run([program, "-version"], capture_output=True, text=True, check=False, timeout=30)
-    found = re.search(r'version "(\d+)', answer.stderr)
-    if found is None or int(found[1]) < _OLDEST_JAVA:
-        raise ServiceFailed(f"Kafka needs Java {_OLDEST_JAVA} or newer; {program} is not")
-    return program
-
-
-def fetch_libs(libs: Path = LIBS) -> Path:
-    """The folder of jars, each of them as pinned; fetched by Maven if need be. Raises ServiceFailed."""
-    libs.parent.mkdir(parents=True, exist_ok=True)
-    with (libs.parent / "fetch.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not libs.is_dir():
-            _copy_dependencies(libs)
-        wrong = differing(libs)
-        if wrong:
-            raise ServiceFailed(f"not as pinned in {PINS.name}: {', '.join(wrong[:5])}; remove {libs}")
-    return libs
-
-
-def _copy_dependencies(libs: Path) -> None:
-    maven = required("mvn", "maven")
-    partial = libs.with_name(f"{libs.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
-    command = [maven, "--quiet", "--batch-mode", "--strict-checksums", "--file", str(POM)]
-    command += ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
-    try:
-        made = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_FETCH_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise ServiceFailed("mvn did not fetch the jars of Kafka in time") from error
-    if made.returncode != 0:
-        raise ServiceFailed(f"mvn could not fetch the jars of Kafka:\n{made.stdout}{made.stderr}".rstrip())
-    partial.rename(libs)
-
-
-def differing(libs: Path) -> list[str]:
-    """Names of jars that are missing, not pinned, or not what the pins say."""
-    pins = dict(reversed(line.split()) for line in PINS.read_text("ascii").splitlines())
-    found = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in libs.glob("*")}
-    return sorted(name for name in pins.keys() | found.keys() if pins.get(name) != found.get(name))
 
 
 def free_ports(count: int) -> list[int]:
@@ -167,7 +104,7 @@ class Broker:
         """Format the folder the first time, start, and wait until it listens. Raises ServiceFailed."""
         if self.pid is not None:
             return
-        program, libs = java(), fetch_libs()
+        program, libs = java(), LIBS.fetch()
         command = [program, *_JVM, _LOG_LEVEL, "-cp", f"{libs}/*"]
         if not self._properties.exists():
             self._format(command)

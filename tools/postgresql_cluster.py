@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tools.kafka_broker import ServiceFailed, end, free_ports, pid_of
+from tools.kafka_broker import end, free_ports, pid_of
+from tools.maven_libs import ServiceFailed
 
 _START_SECONDS = 60.0
 _LONGEST_SOCKET_FOLDER = 90

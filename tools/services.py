@@ -11,7 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools.kafka_broker import ROOT, Broker, ServiceFailed
+from tools.kafka_broker import Broker
+from tools.maven_libs import ROOT, ServiceFailed
 from tools.postgresql_cluster import Cluster
 
 

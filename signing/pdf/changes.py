@@ -9,6 +9,7 @@ signed, as an object may be written twice after it.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,7 +24,8 @@ from signing.pdf.signature_fields import PlacedSignature
 from signing.validation.contents import Change, Finding
 
 MAX_COMPARISONS = 1_000
-_STREAM = re.compile(rb"stream\r?\n.*?endstream", re.DOTALL)
+_STREAM = re.compile(rb"stream\r?\n")
+_STREAM_END = b"endstream"
 _OBJECT = re.compile(
     rb"(?:^|[\r\n])[\x00\t\x0c ]*(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+obj\b"
 )
@@ -139,12 +141,28 @@ class Changes:
             }
             for each in sections:
                 known |= {reader.place_of(ref, each) for ref in reader.xrefs.explicit_refs_in_revision(each)}
-            bare = _STREAM.sub(lambda stream: b" " * len(stream[0]), reader.data[end:])
-            found = ((end + each.start(1), each) for each in _OBJECT.finditer(bare))
             self._bare = [
-                (at, f"object {int(each[1])} {int(each[2])}") for at, each in found if at not in known
+                (at, name) for at, name in _objects_outside_streams(reader.data, end) if at not in known
             ]
         return self._bare
+
+
+def _objects_outside_streams(data: bytes, end: int) -> Iterator[tuple[int, str]]:
+    """Place and name of what looks like an object behind ``end``, every stream taken for one space."""
+    kept, starts, at = [], [(0, end)], end
+    length = 0
+    while (stream := _STREAM.search(data, at)) is not None:
+        ends = data.find(_STREAM_END, stream.end())
+        if ends < 0:
+            break
+        kept += [data[at : stream.start()], b" "]
+        length += stream.start() - at + 1
+        at = ends + len(_STREAM_END)
+        starts.append((length, at))
+    kept.append(data[at:])
+    for each in _OBJECT.finditer(b"".join(kept)):
+        short, place = starts[bisect_right(starts, (each.start(1), len(data))) - 1]
+        yield place + each.start(1) - short, f"object {int(each[1])} {int(each[2])}"
 
 
 def _change(named: Named, verdict: _Verdict, permissions: Permissions, revision: int) -> Change:

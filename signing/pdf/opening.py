@@ -28,6 +28,7 @@ from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
 from signing.pdf.limits import MAX_PDF_BYTES
+from signing.pdf.plain_objects import read_plain
 from signing.pdf.tokens import NotADictionary, Value, is_short, read_dictionary
 from signing.pdf.usages import Graph, Reach, Usages, graph_of
 
@@ -108,14 +109,26 @@ class Reader(PdfFileReader):
             known[revision] = Resolver(self, revision)
         return cast(Resolver, known[revision])
 
-    def _read_object(self, *args: Any, **kwargs: Any) -> Any:
+    def _read_object(
+        self,
+        ref: generic.Reference,
+        marker: Any,
+        never_decrypt: bool = False,
+        as_metadata_stream: bool = False,
+    ) -> Any:
         self._reads += 1
         if self._reads > MAX_READS:
             raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
-        place = args[1] if len(args) > 1 else kwargs.get("marker")
-        if len(self.data) > ALWAYS_SHORT and isinstance(place, int):
-            self._check_length(place)
-        return super()._read_object(*args, **kwargs)
+        if isinstance(marker, int):
+            if len(self.data) > ALWAYS_SHORT:
+                self._check_length(marker)
+            here = generic.Reference(ref.idnum, ref.generation, self)
+            plain = None if as_metadata_stream else read_plain(self.data, marker, here)
+            if plain is not None:
+                return plain
+        return super()._read_object(
+            ref, marker, never_decrypt=never_decrypt, as_metadata_stream=as_metadata_stream
+        )
 
     def _check_length(self, place: int) -> None:
         """An object is a hundred times as long in memory as in the file, so of a long file each is measured first."""

@@ -22,12 +22,12 @@ _SEQUENCE, _CRLS, _OCSPS = 0x30, 0xA0, 0xA1
 def read_certificate(der: bytes) -> x509.Certificate | None:
     """None where it is none that can be read, its names included, which the library reads when asked for."""
     try:
-        found = x509.load_der_x509_certificate(der)
-        asked = (issuer_of(found), found.subject, found.not_valid_before_utc, found.not_valid_after_utc)
-        return found if all(each is not None for each in asked) else None
+        certificate = x509.load_der_x509_certificate(der)
+        asked = (certificate.subject.public_bytes(), issuer_of(certificate), certificate.not_valid_after_utc)
     except Exception:
         # Errors of several kinds (InvalidVersion is no ValueError) and warnings all mean the same.
         return None
+    return certificate if all(asked) else None
 
 
 def evidence_of(

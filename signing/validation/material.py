@@ -37,11 +37,13 @@ ExtensionKind = TypeVar("ExtensionKind", bound=x509.ExtensionType)
 class FoundList:
     """A revocation list; ``base`` of a delta; ``point`` says which certificates it is about, None: all of its issuer.
 
+    ``covered`` is what its signature is over, as it came: the library writes it anew whenever it is asked.
     ``expired_since``: since when certificates that are over stay on it (X.509 §9.5.2.8).
     """
 
     sha256: bytes
     parsed: x509.CertificateRevocationList
+    covered: bytes
     issuer: bytes
     this_update: datetime
     next_update: datetime | None
@@ -72,6 +74,7 @@ class Material:
     def __init__(self, above: Material | None = None) -> None:
         self._above = above
         self._seen: set[bytes] = set()
+        self._digests: dict[bytes, bytes] = {}
         self._subjects: OrderedDict[bytes, list[x509.Certificate]] = OrderedDict()
         self._lists: dict[bytes, list[FoundList]] = {}
         self._answers: list[FoundAnswer] = []
@@ -129,8 +132,15 @@ class Material:
                 break
         return list(found.values())[:MAX_CANDIDATES]
 
+    def digest(self, der: bytes) -> bytes:
+        """Its SHA-256, computed once."""
+        known = self._digests.get(der)
+        if known is None:
+            known = self._digests[der] = hashlib.sha256(der).digest()
+        return known
+
     def _is_new(self, der: bytes) -> bytes:
-        digest = hashlib.sha256(der).digest()
+        digest = self.digest(der)
         if digest in self._seen or (self._above is not None and digest in self._above._seen):
             return b""
         self._seen.add(digest)
@@ -162,15 +172,16 @@ def _read_list(der: bytes, digest: bytes) -> FoundList | None:
     try:
         parsed = x509.load_der_x509_crl(der)
         extensions = parsed.extensions
-        if not asn1.fills_its_octets(der) or any(
-            each.critical and each.oid not in _READ_CRITICAL for each in extensions
-        ):
+        frame = asn1.decode(asn1.Signed, der)
+        unknown = any(each.critical and each.oid not in _READ_CRITICAL for each in extensions)
+        if unknown or frame.signature.padding_bits() != 0:
             return None
         number = _value(extensions, x509.CRLNumber)
         base = _value(extensions, x509.DeltaCRLIndicator)
         return FoundList(
             digest,
             parsed,
+            asn1.encode(frame.signed),
             parsed.issuer.public_bytes(),
             parsed.last_update_utc,
             parsed.next_update_utc,

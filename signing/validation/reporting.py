@@ -39,7 +39,7 @@ def signature_report(
 ) -> SignatureReport:
     cms, path = found.cms, stamped.basic.path
     certificate = None if cms is None else cms.certificate
-    level = level_of(found, document, stamped)
+    level = level_of(found, document, stamped, scene)
     return SignatureReport(
         identifier=found.identifier,
         form=found.form,
@@ -87,7 +87,7 @@ def timestamp_report(stamp: JudgedTimestamp) -> TimestampReport:
     )
 
 
-def level_of(found: FoundSignature, document: FoundDocument, stamped: Stamped) -> Level | None:
+def level_of(found: FoundSignature, document: FoundDocument, stamped: Stamped, scene: Scene) -> Level | None:
     """The highest baseline level whose parts are all in the file and hold; None when it is no AdES signature.
 
     B-LT: path and revocation information of signer and time stamps are inside, not only in the trust.
@@ -97,7 +97,7 @@ def level_of(found: FoundSignature, document: FoundDocument, stamped: Stamped) -
     valid = [each for each in stamped.stamps if each.conclusion.passed]
     if not valid:
         return Level.B_B
-    inside = _inside(found, document)
+    inside = _inside(found, document, scene)
     if not _held(stamped.basic.path, inside) or not any(_held(each.basic.path, inside) for each in valid):
         return Level.B_T
     archived = any(
@@ -140,14 +140,14 @@ def shown_revocation(path: Path | None) -> tuple[RevocationShown, ...]:
     )
 
 
-def _inside(found: FoundSignature, document: FoundDocument) -> frozenset[bytes]:
+def _inside(found: FoundSignature, document: FoundDocument, scene: Scene) -> frozenset[bytes]:
     evidence = document.evidence | found.evidence
     for stamp in (*found.timestamps, *document.timestamps):
         evidence |= stamp.evidence
     certificates = () if found.cms is None else found.cms.certificates
     evidence |= Evidence(certificates=tuple(der_of(each) for each in certificates))
     ders = (*evidence.certificates, *evidence.crls, *evidence.ocsps)
-    return frozenset(hashlib.sha256(each).digest() for each in ders)
+    return frozenset(scene.material.digest(each) for each in ders)
 
 
 def _held(path: Path | None, inside: frozenset[bytes]) -> bool:

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from pki import asn1
 from pki.algorithms import der_of
 from pki.asn1.ocsp import key_bits
 from pki.revocation_lists import HOLD, LIFTED
@@ -189,6 +190,9 @@ def _told_by_delta(
 
 
 def _entry(found: FoundList, certificate: x509.Certificate) -> tuple[datetime | None, str | None]:
+    # DER has one spelling of a number: a list that does not hold these octets has no entry of that certificate.
+    if asn1.encode(certificate.serial_number) not in found.covered:
+        return None, None
     entry = found.parsed.get_revoked_certificate_by_serial_number(certificate.serial_number)
     if entry is None:
         return None, None
@@ -250,7 +254,9 @@ def _list_signer(
 def _signed_list(found: FoundList, candidate: x509.Certificate) -> bool:
     key = der_of(candidate)
     if key not in found.signed_by:
-        found.signed_by[key] = _may_sign_lists(candidate) and _is_signed(candidate, found.parsed)
+        found.signed_by[key] = _may_sign_lists(candidate) and _is_signed(
+            candidate, found.parsed, found.covered
+        )
     return found.signed_by[key]
 
 
@@ -361,7 +367,9 @@ def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
         purposes = candidate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     except (x509.ExtensionNotFound, ValueError):
         return False
-    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _is_signed(issuer, candidate)
+    return ExtendedKeyUsageOID.OCSP_SIGNING in purposes and _is_signed(
+        issuer, candidate, candidate.tbs_certificate_bytes
+    )
 
 
 def _is_unrevoked(
@@ -427,9 +435,9 @@ def _alive(candidate: x509.Certificate, at: datetime) -> bool:
     return candidate.not_valid_before_utc <= at <= candidate.not_valid_after_utc
 
 
-def _is_signed(signer: x509.Certificate, signed: Signed) -> bool:
+def _is_signed(signer: x509.Certificate, signed: Signed, covered: bytes) -> bool:
     try:
-        verify_signed(signer, signed)
+        verify_signed(signer, signed, covered)
     except ValueRefused:
         return False
     return True

@@ -131,11 +131,11 @@ def use_of(
         raise ValueRefused(str(error) or "the signature algorithm is not known") from error
 
 
-def verify_signed(signer: x509.Certificate, signed: Signed) -> AlgorithmUse:
-    """The same of a certificate or revocation list; raises ValueRefused."""
+def verify_signed(signer: x509.Certificate, signed: Signed, covered: bytes) -> AlgorithmUse:
+    """The same of a certificate or revocation list, whose signed part is ``covered``; raises ValueRefused."""
     try:
         use, check = _plan_signed(signer, signed)
-        check(signed.signature, _covered_bytes(signed))
+        check(signed.signature, covered)
     except InvalidSignature as error:
         raise ValueRefused("the signature value is not that of the signer's key") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -149,12 +149,6 @@ def use_of_signed(signer: x509.Certificate, signed: Signed) -> AlgorithmUse:
         return _plan_signed(signer, signed)[0]
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueRefused(str(error) or "the signature algorithm is not known") from error
-
-
-def _covered_bytes(signed: Signed) -> bytes:
-    if isinstance(signed, x509.Certificate):
-        return signed.tbs_certificate_bytes
-    return signed.tbs_certlist_bytes
 
 
 def _plan_signed(signer: x509.Certificate, signed: Signed) -> tuple[AlgorithmUse, _Check]:

@@ -16,7 +16,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tools.kafka_broker import PINS, POM, ROOT, differing, fetch_libs
+from tools.kafka_broker import LIBS
+from tools.maven_libs import ROOT
 
 INSTRUCTIONS = {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD"}
 
@@ -79,16 +80,16 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
     assert refused.returncode == 2
     assert "java is not there" in refused.stderr
-    assert "default-jre-headless" in refused.stderr
+    assert "default-jdk-headless" in refused.stderr
     assert not (tmp_path / "kafka" / "pid").exists()
 
 
 def test_every_jar_is_pinned(tmp_path: Path) -> None:
     """The jars of the broker are those of the pins and of the version in pom.xml; a changed one is named."""
-    libs = fetch_libs()
-    assert differing(libs) == []
-    pinned = [line.split()[1] for line in PINS.read_text("ascii").splitlines()]
-    assert re.findall(r"<version>([\d.]+)</version>", POM.read_text("utf-8"))[1:] == ["4.1.1", "1.7.36"]
+    libs = LIBS.fetch()
+    assert LIBS.differing(libs) == []
+    pinned = [line.split()[1] for line in LIBS.pins.read_text("ascii").splitlines()]
+    assert re.findall(r"<version>([\d.]+)</version>", LIBS.pom.read_text("utf-8"))[1:] == ["4.1.1", "1.7.36"]
     assert {"kafka_2.13-4.1.1.jar", "slf4j-simple-1.7.36.jar"} <= set(pinned)
 
     for path in libs.iterdir():
@@ -97,7 +98,7 @@ def test_every_jar_is_pinned(tmp_path: Path) -> None:
     (tmp_path / "kafka_2.13-4.1.1.jar").write_bytes(b"another")
     (tmp_path / "more.jar").write_bytes(b"")
 
-    assert differing(tmp_path) == ["kafka_2.13-4.1.1.jar", "more.jar"]
+    assert LIBS.differing(tmp_path) == ["kafka_2.13-4.1.1.jar", "more.jar"]
 
 
 def test_compose_accepts_the_file() -> None:

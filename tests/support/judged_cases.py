@@ -10,17 +10,18 @@ from io import BytesIO
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from kernel.clock import FixedClock
 from pki import asn1
 from pki.algorithms import der_of
 from pki.asn1 import ades
 from pki.revocation_lists import build_crl
 from pki.signed_data import Signer, signer_identifier
-from pki.timestamp import TimeStampAuthority
+from pki.timestamp import TimeStampAuthority, make_request, token_of_response
 from signing.ades.cades import refresh, sign_file
 from signing.ades.services import Level
 from signing.ades.signed_data import stamp_attribute
@@ -31,7 +32,11 @@ CONTENT = b"the tender of the city"
 PARTY = "IR-0012345678"
 YEAR = timedelta(days=365)
 HOUR = timedelta(hours=1)
-_DIGESTS = {"sha1": "1.3.14.3.2.26", "sha256": "2.16.840.1.101.3.4.2.1"}
+_DIGESTS = {
+    "sha1": "1.3.14.3.2.26",
+    "sha256": "2.16.840.1.101.3.4.2.1",
+    "sha512": "2.16.840.1.101.3.4.2.3",
+}
 _HASHES: dict[str, hashes.HashAlgorithm] = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}
 
 
@@ -183,7 +188,7 @@ def rsa_signature(
 
 def certified(
     authority: MemoryAuthority,
-    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey,
+    key: rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey,
     name: str,
     *,
     purposes: Sequence[x509.ObjectIdentifier] = (),
@@ -191,6 +196,8 @@ def certified(
     digital_signature: bool = True,
     life: timedelta = 2 * YEAR,
     nocheck: bool = False,
+    digest: hashes.SHA256 | hashes.SHA512 | None = None,
+    more: x509.ExtensionType | None = None,
 ) -> x509.Certificate:
     """A certificate of the intermediate, past every profile."""
     builder = (
@@ -215,9 +222,11 @@ def certified(
     )
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(list(purposes)), critical)
+    if more is not None:
+        builder = builder.add_extension(more, False)
     if nocheck:
         builder = builder.add_extension(x509.OCSPNoCheck(), False)
-    return builder.sign(authority.intermediate_key, hashes.SHA256())
+    return builder.sign(authority.intermediate_key, digest or hashes.SHA256())
 
 
 def other_tsa(
@@ -300,6 +309,16 @@ def answer_about(
     if responder is not None:
         builder = builder.certificates([who])
     return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+
+
+def stamps_at(authority: MemoryAuthority, time: datetime) -> Callable[[bytes], bytes]:
+    """The authority's stamps, by a clock that stands at another time."""
+    tsa = TimeStampAuthority(authority.tsa_signer, POLICY, lambda: 9, FixedClock(time))
+
+    def stamp(value: bytes) -> bytes:
+        return token_of_response(tsa.respond(make_request(value)))
+
+    return stamp
 
 
 def delegate(

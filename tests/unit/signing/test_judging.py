@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 
-from kernel.clock import FixedClock
 from pki import asn1
 from pki.asn1 import ades
 from pki.signed_data import Signer
-from pki.timestamp import TimeStampAuthority, make_request, token_of_response
 from signing.ades.services import Level
 from signing.validation.algorithm_policy import AlgorithmPolicy
 from signing.validation.judging import judge
 from signing.validation.reading_cades import read_cades
 from signing.validation.report import SignatureReport, ValidationReport
 from signing.validation.trust import Trust
-from tests.support.authority import POLICY, START, MemoryAuthority, after, make_authority, make_key
+from tests.support.authority import START, after, make_authority, make_key
 from tests.support.judged_cases import (
     CODE_SIGNING,
     ECDSA_SHA256,
@@ -44,6 +42,7 @@ from tests.support.judged_cases import (
     rsa_signature,
     signed,
     stamped_by,
+    stamps_at,
 )
 
 PASSED = ("TOTAL-PASSED", None)
@@ -447,16 +446,6 @@ def stamp_older_than_the_certificate() -> Case:
         certificate, (authority.intermediate,), sign, algorithm=ECDSA_SHA256, at=authority.now, token=stamps
     )
     return case(authority, der)
-
-
-def stamps_at(authority: MemoryAuthority, time: datetime) -> Callable[[bytes], bytes]:
-    """The authority's stamps, by a clock that stands at another time."""
-    tsa = TimeStampAuthority(authority.tsa_signer, POLICY, lambda: 9, FixedClock(time))
-
-    def stamp(value: bytes) -> bytes:
-        return token_of_response(tsa.respond(make_request(value)))
-
-    return stamp
 
 
 def content_stamped_after_revocation() -> Case:

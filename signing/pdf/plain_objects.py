@@ -1,0 +1,129 @@
+"""Indirect objects in the plainest spelling, read at once; whatever is spelled otherwise is left to the library.
+
+The library reads octet by octet, and most objects of most files are dictionaries of names, numbers and references.
+What is read here is equal to what the library makes of it, which a test compares object by object; an escape, a
+comment, a stream, a name that is there twice, or anything unexpected is not read here at all.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pyhanko.pdf_utils import generic
+
+_SPACE = rb"[ \r\n\t\f\x00]*"
+_HEADER = re.compile(rb"(\d{1,10}) (\d{1,5}) obj" + _SPACE)
+_ENDS = re.compile(_SPACE + rb"endobj\b")
+_AFTER = rb"(?=[ \r\n\t\f\x00()<>\[\]{}/%])"
+_TOKEN = re.compile(
+    _SPACE
+    + rb"(?:(/[!\"$&'*+,\-.0-9:;=?@A-Z\\^_`a-z|~]+)"
+    + _AFTER
+    + rb"|([1-9]\d{0,9}) (\d{1,5}) R"
+    + _AFTER
+    + rb"|([+-]?\d{1,18})"
+    + _AFTER
+    + rb"|([+-]?\d{0,18}\.\d{1,18})"
+    + _AFTER
+    + rb"|(<<)|(>>)|(\[)|(\])|\(([^()\\]*)\)|<([0-9A-Fa-f]*)>|(true|false|null)"
+    + _AFTER
+    + rb")"
+)
+_NAME, _ID, _GENERATION, _WHOLE, _BROKEN, _OPEN, _CLOSE, _BEGIN, _END, _TEXT, _HEX, _WORD = range(1, 13)
+# An integer before this may be the beginning of a reference in an unusual spelling.
+_MAYBE_REFERENCE = re.compile(rb"[ \r\n\t\f\x00]+\d+[ \r\n\t\f\x00]+R")
+MAX_DEPTH = 50
+
+
+class _NotPlain(Exception):
+    """To be left to the library."""
+
+
+class _Frame:
+    """An array or dictionary that is being read; ``key`` waits for its value."""
+
+    __slots__ = ("items", "key", "values")
+
+    def __init__(self, is_array: bool) -> None:
+        self.items: dict[generic.NameObject, generic.PdfObject] | None = None if is_array else {}
+        self.values: list[generic.PdfObject] = []
+        self.key: generic.NameObject | None = None
+
+    def take(self, value: generic.PdfObject) -> None:
+        if self.items is None:
+            self.values.append(value)
+        elif self.key is not None:
+            self.items[self.key] = value
+            self.key = None
+        elif isinstance(value, generic.NameObject) and value not in self.items:
+            self.key = value
+        else:
+            raise _NotPlain
+
+
+def read_plain(data: bytes, place: int, reference: generic.Reference) -> generic.PdfObject | None:
+    """The object at that place; None where it is not spelled plainly, is a stream or is not the one expected."""
+    header = _HEADER.match(data, place)
+    if header is None or (int(header[1]), int(header[2])) != (reference.idnum, reference.generation):
+        return None
+    try:
+        found, end = _read(data, header.end(), reference)
+    except _NotPlain:
+        return None
+    return found if _ENDS.match(data, end) is not None else None
+
+
+def _read(data: bytes, place: int, container: generic.Reference) -> tuple[generic.PdfObject, int]:
+    frames: list[_Frame] = []
+    while True:
+        token = _TOKEN.match(data, place)
+        if token is None:
+            raise _NotPlain
+        place, kind = token.end(), token.lastindex
+        if kind in (_OPEN, _BEGIN):
+            if len(frames) >= MAX_DEPTH:
+                raise _NotPlain
+            frames.append(_Frame(kind == _BEGIN))
+            continue
+        value = _closed(frames, kind) if kind in (_CLOSE, _END) else _atom(token, kind, data, container)
+        is_key = bool(frames) and frames[-1].items is not None and frames[-1].key is None
+        if not is_key:  # the library does not say of a key where it is
+            value.container_ref = container
+        if not frames:
+            return value, place
+        frames[-1].take(value)
+
+
+def _closed(frames: list[_Frame], kind: int | None) -> generic.PdfObject:
+    if not frames:
+        raise _NotPlain
+    frame = frames.pop()
+    if frame.items is None and kind == _END:
+        return generic.ArrayObject(frame.values)
+    if frame.items is not None and kind == _CLOSE and frame.key is None:
+        return generic.DictionaryObject(frame.items)
+    raise _NotPlain
+
+
+def _atom(
+    token: re.Match[bytes], kind: int | None, data: bytes, container: generic.Reference
+) -> generic.PdfObject:
+    if kind == _NAME:
+        return generic.NameObject(token[_NAME].decode("ascii"))
+    if kind == _GENERATION:
+        return generic.IndirectObject(int(token[_ID]), int(token[_GENERATION]), container.get_pdf_handler())
+    if kind == _WHOLE:
+        if _MAYBE_REFERENCE.match(data, token.end()) is not None:
+            raise _NotPlain
+        return generic.NumberObject(token[_WHOLE].decode("ascii"))
+    if kind == _BROKEN:
+        return generic.FloatObject(token[_BROKEN].decode("ascii"))
+    if kind in (_TEXT, _HEX):
+        octets = token[_TEXT] if kind == _TEXT else _octets(token[_HEX])
+        return generic.pdf_string(octets)
+    word = token[_WORD]
+    return generic.NullObject() if word == b"null" else generic.BooleanObject(word == b"true")
+
+
+def _octets(digits: bytes) -> bytes:
+    return bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode("ascii"))
