@@ -21,7 +21,7 @@ from pyhanko.sign import fields as library
 from pyhanko.sign.signers.cms_embedder import docmdp_reference_dictionary, fieldmdp_reference_dictionary
 
 from signing.errors import DocumentTooComplex, DocumentUnreadable, SigningForbidden
-from signing.pdf.limits import MAX_FIELDS, MAX_SIGNATURES, MAX_TEXT
+from signing.pdf.limits import MAX_FIELDS, MAX_LOCKED, MAX_SIGNATURES, MAX_TEXT
 from signing.pdf.revision import Revision, dictionary_in, elements, entry, read_signature
 
 Rectangle = tuple[float, float, float, float]
@@ -45,6 +45,10 @@ class Lock:
     def __post_init__(self) -> None:
         if (self.action == "All") == bool(self.fields):
             raise SigningForbidden("a lock of all fields names none, any other names some", lock=self.action)
+        if len(self.fields) > MAX_LOCKED or any(len(each) > MAX_TEXT for each in self.fields):
+            raise SigningForbidden(
+                "a lock names too many fields, or one at too great length", most=MAX_LOCKED
+            )
 
     def locks(self, name: str) -> bool:
         """Whether the field, or one that it is part of, is locked."""
