@@ -205,17 +205,18 @@ def config(folder: Path | None, as_json: bool) -> None:
 def migrate(folder: Path | None, check: bool, as_json: bool) -> None:
     """Bring the database to the newest version of the schema."""
     from app.bootstrap import database_url
-    from app.migrations import runner
+    from app.migrations.runner import migrate as bring_up
+    from app.migrations.version import newest_version, version_of
     from app.settings import load_settings
     from kernel.database import make_engine
 
     engine = make_engine(database_url(load_settings(folder)), statement_seconds=None)
     try:
-        found = runner.version_of(engine)
-        version = found if check else runner.migrate(engine)
+        found = version_of(engine)
+        version = found if check else bring_up(engine)
     finally:
         engine.dispose()
-    needed = runner.newest_version()
+    needed = newest_version()
     _say({"before": found, "version": version, "needed": needed}, as_json)
     if version != needed:
         sys.exit(1)

@@ -15,7 +15,7 @@ from types import FrameType
 from app.api.application import create_app
 from app.bootstrap import build_container
 from app.container import Container
-from app.migrations.runner import require_newest
+from app.migrations.version import require_newest
 from app.processes import (
     Child,
     alone_in,

@@ -21,6 +21,8 @@ from bench.pki_timestamp import NAMES as TIMESTAMPS
 from bench.pki_timestamp import timestamp_figure
 from bench.replay import replay_figure
 from bench.scene import Scene
+from bench.signing_cades import NAME as CADES
+from bench.signing_cades import cades_figure
 from bench.signing_pades import NAMES as SIGNING_PADES
 from bench.signing_pades import signing_figures
 
@@ -47,6 +49,7 @@ NAMES = (
     "pki.chain.sqlite",
     "pki.chain.postgresql",
     *ISSUING,
+    CADES,
     *SIGNING_PADES,
     "demo.replay",
 )
@@ -137,6 +140,12 @@ def _results(
                     ) as figure,
                 ):
                     yield take(figure, quick=quick)
+    if CADES in chosen:
+        with (
+            tempfile.TemporaryDirectory(dir=folder) as place,
+            cades_figure(Path(place), quick=quick) as figure,
+        ):
+            yield take(figure, quick=quick)
     for figure in signing_figures(chosen, _SIGNATURES):
         yield take(figure, quick=quick)
     if "demo.replay" in chosen:

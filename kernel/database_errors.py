@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-
-import psycopg
+import sys
+from typing import TYPE_CHECKING
 
 from kernel.errors import Conflict, DatabaseUnavailable, DomainError, MalformedInput, StorageFull
+
+if TYPE_CHECKING:
+    import psycopg
 
 _FULL = "there is no room left for the database; nothing was kept"
 _GONE = "the database did not answer or ended the connection"
@@ -23,7 +26,9 @@ def domain_error_of(error: BaseException | None) -> DomainError | None:
     """The refusal that a driver's error amounts to; None for a defect of ours, which stays what it is."""
     if isinstance(error, sqlite3.Error):
         return _of_sqlite(error)
-    if isinstance(error, psycopg.Error):
+    # A driver that is not loaded raised nothing.
+    driver = sys.modules.get("psycopg")
+    if driver is not None and isinstance(error, driver.Error):
         return _of_postgresql(error)
     return None
 
@@ -49,6 +54,8 @@ def _of_postgresql(error: psycopg.Error) -> DomainError | None:
     state = error.sqlstate
     if state is None:
         # Errors without a state come from the driver itself: the line broke, or a value that it cannot send.
+        import psycopg
+
         if isinstance(error, psycopg.DataError):
             return MalformedInput(_UNFIT)
         return DatabaseUnavailable(_GONE) if isinstance(error, psycopg.OperationalError) else None

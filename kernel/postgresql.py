@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import psycopg
-from psycopg.errors import OperationalError
 from sqlalchemy import Engine, event, text
 
 from kernel.errors import DatabaseUnsuitable
@@ -17,30 +15,10 @@ _GRACE_SECONDS = 5.0
 _OLDEST = 150000
 
 
-class BoundedConnection(psycopg.Connection[Any]):
-    """A connection on which no wait is for ever, not even for a server that was stopped or cut off.
-
-    The server ends what takes too long by itself (``statement_timeout``); this is for one that cannot.
-    """
-
-    wait_seconds: float | None = None
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        limit = timeout if timeout is not None else self.wait_seconds
-        try:
-            return super().wait(gen, interval=interval, timeout=limit)
-        except OperationalError:
-            # psycopg leaves it to the caller: an answer that comes late would be taken for the next one.
-            if timeout is None and not self.closed and self.pgconn.transaction_status == _ACTIVE:
-                self.pgconn.finish()
-            raise
-
-
-_ACTIVE = psycopg.pq.TransactionStatus.ACTIVE
-
-
 def bound_waits(engine: Engine, statement_seconds: float | None) -> None:
     """Connect within ``CONNECT_SECONDS``; bound every statement and lock; commits reach the disk."""
+    # The driver takes a tenth of a second to load, which an installation on SQLite need not wait for.
+    from kernel.postgresql_connection import BoundedConnection
 
     def connect(_dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
         given = str(parameters.pop("options", ""))

@@ -26,7 +26,7 @@ MODULES = (
     "client.errors",
     "app.custodian_client",
     "app.api.limits",
-    "app.migrations.runner",
+    "app.migrations.version",
 )
 # Answered by the edge itself, without a refusal behind it.
 EDGE = {

@@ -6,7 +6,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from app.migrations.runner import FOLDER, draft, migrate
+from app.migrations.runner import draft, migrate
+from app.migrations.version import FOLDER
 from kernel.database import make_engine
 
 

@@ -1,24 +1,21 @@
-"""Bringing a database to the newest version of the schema, and asking whether it is there."""
+"""Bringing a database to the newest version of the schema."""
 
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData
 from sqlalchemy.orm import Session
 
+from app.migrations.version import FOLDER, newest_version
 from kernel.database import Base, lock_scope
-from kernel.errors import DomainError
 from kernel.postgresql import require_suitable
 
-FOLDER = Path(__file__).parent
 ROW_MODULES = (
     "events.inbox",
     "events.outbox",
@@ -30,12 +27,6 @@ ROW_MODULES = (
     "transparency.log_store",
     "transparency.ocds_store",
 )
-
-
-class SchemaBehind(DomainError):
-    """The database is not at the version of the schema that this program needs."""
-
-    code = "schema-behind"
 
 
 def metadata() -> MetaData:
@@ -56,26 +47,6 @@ def migrate(engine: Engine) -> str:
         connection = session.connection()
         command.upgrade(_config(connection), "head")
     return newest_version()
-
-
-def newest_version() -> str:
-    """The version that this program needs."""
-    head = ScriptDirectory(str(FOLDER)).get_current_head()
-    assert head is not None
-    return head
-
-
-def version_of(engine: Engine) -> str | None:
-    """The version a database is at; None before the first migration."""
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
-
-
-def require_newest(engine: Engine) -> None:
-    """Raises SchemaBehind unless the database is at the newest version."""
-    found, needed = version_of(engine), newest_version()
-    if found != needed:
-        raise SchemaBehind("the database must be migrated first: mohr migrate", found=found, needed=needed)
 
 
 def differences(engine: Engine) -> list[Any]:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
-from app.migrations import runner
+from app.migrations import runner, version
 from kernel.clock import format_utc
 from kernel.database import Base
 from pki.algorithms import der_of, spki_of
@@ -49,19 +50,19 @@ def test_no_row_is_forgotten() -> None:
 
 def test_migrating_twice_changes_nothing(engine: Engine) -> None:
     """A database at the newest version stays as it is."""
-    assert runner.version_of(engine) is None
-    assert runner.migrate(engine) == runner.migrate(engine) == runner.version_of(engine)
+    assert version.version_of(engine) is None
+    assert runner.migrate(engine) == runner.migrate(engine) == version.version_of(engine)
 
 
 def test_a_database_that_is_behind_is_not_served(engine: Engine) -> None:
     """Serving refuses, with the versions, until the database was migrated."""
-    with pytest.raises(runner.SchemaBehind) as refused:
-        runner.require_newest(engine)
-    assert refused.value.fields == {"found": None, "needed": runner.newest_version()}
+    with pytest.raises(version.SchemaBehind) as refused:
+        version.require_newest(engine)
+    assert refused.value.fields == {"found": None, "needed": version.newest_version()}
 
     runner.migrate(engine)
 
-    runner.require_newest(engine)
+    version.require_newest(engine)
 
 
 def test_a_failed_migration_leaves_nothing_behind(engine: Engine) -> None:
@@ -77,14 +78,15 @@ def test_a_failed_migration_leaves_nothing_behind(engine: Engine) -> None:
 
 def test_the_history_has_one_end() -> None:
     """There is one newest version, and every version has an upgrade and a downgrade."""
-    versions = sorted(runner.FOLDER.glob("versions/v*.py"))
+    versions = sorted(version.FOLDER.glob("versions/v*.py"))
 
     assert versions
     for path in versions:
         source = path.read_text("utf-8")
         assert "def upgrade() -> None:" in source
         assert "def downgrade() -> None:" in source
-    assert runner.newest_version() == f"{len(versions):04d}"
+    assert version.newest_version() == f"{len(versions):04d}"
+    assert version.newest_version() == ScriptDirectory(str(version.FOLDER)).get_current_head()
 
 
 def test_certificates_of_before_are_known_by_their_keys(engine: Engine) -> None:
