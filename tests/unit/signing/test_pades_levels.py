@@ -73,6 +73,13 @@ class NoStamps:
         return self._stamps.stamp(algorithm, digest)
 
 
+class OtherStamps(NoStamps):
+    """A StampSource that stamps something else."""
+
+    def stamp(self, algorithm: str, digest: bytes) -> bytes:
+        return self._stamps.stamp(algorithm, digest[::-1])
+
+
 class NoEvidence:
     """An EvidenceSource without evidence."""
 
@@ -248,6 +255,9 @@ def test_nothing_is_signed_half_way(
         with pytest.raises(TimestampUnavailable) as unstamped:
             sign_pdf(SOURCE, signer, level, Services(NoStamps(stamps, good), services.evidence), at=now)
         assert unstamped.value.fields["service"] == NoStamps.name
+    for stamped in (Level.B_T, Level.B_LTA):
+        with pytest.raises(TimestampUnavailable, match="something else"):
+            sign_pdf(SOURCE, signer, stamped, Services(OtherStamps(stamps, 9), services.evidence), at=now)
     with pytest.raises(EvidenceUnavailable):
         sign_pdf(SOURCE, signer, Level.B_LT, Services(stamps, NoEvidence()), at=now)
     with pytest.raises(SigningForbidden):
