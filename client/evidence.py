@@ -178,7 +178,7 @@ def _read_certificates(der: bytes) -> list[x509.Certificate]:
     """One certificate, or a bundle without signer (RFC 5280 §4.2.2.1)."""
     try:
         return [x509.load_der_x509_certificate(der)]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         pass
     try:
         return pkcs7.load_der_pkcs7_certificates(der)[:MAX_ISSUERS_FETCHED]

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import select
-import shutil
 import signal
 import subprocess
 import time
@@ -31,7 +30,10 @@ class RefereeFailed(Exception):
 
 
 def compiled(name: str, sources: Sequence[Path], classpath: str) -> Path:
-    """The folder of classes in build/; compiled anew when a source or the class path changed. Raises ServiceFailed."""
+    """The folder of classes in build/; compiled anew when a source or the class path changed.
+
+    What was compiled before stays, because a process may be running on it. Raises ServiceFailed.
+    """
     compiler = required("javac", "default-jdk-headless")
     base = ROOT / "build" / name
     base.mkdir(parents=True, exist_ok=True)
@@ -42,8 +44,6 @@ def compiled(name: str, sources: Sequence[Path], classpath: str) -> Path:
     with (base / "compile.lock").open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
-            for old in base.glob("classes-*"):
-                shutil.rmtree(old, ignore_errors=True)
             _compile(compiler, folder, sources, classpath)
     return folder
 

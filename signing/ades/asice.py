@@ -42,6 +42,18 @@ from signing.ades.zip_members import ZipMembers, unreadable
 from signing.ades.zip_writing import ZipWriting
 from signing.errors import SignatureInvalid
 
+__all__ = [
+    "ContainerFile",
+    "PreparedContainer",
+    "add_signature",
+    "complete_container",
+    "extend_container",
+    "pack",
+    "prepare_container",
+    "refresh_container",
+    "sign_container",
+]
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedContainer:

@@ -75,7 +75,7 @@ def readable(certificates: Iterable[bytes]) -> list[x509.Certificate]:
         try:
             certificate = x509.load_der_x509_certificate(each)
             algorithms.issuer_of(certificate)
-        except (ValueError, Warning):
+        except (ValueError, TypeError, Warning, x509.InvalidVersion):
             continue
         found.append(certificate)
     return found

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from kernel.clock import Clock, FixedClock
 from pki.algorithms import PrivateKey, fingerprint_of
 from pki.authority import build, build_intermediate, build_root, make_request, new_serial
+from pki.locations import Locations
 from pki.names import Subject
 from pki.profiles import (
     CRLS,
@@ -40,10 +41,14 @@ POLICY = "2.25.278621877218977492759295331449423114744"
 
 
 class MemoryAuthority:
-    """Root, intermediate and time-stamping authority; ``clock`` is the time of everything it makes."""
+    """Root, intermediate and time-stamping authority; ``clock`` is the time of everything it makes.
 
-    def __init__(self, clock: Clock, name: str = "Test") -> None:
+    ``base_url`` is where its certificates say that lists and answers are.
+    """
+
+    def __init__(self, clock: Clock, name: str = "Test", base_url: str | None = None) -> None:
         self.clock = clock
+        self.base_url = base_url
         self.root_key = make_key()
         self.root = build_root(
             self.root_key, Subject(f"{name} Root", f"IRO-{name}-ROOT"), serial=new_serial(), now=self.now
@@ -57,6 +62,7 @@ class MemoryAuthority:
             self.root,
             serial=new_serial(),
             now=self.now,
+            locations=Locations.below(base_url, "root"),
         )
         self._revoked: dict[str, tuple[x509.Certificate, Revoked]] = {}
         self._numbers = itertools.count(1)
@@ -123,6 +129,7 @@ class MemoryAuthority:
             self.intermediate,
             serial=new_serial(),
             now=self.now,
+            locations=Locations.below(self.base_url, "intermediate"),
             variation=variation,
         )
 
@@ -158,10 +165,14 @@ class MemoryAuthority:
 
 
 def make_authority(
-    start: datetime = START, *, clock: Clock | None = None, name: str = "Test"
+    start: datetime = START,
+    *,
+    clock: Clock | None = None,
+    name: str = "Test",
+    base_url: str | None = None,
 ) -> MemoryAuthority:
     """An authority whose clock stands at ``start`` (``after`` moves it), or runs by ``clock``."""
-    return MemoryAuthority(clock or FixedClock(start), name)
+    return MemoryAuthority(clock or FixedClock(start), name, base_url)
 
 
 def make_key(kind: str = "P-256") -> PrivateKey:

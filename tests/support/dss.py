@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_an
 from pki.algorithms import der_of
 from pki.signed_data import Signer
 from signing.ades.services import StampSource
+from signing.ades.signed_data import digest_for
 from tools.java_referee import JavaReferee, compiled
 from tools.maven_libs import ROOT, MavenLibs
 
@@ -133,12 +134,13 @@ class Dss:
         ocsps: Sequence[bytes] = (),
         at: datetime | None = None,
         packaging: str = "DETACHED",
-        digest: str = "SHA256",
+        digest: str | None = None,
         certify: int | None = None,
     ) -> bytes:
         """A signature by DSS: ``kind`` is ``pades``, ``cades`` or ``asice``; ``level`` ``B-B`` to ``B-LTA``.
 
         ``packaging`` (of CAdES): DETACHED or ENVELOPING; ``certify``: the permission of a certification, 1 to 3.
+        It puts evidence inside only of authorities whose certificates say where their lists are.
         """
         out = self._place()
         request = {
@@ -150,7 +152,7 @@ class Dss:
             "key": self._key(signer),
             "password": _PASSWORD,
             "packaging": packaging,
-            "digest": digest,
+            "digest": digest or digest_for(signer.certificate).upper(),
             "certify": certify,
             "at": _instant(at),
             **self._known(trust, (), crls, ocsps),
@@ -200,15 +202,10 @@ class Dss:
 
     def _key(self, signer: Signer) -> Path:
         # PKCS #12 for a moment and a made-up key; what is kept for long is never kept so.
+        key: Any = signer.key
         protection = BestAvailableEncryption(_PASSWORD.encode())
         return self._file(
-            serialize_key_and_certificates(
-                b"key",
-                signer.key,
-                signer.certificate,
-                list(signer.chain),
-                protection,  # type: ignore[arg-type]
-            )
+            serialize_key_and_certificates(b"key", key, signer.certificate, list(signer.chain), protection)
         )
 
     def _file(self, content: bytes) -> Path:

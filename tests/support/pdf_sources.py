@@ -111,3 +111,27 @@ def _objects(version: str, bodies: Mapping[int, bytes]) -> tuple[bytes, dict[int
         offsets[number] = len(out)
         out += b"%d 0 obj\n%b\nendobj\n" % (number, body)
     return out, offsets
+
+
+def office_pdf() -> bytes:
+    """As a well-known word processor writes it: a table, and behind it an empty one that names a stream as well."""
+    first = classic_pdf("1.7")
+    table, size = first.rindex(b"xref\n0 "), 6
+    rows = b"\x00" + bytes(6)
+    offsets = [first.index(b"%d 0 obj" % number) for number in range(1, size)]
+    rows += b"".join(b"\x01" + at.to_bytes(4, "big") + b"\x00\x00" for at in offsets)
+    stream = len(first)
+    rows += b"\x01" + stream.to_bytes(4, "big") + b"\x00\x00"
+    out = first + (
+        b"6 0 obj\n<< /Type /XRef /Size 7 /W [1 4 2] /Root 1 0 R /Length %d >>\nstream\n%b\nendstream\nendobj\n"
+        % (len(rows), rows)
+    )
+    return (
+        out
+        + b"xref\n0 0\ntrailer\n<< /Size 7 /Root 1 0 R /Prev %d /XRefStm %d >>\nstartxref\n%d\n%%%%EOF\n"
+        % (
+            table,
+            stream,
+            len(out),
+        )
+    )

@@ -42,5 +42,9 @@ def test_what_an_installation_cannot_give(container: Container) -> None:
     with pytest.raises(EvidenceUnavailable) as refused:
         InstallationEvidence(container).collect(stranger.certificate, stranger.chain, now)
     assert refused.value.fields["service"] == "this installation"
-    with pytest.raises(TimestampUnavailable, match="length"):
+    with pytest.raises(TimestampUnavailable) as unstamped:
         stamps.stamp("sha256", b"of another length")
+    assert unstamped.value.fields == {
+        "service": "this installation",
+        "answer": "the digest has the wrong length",
+    }

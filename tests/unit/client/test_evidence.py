@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -16,6 +17,7 @@ from cryptography.x509 import ocsp
 from client.bounded_http import BoundedHttp
 from client.evidence import FetchLimits, HttpEvidence
 from client.stamping import HttpStamps
+from kernel.clock import SystemClock
 from pki.algorithms import PrivateKey, der_of
 from pki.authority import build, make_request, new_serial
 from pki.locations import Locations
@@ -39,6 +41,7 @@ from tests.support.http_services import (
     refused_address,
     silent,
 )
+from tests.support.openssl import run_openssl, write_signer
 
 
 @dataclass
@@ -255,3 +258,37 @@ def test_a_signature_by_services_over_http(authority: MemoryAuthority) -> None:
     dead = Published(authority, refused_address(), refused_address())
     with pytest.raises(EvidenceUnavailable):
         dead.collect()
+
+
+def test_a_responder_of_others(tmp_path: Path) -> None:
+    """OpenSSL's answers are taken, also with a SHA-1 CertID; where it knows nothing of a certificate, the list is."""
+    authority = make_authority(clock=SystemClock())
+    with http_service({}) as service:
+        made = publish(authority, service, ocsp=True)
+        write_signer(tmp_path, "sub", made.sub_key, made.sub)
+        serial = f"{made.person.serial_number:X}"
+        line = f"V\t991231235959Z\t\t{serial.zfill(len(serial) + len(serial) % 2)}\tunknown\t/CN=Person\n"
+
+        def answer(question: bytes) -> bytes:
+            (tmp_path / "q.der").write_bytes(question)
+            ocsp = [
+                "ocsp",
+                "-index",
+                "index.txt",
+                "-CA",
+                "sub.pem",
+                "-rsigner",
+                "sub.pem",
+                "-rkey",
+                "sub.key",
+            ]
+            ocsp += ["-reqin", "q.der", "-respout", "r.der", "-nmin", "60"]
+            made, said = run_openssl(tmp_path, *ocsp)
+            assert made, said
+            return (tmp_path / "r.der").read_bytes()
+
+        service.routes["/ocsp"] = answer
+        for index, answers in ((line, 1), ("", 0)):
+            (tmp_path / "index.txt").write_text(index)
+            found = made.collect()
+            assert (len(found.ocsps), len(found.crls)) == (answers, 2 - answers)

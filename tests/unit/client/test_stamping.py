@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+from pathlib import Path
 
 import pytest
 
 from client.stamping import HttpStamps
+from kernel.clock import SystemClock
 from pki import asn1
 from pki.timestamp import claimed_time
 from signing.ades.asice import sign_container
@@ -27,8 +29,25 @@ from tests.support.http_services import (
     refused_address,
     silent,
 )
+from tests.support.openssl import run_openssl, write_signer, write_trust
 
 DIGEST = hashlib.sha256(b"a document").digest()
+_OPENSSL = """
+[tsa]
+serial = serial
+crypto_device = builtin
+signer_cert = tsa.pem
+certs = ca.pem
+signer_key = tsa.key
+signer_digest = sha256
+default_policy = 1.2.3.4
+digests = sha256, sha512
+accuracy = secs:1
+ordering = yes
+tsa_name = yes
+ess_cert_id_chain = yes
+ess_cert_id_alg = sha1
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +72,8 @@ def test_a_service_that_fails_is_named_in_bounded_time(behave: Behaviour) -> Non
 
 
 def test_where_nobody_listens() -> None:
-    """A refused connection and an unknown name are refusals that name the service."""
-    for url in (refused_address(), "http://no-such-name.invalid/tsa"):
+    """A refused connection and a name that cannot be one are refusals that name the service."""
+    for url in (refused_address(), f"http://{64 * 'a'}.invalid/tsa"):
         with pytest.raises(TimestampUnavailable) as refused:
             HttpStamps(url, total_seconds=5).stamp("sha256", DIGEST)
         assert refused.value.fields["service"] == url
@@ -113,3 +132,38 @@ def test_nothing_is_half_signed(authority: MemoryAuthority) -> None:
     with pytest.raises(TimestampUnavailable):
         sign_container(files, target, signer, Level.B_T, services, at=authority.now)
     assert target.getvalue() == b""
+
+
+def test_an_authority_of_others(tmp_path: Path) -> None:
+    """OpenSSL's tokens, which name the authority, are ordered, and identify certificates by SHA-1, are taken too."""
+    authority = make_authority(clock=SystemClock())
+    write_trust(tmp_path, authority)
+    signer = authority.tsa_signer
+    write_signer(tmp_path, "tsa", signer.key, signer.certificate)
+    (tmp_path / "ts.cnf").write_text(_OPENSSL)
+    (tmp_path / "serial").write_text("01")
+
+    def respond(request: bytes) -> bytes:
+        (tmp_path / "q.tsq").write_bytes(request)
+        reply = [
+            "ts",
+            "-reply",
+            "-config",
+            "ts.cnf",
+            "-section",
+            "tsa",
+            "-queryfile",
+            "q.tsq",
+            "-out",
+            "r.tsr",
+        ]
+        made, said = run_openssl(tmp_path, *reply)
+        assert made, said
+        return (tmp_path / "r.tsr").read_bytes()
+
+    with http_service({"/tsa": respond}) as service:
+        token = HttpStamps(f"{service.url}/tsa").stamp("sha256", DIGEST)
+    (tmp_path / "t.der").write_bytes(token)
+    verify = ["ts", "-verify", "-token_in", "-in", "t.der", "-digest", DIGEST.hex(), "-CAfile", "root.pem"]
+    agreed, said = run_openssl(tmp_path, *verify, "-untrusted", "ca.pem")
+    assert agreed, said

@@ -36,6 +36,7 @@ from signing.errors import (
 from signing.validation.contents import FoundDocument
 from signing.validation.reading_asice import read_asice
 from tests.support.authority import MemoryAuthority, after, make_authority
+from tests.support.containers import members
 from tests.support.openssl import run_openssl, write_trust
 from tests.support.signing import services_of
 
@@ -287,9 +288,3 @@ def test_what_does_not_hold_is_not_extended(authority: MemoryAuthority) -> None:
             writing.writestr(name, content + b" " if name.endswith("plan +%&'.xml") else content)
     with pytest.raises(SignatureInvalid, match="was changed"):
         extend_container(altered, io.BytesIO(), Level.B_LT, services, at=authority.now)
-
-
-def members(container: bytes) -> dict[str, bytes]:
-    """All members as Python's zipfile reads them."""
-    with zipfile.ZipFile(io.BytesIO(container)) as unpacked:
-        return {name: unpacked.read(name) for name in unpacked.namelist()}

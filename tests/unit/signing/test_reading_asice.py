@@ -13,22 +13,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signing.ades.asice import sign_container
+from signing.ades.asice import extend_container, sign_container
 from signing.ades.asice_inside import MAX_SIGNATURES, ContainerFile, read_inside
 from signing.ades.asice_manifest import MAX_DEPTH, read_manifest, write_manifest
 from signing.ades.cades import sign_file
 from signing.ades.services import Level
 from signing.ades.zip_members import MAX_MEMBERS, ZipMembers
-from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
+from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable, SignatureInvalid
 from signing.validation.contents import NotCovered
 from signing.validation.reading import read_document
 from signing.validation.reading_asice import read_asice
-from tests.support.authority import after, make_authority
+from tests.support.authority import START, after, make_authority
+from tests.support.containers import members, zipped
 from tests.support.signing import services_of
 
 MANIFEST, SIGNATURE = "META-INF/ASiCManifest001.xml", "META-INF/signature001.p7s"
 ARCHIVE = "META-INF/ASiCArchiveManifest.xml"
-Members = dict[str, bytes]
 
 
 @pytest.fixture(scope="module")
@@ -41,21 +41,6 @@ def made() -> bytes:
         files, target, authority.person("IR-1"), Level.B_LTA, services_of(authority), at=authority.now
     )
     after(authority, timedelta(days=1))
-    return target.getvalue()
-
-
-def members(container: bytes) -> Members:
-    with zipfile.ZipFile(io.BytesIO(container)) as unpacked:
-        return {name: unpacked.read(name) for name in unpacked.namelist()}
-
-
-def zipped(content: Mapping[str, bytes], method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
-    """As Python's zipfile writes it: mimetype stored, the rest as asked."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as writing:
-        for name, data in content.items():
-            writing.writestr(name, data, zipfile.ZIP_STORED if name == "mimetype" else method)
-        writing.comment = comment
     return target.getvalue()
 
 
@@ -175,6 +160,20 @@ def test_swapped_and_weak_manifests(made: bytes) -> None:
     )
     (signature,) = read_asice(zipped(altered)).signatures
     assert "reference-digest-refused" in [each.code for each in signature.findings if each.fatal]
+
+
+def test_certificates_of_no_known_version(made: bytes) -> None:
+    """A signature or token whose certificates cannot be read is still told, and is not extended."""
+    altered = members(made)
+    for name in (SIGNATURE, "META-INF/timestamp001.tst"):
+        altered[name] = altered[name].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x0a")
+    container = zipped({name: data for name, data in altered.items() if name != ARCHIVE})
+    document = read_asice(container)
+    assert document.signatures[0].cms is not None
+    assert document.signatures[0].cms.certificate is None
+    services = services_of(make_authority())
+    with pytest.raises(SignatureInvalid):
+        extend_container(io.BytesIO(container), io.BytesIO(), Level.B_LTA, services, at=START)
 
 
 def test_a_stripped_archive(made: bytes) -> None:
