@@ -136,7 +136,9 @@ class Changes:
         if self._bare is None:
             reader = self._history.reader
             sections = range(self._history.last + 1)
-            known = {reader.xrefs.get_xref_container_info(each).start_location for each in sections}
+            known: set[int | None] = {
+                reader.xrefs.get_xref_container_info(each).start_location for each in sections
+            }
             for each in sections:
                 known |= {reader.place_of(ref, each) for ref in reader.xrefs.explicit_refs_in_revision(each)}
             self._bare = [

@@ -7,8 +7,9 @@ in it. An object that was also used elsewhere is not explained by standing there
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import cast
 
-from pyhanko.pdf_utils.reader import RawPdfPath
+from pyhanko.pdf_utils.reader import HistoricalResolver, RawPdfPath
 from pyhanko.sign.diff_analysis import (
     DEFAULT_DIFF_POLICY,
     CatalogModificationRule,
@@ -26,13 +27,14 @@ from signing.pdf.opening import Resolver
 _STORE = ("/Root", "/DSS")
 
 
-class StoreRule(WhitelistRule):  # type: ignore[misc]
+class StoreRule(WhitelistRule):
     """Whatever stands below the catalog's DSS, and was nowhere else before."""
 
-    def apply(self, old: Resolver, new: Resolver) -> Iterable[ReferenceUpdate]:
+    def apply(self, old: HistoricalResolver, new: HistoricalResolver) -> Iterable[ReferenceUpdate]:
         """What this explains of what ``new`` writes."""
+        graph = cast(Resolver, new).graph
         written = new.explicit_refs_in_revision()
-        for reference in new.graph.below(new.root_ref, _STORE[1]) & written:
+        for reference in graph.below(new.root_ref, _STORE[1]) & written:
             usages = old._get_usages_of_ref(reference)
             if not usages:
                 yield ReferenceUpdate(reference)

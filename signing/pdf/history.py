@@ -261,8 +261,9 @@ class _Step:
 def _identical(old: object, new: object) -> bool:
     """Equal as written; references are equal when they name the same object."""
     if isinstance(old, generic.StreamObject) or isinstance(new, generic.StreamObject):
-        both = isinstance(old, generic.StreamObject) and isinstance(new, generic.StreamObject)
-        return both and bool(dict(old) == dict(new) and old.encoded_data == new.encoded_data)
+        if not isinstance(old, generic.StreamObject) or not isinstance(new, generic.StreamObject):
+            return False
+        return dict(old) == dict(new) and bool(old.encoded_data == new.encoded_data)
     return type(old) is type(new) and bool(old == new)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any, cast
 
 from pyhanko.pdf_utils import generic, misc
 from pyhanko.pdf_utils.decode_limits import (
@@ -26,13 +27,16 @@ from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPa
 from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
+from signing.pdf.limits import MAX_PDF_BYTES
 from signing.pdf.plain_objects import read_plain
-from signing.pdf.tokens import NotADictionary, Value, read_dictionary
+from signing.pdf.tokens import NotADictionary, Value, is_short, read_dictionary
 from signing.pdf.usages import Graph, Reach, Usages, graph_of
 
-MAX_BYTES = 64 << 20
 MAX_READS = 500_000
 MAX_LOOKUPS = 2_000_000
+MAX_TOKENS = 200_000
+MAX_DEPTH = 100
+ALWAYS_SHORT = 4 << 20
 _MIB = 1 << 20
 _LIMITS = DecodeLimits(
     per_stream=StreamDecodeLimits(max_output_size=64 * _MIB),
@@ -51,7 +55,7 @@ _LIMITS = DecodeLimits(
 logging.getLogger("pyhanko").addHandler(logging.NullHandler())
 
 
-class Reader(PdfFileReader):  # type: ignore[misc]
+class Reader(PdfFileReader):
     """The library's reader, which reads every object stream once and counts what it reads."""
 
     def __init__(self, data: bytes) -> None:
@@ -87,9 +91,14 @@ class Reader(PdfFileReader):  # type: ignore[misc]
             return
         held = contents[0]
         short = self.data[found.begin : held.begin] + b"<>" + self.data[held.end : found.end]
-        kept = generic.read_object(
-            BytesIO(short), generic.Reference(reference.idnum, reference.generation, self)
-        )
+        try:
+            kept = generic.read_object(
+                BytesIO(short), generic.Reference(reference.idnum, reference.generation, self)
+            )
+        except misc.PdfError:
+            return
+        if not isinstance(kept, generic.DictionaryObject):
+            return
         kept[generic.pdf_name("/Contents")] = generic.ByteStringObject(held.data)
         self.cache_indirect_object(reference.generation, reference.idnum, kept)
 
@@ -98,25 +107,33 @@ class Reader(PdfFileReader):  # type: ignore[misc]
         known = self._historical_resolver_cache
         if revision not in known:
             known[revision] = Resolver(self, revision)
-        return known[revision]
+        return cast(Resolver, known[revision])
 
     def _read_object(
         self,
         ref: generic.Reference,
-        marker: object,
+        marker: Any,
         never_decrypt: bool = False,
         as_metadata_stream: bool = False,
-    ) -> object:
+    ) -> Any:
         self._reads += 1
         if self._reads > MAX_READS:
             raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
-        if isinstance(marker, int) and not as_metadata_stream:
-            plain = read_plain(self.data, marker, generic.Reference(ref.idnum, ref.generation, self))
+        if isinstance(marker, int):
+            if len(self.data) > ALWAYS_SHORT:
+                self._check_length(marker)
+            here = generic.Reference(ref.idnum, ref.generation, self)
+            plain = None if as_metadata_stream else read_plain(self.data, marker, here)
             if plain is not None:
                 return plain
         return super()._read_object(
             ref, marker, never_decrypt=never_decrypt, as_metadata_stream=as_metadata_stream
         )
+
+    def _check_length(self, place: int) -> None:
+        """An object is a hundred times as long in memory as in the file, so of a long file each is measured first."""
+        if not is_short(self.data, place, MAX_TOKENS, MAX_DEPTH):
+            raise DocumentTooComplex("an object of the document is longer than is read", limit="object")
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> object:
         stream, first, places = self._object_stream(stmnum)
@@ -146,7 +163,7 @@ class Reader(PdfFileReader):  # type: ignore[misc]
         return self._places[number]
 
 
-class Resolver(HistoricalResolver):  # type: ignore[misc]
+class Resolver(HistoricalResolver):
     """One revision as the library sees it; finds the ways to objects in bounded time, and counts its look-ups."""
 
     def __init__(self, reader: Reader, revision: int) -> None:
@@ -166,18 +183,18 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
         """What the objects hold that this revision left as they were; little is changed by most revisions."""
         if not self.revision:
             return {}
-        before: Resolver = self.reader.get_historical_resolver(self.revision - 1)
+        before = cast(Resolver, self.reader.get_historical_resolver(self.revision - 1))
         written = self.explicit_refs_in_revision()
         return {each: held for each, held in before.graph.held.items() if each not in written}
 
-    def _raw_or_none(self, reference: generic.Reference) -> generic.PdfObject | None:
+    def _raw_or_none(self, reference: generic.Reference) -> Any:
         """The object, whose references are not this revision's own."""
         if self.reader.xrefs.get_historical_ref(reference, self.revision) is None:
             return None
         last = self.reader.xrefs.get_last_change(reference)
         return self.reader.get_object(reference, None if last <= self.revision else self.revision)
 
-    def object_or_none(self, reference: generic.Reference) -> generic.PdfObject | None:
+    def object_or_none(self, reference: generic.Reference) -> Any:
         """The object in this revision; None where there is none."""
         if self.reader.xrefs.get_historical_ref(reference, self.revision) is None:
             return None
@@ -192,7 +209,7 @@ class Resolver(HistoricalResolver):  # type: ignore[misc]
             self._usages = Usages(self.graph, set().union(*written))
         return self._usages
 
-    def get_object(self, ref: generic.Reference, as_metadata_stream: bool = False) -> generic.PdfObject:
+    def get_object(self, ref: generic.Reference, as_metadata_stream: bool = False) -> Any:
         self._lookups += 1
         if self._lookups > MAX_LOOKUPS:
             raise DocumentTooComplex("the document needs more look-ups than are made", limit="lookups")
@@ -220,7 +237,7 @@ def open_pdf(source: bytes | Path) -> Reader:
         return reader
 
 
-def held(holder: object, name: str) -> generic.PdfObject | None:
+def held(holder: object, name: str) -> Any:
     """What a dictionary holds under that name, references followed; None where it is no dictionary or has none."""
     if not isinstance(holder, generic.DictionaryObject) or name not in holder:
         return None
@@ -248,7 +265,7 @@ def _bytes_of(source: bytes | Path) -> bytes:
         data = source
     else:
         with source.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
+            data = file.read(MAX_PDF_BYTES + 1)
+    if len(data) > MAX_PDF_BYTES:
         raise DocumentTooComplex("the document is longer than is read", limit="bytes")
     return data

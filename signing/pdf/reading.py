@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, misc
 
 from signing.ades.services import Evidence
 from signing.errors import DocumentTooComplex, DocumentUnreadable
@@ -98,7 +98,7 @@ def _found(
 
 def is_document_timestamp(placed: PlacedSignature) -> bool:
     """By its type or its encoding: one that says either is no signature of anybody."""
-    return held(placed.dictionary, "/Type") == "/DocTimeStamp" or _encoding(placed) == _STAMP
+    return bool(held(placed.dictionary, "/Type") == "/DocTimeStamp") or _encoding(placed) == _STAMP
 
 
 def _signature(
@@ -232,7 +232,7 @@ def _claimed_time(placed: PlacedSignature) -> datetime | None:
     written = _text(placed, "/M")
     try:
         found = None if written is None else generic.parse_pdf_date(written, strict=False)
-    except (ValueError, TypeError, IndexError, OverflowError):
+    except (misc.PdfError, ValueError, TypeError, IndexError, OverflowError):
         return None
     return found if isinstance(found, datetime) and found.tzinfo is not None else None
 

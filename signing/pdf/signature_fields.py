@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, misc
 
 from signing.errors import DocumentTooComplex
 from signing.pdf.byte_ranges import Covering, covering_of
@@ -94,7 +94,11 @@ def ends_revision(reader: Reader, revision: int, end: int) -> bool:
 
 def _placed(reader: Reader, walked: Walked, reference: generic.Reference) -> PlacedSignature | None:
     written = reader.signature_dictionary(reference)
-    dictionary = held(walked.field, "/V")
+    try:
+        dictionary = held(walked.field, "/V")
+    except misc.PdfError:
+        # The tokens still tell what is wrong with it: a repeated key, for one.
+        dictionary = generic.DictionaryObject()
     if dictionary is None or isinstance(dictionary, generic.NullObject):
         return None
     if not isinstance(dictionary, generic.DictionaryObject):

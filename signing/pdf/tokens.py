@@ -74,19 +74,30 @@ def read_value(data: bytes, place: int) -> Value:
     return _Reader(data).value(place, 0)
 
 
+def is_short(data: bytes, offset: int, tokens: int, depth: int) -> bool:
+    """Whether the object at ``offset`` is of at most that many tokens, to that depth; what has no form is not."""
+    header = _HEADER.match(data, offset)
+    if header is None:
+        return False
+    try:
+        _Reader(data, tokens, depth).value(header.end(), 0)
+    except NotADictionary:
+        return False
+    return True
+
+
 def entry(dictionary: Value, name: str) -> Value | None:
     """The value of that key; the first, where it is repeated."""
     return next((value for key, value in dictionary.entries if key == name), None)
 
 
 class _Reader:
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._left = MAX_TOKENS
+    def __init__(self, data: bytes, tokens: int = MAX_TOKENS, depth: int = MAX_DEPTH) -> None:
+        self._data, self._left, self._deepest = data, tokens, depth
 
     def value(self, place: int, depth: int) -> Value:
         self._left -= 1
-        if self._left < 0 or depth > MAX_DEPTH:
+        if self._left < 0 or depth > self._deepest:
             raise NotADictionary("the dictionary is too deep or too long")
         place = self._skip(place)
         if self._data[place : place + 1] == b"(":

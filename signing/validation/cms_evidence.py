@@ -6,9 +6,9 @@ What cannot be read is left out and becomes a finding that is not fatal: evidenc
 from __future__ import annotations
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from pki import asn1
+from pki.algorithms import issuer_of
 from pki.asn1 import NotDer, ades, ocsp
 from signing.ades.services import Evidence
 from signing.errors import DocumentTooComplex
@@ -20,16 +20,14 @@ _SEQUENCE, _CRLS, _OCSPS = 0x30, 0xA0, 0xA1
 
 
 def read_certificate(der: bytes) -> x509.Certificate | None:
-    """None where it is none that can be read."""
+    """None where it is none that can be read, its names included, which the library reads when asked for."""
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        (
-            certificate.subject.public_bytes(),
-            certificate.issuer.public_bytes(),
-        )  # Names are read only when asked for.
-    except (ValueError, TypeError, UnsupportedAlgorithm, Warning, x509.InvalidVersion):
+        found = x509.load_der_x509_certificate(der)
+        asked = (issuer_of(found), found.subject, found.not_valid_before_utc, found.not_valid_after_utc)
+        return found if all(each is not None for each in asked) else None
+    except Exception:
+        # Errors of several kinds (InvalidVersion is no ValueError) and warnings all mean the same.
         return None
-    return certificate
 
 
 def evidence_of(

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from pki import asn1
 from pki.algorithms import issuer_of
@@ -205,10 +204,11 @@ def _certificate_of(
     info: ades.SignerInfo, at_hand: Sequence[x509.Certificate], signed: _Values
 ) -> x509.Certificate | None:
     """Of several of the same name and number, the one that the signed attribute names by its digest."""
-    if info.sid.tag == "key":
-        named = [each for each in at_hand if _key_identifier(each) == info.sid.value]
+    sid = info.sid.value
+    if isinstance(sid, bytes):
+        named = [each for each in at_hand if _key_identifier(each) == sid]
     else:
-        issuer, serial = asn1.encode(info.sid.value.issuer), info.sid.value.serial_number
+        issuer, serial = asn1.encode(sid.issuer), sid.serial_number
         named = [each for each in at_hand if each.serial_number == serial and issuer_of(each) == issuer]
     return next((each for each in named if named_by_hash(each, signed)), named[0] if named else None)
 
@@ -216,7 +216,8 @@ def _certificate_of(
 def _key_identifier(certificate: x509.Certificate) -> bytes | None:
     try:
         return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError, UnsupportedAlgorithm, Warning):
+    except Exception:
+        # Not there, twice, or in a certificate whose extensions cannot be read.
         return None
 
 
@@ -240,8 +241,9 @@ def _signing_time(signed: _Values, findings: list[Finding]) -> datetime | None:
         return None
     try:
         (value,) = values
-        shape = asn1.UTCTime if value[0] == _UTC_TIME else asn1.GeneralizedTime
-        return asn1.decode(shape, value).as_datetime().replace(tzinfo=UTC)
+        if value[0] == _UTC_TIME:
+            return asn1.decode(asn1.UTCTime, value).as_datetime().replace(tzinfo=UTC)
+        return asn1.decode(asn1.GeneralizedTime, value).as_datetime().replace(tzinfo=UTC)
     except (NotDer, ValueError):
         findings.append(Finding("signing-time-unreadable", "the claimed time of signing cannot be read"))
         return None

@@ -115,6 +115,10 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: with_object_stream(b"7 0 <<>>", 4, 999_999_999),
         "document-unreadable",
     ),
+    "an object of millions": (
+        lambda: make_pdf(plain_objects(catalog=b"/AcroForm 6 0 R") | {6: b"[" + b"0 " * (20 * _MIB) + b"]"}),
+        "document-too-complex",
+    ),
     "deep nesting": (lambda: make_pdf(nested(100_000)), "document-too-complex"),
     "a loop of revisions": (looped, "document-unreadable"),
     "hybrid references": (hybrid, "document-unreadable"),

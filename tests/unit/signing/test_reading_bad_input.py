@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -119,7 +120,7 @@ def test_junk_before_a_pdf_is_unreadable(signed: bytes) -> None:
 
 def test_an_encrypted_pdf_is_told() -> None:
     """Encrypted documents have a code of their own."""
-    writer = copy_into_new_writer(PdfFileReader(io.BytesIO(make_pdf(plain_objects()))))
+    writer: Any = copy_into_new_writer(PdfFileReader(io.BytesIO(make_pdf(plain_objects()))))
     writer.encrypt(owner_pass="secret")
     out = io.BytesIO()
     writer.write(out)
