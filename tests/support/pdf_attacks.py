@@ -1,8 +1,8 @@
 """Attacks on signed PDF files, as they are published, each written anew for a small file of ``small_pdf``.
 
 Universal forgery (the signature is made unreadable), incremental saving, signature wrapping: Mladenov, Mainka et al.,
-*1 Trillion Dollar Refund* (CCS 2019). Shadow attacks hide, replace, hide-and-replace: Mainka, Mladenov, Rohlmann (NDSS
-2021). Evil annotation and sneaky signature on certified files: Rohlmann et al., *Breaking the Specification* (S&P 2021).
+*1 Trillion Dollar Refund* (CCS 2019). Shadow attacks hide, replace, hide-and-replace: Mainka, Mladenov, Rohlmann
+(NDSS 2021). Evil annotation, sneaky signature: Rohlmann et al., *Breaking the Specification* (S&P 2021).
 Every builder takes bytes and gives bytes; the object numbers are those of ``small_pdf.objects_of``.
 """
 

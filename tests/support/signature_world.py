@@ -16,9 +16,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pki.profiles import PERSON_SIGNING
 from pki.signed_data import Signer
 from pki.variation import Variation
-from signing.ades.asice import ContainerFile, sign_container
-from signing.ades.cades import sign_file
+from signing.ades.asice import ContainerFile, extend_container, sign_container
+from signing.ades.cades import extend, file_digest, sign_file
 from signing.ades.services import Evidence, Level, Services
+from signing.pdf.long_term import extend_pdf
 from signing.pdf.signing import sign_pdf
 from signing.validation.algorithm_policy import AlgorithmPolicy
 from signing.validation.judging import judge
@@ -93,6 +94,18 @@ class World:
             for level in Level:
                 for kind in KINDS:
                     yield self.made(format_, level, kind)
+
+    def extended(self, format_: str, signed: bytes) -> bytes:
+        """Raised to B-LTA by the code of this project, whoever signed it."""
+        services, at = self.services, self.at
+        if format_ == "PAdES":
+            return extend_pdf(signed, Level.B_LTA, services, at=at)
+        if format_ == "ASiC-E":
+            target = io.BytesIO()
+            extend_container(io.BytesIO(signed), target, Level.B_LTA, services, at=at)
+            return target.getvalue()
+        content = file_digest(io.BytesIO(self.document))
+        return extend(signed, Level.B_LTA, services, content, at=at)
 
     def judged(
         self,

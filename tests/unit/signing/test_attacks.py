@@ -6,7 +6,7 @@ that the signature is valid and that it does not cover the whole file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -211,9 +211,9 @@ def test_a_stamp_of_another_proves_no_time(world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def revoked_after() -> Iterator[tuple[World, bytes]]:
+def revoked_after() -> tuple[World, bytes]:
     """Stamped, and an hour later the key is revoked; lists of one hour after that."""
-    yield _revoked(timedelta(hours=1))
+    return _revoked(timedelta(hours=1))
 
 
 @pytest.mark.parametrize(
