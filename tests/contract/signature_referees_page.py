@@ -49,14 +49,15 @@ files are nothing that this referee reads.
   the default ones.
 - **Ed25519**: the default rules of DSS leave EdDSA out, as its list of algorithms (TS 119 312) does; here they are
   the default ones with EdDSA taken in. OpenSSL 3.0 verifies no Ed25519 in a CMS, NSS does not either.
-- **Bouncy Castle** is asked for no lists, **OpenSSL** uses those inside a CMS (`-crl_check_all`). Archive time stamps of
-  CAdES (ats-v3) are verified by DSS alone.
+- **Bouncy Castle** is asked for no lists, **OpenSSL** uses those inside a CMS (`-crl_check_all`). The archive time
+  stamps of CAdES (ats-v3) are verified by DSS alone.
 - **pdfsig** names document time stamps and does not verify them, reads no lists and knows no levels. It takes
   certificates for the purpose e-mail protection alone: of one that has documentSigning (RFC 9336) alone it says
   *Unknown issue*. The certificates here have both.
 - In a **container** OpenSSL and Bouncy Castle are shown the signature over its manifest; that the manifest's digests
   fit the files is compared beside.
-- Revocation is judged by lists; OCSP answers as evidence are not in these tables.
+- Revocation is judged by lists. With OCSP answers as evidence inside, DSS passes B-LT and B-LTA of each format too
+  (a test of its own holds that); the other referees read no answers.
 
 This page is made by `python -m tests.contract.signature_referees_page`; tests/contract/test_signature_referees.py holds
 it current, and holds that the same referees refuse each format when one byte is changed.

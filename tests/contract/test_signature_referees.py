@@ -39,6 +39,11 @@ def world() -> World:
 
 
 @pytest.fixture(scope="module")
+def answering(world: World) -> World:
+    return world.with_answers()
+
+
+@pytest.fixture(scope="module")
 def panel(world: World, dss: Dss, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Panel]:
     with sitting_panel(world, dss, tmp_path_factory.mktemp("referees")) as sitting:
         yield sitting
@@ -117,6 +122,17 @@ def test_each_raises_what_the_other_signed(format_: str, world: World, dss: Dss,
         )
         report = world.judged(raised, ours.content, crls=())
         assert [(each.indication, each.level) for each in report.signatures] == [("TOTAL-PASSED", "B-LTA")]
+
+
+@pytest.mark.parametrize("level", [Level.B_LT, Level.B_LTA])
+@pytest.mark.parametrize("format_", FORMATS)
+def test_dss_accepts_answers_as_evidence(format_: str, level: Level, answering: World, dss: Dss) -> None:
+    """With OCSP answers inside instead of lists, and nothing else but the root, DSS passes it at that level."""
+    made = answering.made(format_, level)
+    root = [answering.authority.root]
+    found = dss.validate(made.signed, content=made.content, trust=root, at=answering.judged_at).signature
+    assert (found.words, found.level) == (("TOTAL-PASSED", None), made.baseline)
+    assert answering.judged(made.signed, made.content, crls=()).passed
 
 
 def test_two_signers_of_one_pdf(world: World, panel: Panel) -> None:

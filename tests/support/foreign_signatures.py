@@ -1,4 +1,4 @@
-"""Signed files by programs of others: OpenSSL, pyHanko and DSS, with certificates, stamps and lists of one authority."""
+"""Signed files by programs of others: OpenSSL, pyHanko, DSS, with certificates, stamps and lists of one authority."""
 
 from __future__ import annotations
 
@@ -142,11 +142,11 @@ class Makers:
         return by_dss(self.world, self.dss, _DSS_KINDS[kind], Level(level), packaging.upper() or "DETACHED")
 
 
-class _Stamper(TimeStamper):  # type: ignore[misc]
+class _Stamper(TimeStamper):
     """pyHanko's own requests, answered by the authority in process."""
 
     def __init__(self, world: World) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._world = world
 
     async def async_request_tsa_response(self, req: Any) -> Any:
@@ -155,7 +155,7 @@ class _Stamper(TimeStamper):  # type: ignore[misc]
 
 def _pyhanko_signer(world: World, kind: str) -> Any:
     signer = world.signers[kind]
-    store = SimpleCertificateStore()
+    store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register(_other(world.authority.intermediate))
     plain = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return signers.SimpleSigner(

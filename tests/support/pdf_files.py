@@ -1,4 +1,4 @@
-"""PDF files made by hand, object by object: what no writer of good files makes, and what is appended to a signed one."""
+"""PDF files made by hand, object by object: what no good writer makes, and what is appended to a signed one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ def many_pages(count: int) -> dict[int, bytes]:
     """A flat tree of that many pages, each with a content of its own."""
     objects = plain_objects()
     numbers = range(10, 10 + 2 * count, 2)
-    objects[2] = b"<</Type/Pages/Kids[%b]/Count %d>>" % (b" ".join(b"%d 0 R" % each for each in numbers), count)
+    objects[2] = b"<</Type/Pages/Kids[%b]/Count %d>>" % (
+        b" ".join(b"%d 0 R" % each for each in numbers),
+        count,
+    )
     for number in numbers:
         objects[number] = _PAGE % (number + 1, b"")
         objects[number + 1] = stream(b"BT ET")
@@ -48,7 +51,9 @@ def make_pdf(objects: Objects, *, trailer: bytes = b"/Root 1 0 R") -> bytes:
     return _written(b"%PDF-1.7\n", objects, b"%b/ID[<00><00>]" % trailer, max(objects) + 1)
 
 
-def append(pdf: bytes, objects: Objects, *, trailer: bytes | None = None, freed: tuple[int, ...] = ()) -> bytes:
+def append(
+    pdf: bytes, objects: Objects, *, trailer: bytes | None = None, freed: tuple[int, ...] = ()
+) -> bytes:
     """An incremental update; the trailer's Root is the document's unless another is given."""
     root = re.findall(rb"/Root (\d+) 0 R", pdf)[-1]
     size = max([int(each) for each in re.findall(rb"/Size (\d+)", pdf)] + [each + 1 for each in objects])
@@ -67,8 +72,10 @@ def body_of(pdf: bytes, number: int) -> bytes:
     return bytes(found[-1])
 
 
-def _written(before: bytes, objects: Objects, trailer: bytes, size: int, freed: tuple[int, ...] = ()) -> bytes:
-    out, lines = bytearray(before), {each: b"0000000000 00001 f\r\n" for each in freed}
+def _written(
+    before: bytes, objects: Objects, trailer: bytes, size: int, freed: tuple[int, ...] = ()
+) -> bytes:
+    out, lines = bytearray(before), dict.fromkeys(freed, b"0000000000 00001 f\r\n")
     for number in sorted(objects):
         lines[number] = b"%010d 00000 n\r\n" % len(out)
         out += b"%d 0 obj\n%b\nendobj\n" % (number, objects[number])

@@ -70,7 +70,7 @@ def certified(
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=days))
         .add_extension(usage, critical=True)
-        .sign(issuer_key, hashes.SHA256())  # type: ignore[arg-type]
+        .sign(issuer_key, hashes.SHA256())
     )
 
 

@@ -16,13 +16,13 @@ from signing.ades.services import Level
 from signing.pdf.fields import Permission
 from signing.pdf.signing import sign_pdf
 from signing.validation.report import Indication, SignatureReport
-from tests.support import cms_forgery, pdf_attacks
+from tests.support import cms_forgery, container_attacks, pdf_attacks
 from tests.support.authority import after
 from tests.support.dss import Dss, SignatureVerdict
-from tests.support.small_pdf import plain_pdf
 from tests.support.pdf_referees import Pdfsig
 from tests.support.signature_cases import CASES, Case, signed_by
 from tests.support.signature_world import World, make_world
+from tests.support.small_pdf import plain_pdf
 
 FAILED, PASSED, OPEN = "TOTAL-FAILED", "TOTAL-PASSED", "INDETERMINATE"
 
@@ -173,6 +173,28 @@ def test_exchanged_and_borrowed_signatures(signed: bytes, world: World, dss: Dss
         assert ours
         assert set(ours) == {HASH}
         assert [each.words for each in dss_of(dss, world, attacked)] == ours
+
+
+# By attack on a container: what it is judged as here; what is named; what DSS says where it says something else.
+CONTAINERS: dict[str, tuple[tuple[str, str | None], str | None, tuple[str, str | None] | None]] = {
+    "file_changed": (HASH, None, None),
+    "file_and_manifest_changed": (HASH, None, None),
+    "file_missing": ((OPEN, "SIGNED_DATA_NOT_FOUND"), None, FORMAT),
+    "file_added": ((PASSED, None), "member-unsigned", None),
+    "manifest_missing": (FORMAT, "manifest-missing", None),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_attacks_on_a_container(name: str, world: World, dss: Dss) -> None:
+    """Changed or missing files and manifests fail; a file that nobody signed is named and never counted as signed."""
+    words, named, otherwise = CONTAINERS[name]
+    members = container_attacks.members_of(world.made("ASiC-E", Level.B_T).signed)
+    attacked = container_attacks.packed(container_attacks.ON_CONTAINER[name](members))
+    (found,) = world.judged(attacked).signatures
+    assert (found.indication, found.sub_indication) == words
+    assert named is None or (named in codes_of(found) and not found.whole)
+    assert [each.words for each in dss_of(dss, world, attacked)] == [otherwise or words]
 
 
 # By case of signature_cases: what it is judged as, here and by DSS.
