@@ -65,7 +65,8 @@ def _table(offsets: dict[int, int], previous: int, size: int, root: int, at: int
 
 
 def _byte_range(pdf: bytes) -> re.Match[bytes]:
-    return list(_BYTE_RANGE.finditer(pdf))[-1]
+    *_, last = _BYTE_RANGE.finditer(pdf)
+    return last
 
 
 def _contents(pdf: bytes) -> slice:

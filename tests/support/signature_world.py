@@ -143,9 +143,9 @@ class World:
         return Made(format_, level, kind, der, None if inside else self.document)
 
 
-def make_world() -> World:
-    """A fresh one, as of now."""
-    now = datetime.now(UTC).replace(microsecond=0)
+def make_world(now: datetime | None = None) -> World:
+    """A fresh one, as of now or then."""
+    now = (now or datetime.now(UTC)).replace(microsecond=0)
     authority = make_authority(now - timedelta(hours=2), base_url=BASE_URL)
     signers = {
         kind: authority.signer(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -20,7 +20,7 @@ from tests.support import cms_forgery, container_attacks, pdf_attacks
 from tests.support.authority import after
 from tests.support.dss import Dss, SignatureVerdict
 from tests.support.pdf_referees import Pdfsig
-from tests.support.signature_cases import CASES, Case, signed_by
+from tests.support.signature_cases import CASES, Case, signed_by, weakened
 from tests.support.signature_world import World, make_world
 from tests.support.small_pdf import plain_pdf
 
@@ -222,6 +222,34 @@ OTHERWISE = {"double beside the right one": (OPEN, "NO_SIGNING_CERTIFICATE_FOUND
 def test_signatures_that_are_not_what_they_seem(name: str, world: World, dss: Dss) -> None:
     """Confused certificates, another's content, weak algorithms, an expired chain: the same words as DSS's."""
     compare(CASES[name](world), SIGNATURES[name], world, dss, OTHERWISE.get(name))
+
+
+@pytest.mark.parametrize(
+    ("months", "with_stamp", "words"),
+    [
+        (0, False, (PASSED, None)),
+        (2, True, (PASSED, None)),
+        (2, False, (OPEN, "CRYPTO_CONSTRAINTS_FAILURE_NO_POE")),
+    ],
+    ids=["before", "after, stamped before", "after"],
+)
+@pytest.mark.parametrize(
+    ("digest", "bits", "end"),
+    [("sha1", 2048, datetime(2012, 8, 1, tzinfo=UTC)), ("sha256", 1024, datetime(2019, 10, 1, tzinfo=UTC))],
+    ids=["SHA-1", "RSA-1024"],
+)
+def test_an_algorithm_counts_until_its_date(
+    digest: str,
+    bits: int,
+    end: datetime,
+    months: int,
+    with_stamp: bool,
+    words: tuple[str, str | None],
+    dss: Dss,
+) -> None:
+    """A weak digest or key counts before its date, and later only where a time stamp proves that it was before."""
+    world, case = weakened(digest, bits, end, months=months, with_stamp=with_stamp)
+    compare(case, words, world, dss)
 
 
 def test_a_stamp_of_another_proves_no_time(world: World) -> None:
