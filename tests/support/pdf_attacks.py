@@ -76,9 +76,9 @@ def _contents(pdf: bytes) -> slice:
 
 
 def _same_length(pdf: bytes, place: slice, new: bytes, fill: bytes = b" ") -> bytes:
-    room = place.stop - place.start
-    assert len(new) <= room
-    return pdf[: place.start] + new + fill * (room - len(new)) + pdf[place.stop :]
+    start, stop = int(place.start), int(place.stop)
+    assert len(new) <= stop - start
+    return pdf[:start] + new + fill * (stop - start - len(new)) + pdf[stop:]
 
 
 # What is signed is changed in place, or the signature itself.
