@@ -100,7 +100,9 @@ class RevocationShown:
 
 @dataclass(frozen=True, slots=True)
 class TimestampReport:
-    """``time`` is what the token says; it counts only when the indication is TOTAL-PASSED."""
+    """``time`` is what the token says; it counts only when the indication is TOTAL-PASSED. ``covered`` names what it
+    proves to have existed; ``token_sha256`` is the digest of its DER.
+    """
 
     identifier: str
     kind: StampKind
@@ -113,6 +115,7 @@ class TimestampReport:
     checks: tuple[Check, ...]
     covered: tuple[str, ...] = ()
     name: str | None = None
+    token_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
