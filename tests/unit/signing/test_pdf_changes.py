@@ -262,6 +262,23 @@ def test_a_certified_document_obeys_its_certification(
     assert refused(filled) == ({"form-field-filled"} if permission is Permission.NO_CHANGES else set())
 
 
+def test_evidence_may_follow_a_certification_that_permits_nothing(authority: MemoryAuthority) -> None:
+    """Long-term data and a document time stamp never break a certification; another signature does."""
+    signer = authority.person("IR-0012345678")
+    pdf = sign_pdf(
+        make_pdf(plain_objects()),
+        signer,
+        Level.B_LTA,
+        services_of(authority),
+        at=authority.now,
+        certify=Permission.NO_CHANGES,
+    )
+    field = with_field(b"Second", b"/FT/Sig/Rect[0 0 0 0]/V 61 0 R", pdf, 60, (61, b"<</Type/Sig>>"))
+
+    assert not refused(pdf)
+    assert "signature-added" in refused(field)
+
+
 def test_a_locked_field_stays_as_it_is(authority: MemoryAuthority) -> None:
     """A field that the signature locks may not be filled afterwards; without the lock it may, and is named."""
     objects = with_text_field(b"/V(100)")
