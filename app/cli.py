@@ -22,6 +22,7 @@ LAZY_COMMANDS = {
     "demo": ("app.demo_cli", "Play whole tenders against real processes, and say who won."),
     "kafka": ("app.kafka_cli", "Topics of a Kafka bus."),
     "pki": ("app.pki_cli", "The certificate authority."),
+    "sign": ("app.sign_cli", "Sign PDF documents, files and containers, at once or in two steps."),
 }
 
 

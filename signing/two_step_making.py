@@ -43,6 +43,23 @@ class Digests:
 
 
 @dataclass(frozen=True, slots=True)
+class PdfWishes:
+    """How a signature in a PDF looks and what it forbids.
+
+    ``visible``: a page counted from 1, and left, bottom, right and top in points. ``lock``: ``All``, ``Include`` or
+    ``Exclude`` with names of fields. ``certify``: 1 no changes, 2 filling forms, 3 annotations as well.
+    """
+
+    field: str | None = None
+    visible: tuple[int, float, float, float, float] | None = None
+    qr: str | None = None
+    lock: tuple[str, tuple[str, ...]] | None = None
+    certify: int | None = None
+    reason: str | None = None
+    location: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """How a document shall be signed; ``life`` is how long it may wait for the signature value."""
 
@@ -50,10 +67,11 @@ class Wish:
     level: Level
     life: timedelta
     enveloping: bool = False
+    pdf: PdfWishes = PdfWishes()
 
 
 def prepare_document(
-    document: Document,
+    documents: Sequence[Document],
     wish: Wish,
     certificate: x509.Certificate,
     chain: Sequence[x509.Certificate],
@@ -67,8 +85,12 @@ def prepare_document(
         signed_data.digest_for(certificate)
     except AlgorithmRefused as error:
         raise SignatureInvalid("no documents are signed with this kind of key") from error
+    if wish.format != "asice" and len(documents) != 1:
+        raise MalformedInput(
+            "one document is signed at a time; a container takes several", format=wish.format
+        )
     if wish.format == "file":
-        return _prepare_file(document, wish, certificate, chain, at)
+        return _prepare_file(documents[0], wish, certificate, chain, at)
     raise MalformedInput("this format is not made in two steps", format=wish.format)
 
 

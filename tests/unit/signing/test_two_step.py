@@ -43,7 +43,7 @@ def prepared_for(
     signer: Signer, level: Level = Level.B_B, services: Services | None = None, *, enveloping: bool = False
 ) -> PreparedDocument:
     return prepare_document(
-        Document("deed.txt", BytesIO(CONTENT)),
+        [Document("deed.txt", BytesIO(CONTENT))],
         Wish("file", level, LIFE, enveloping=enveloping),
         signer.certificate,
         signer.chain,
