@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ MAX_DOCUMENT_BYTES = 1 << 30
 force_option = click.option("--force", is_flag=True, help="Replace the file if it is there.")
 
 
-def out_option(required: bool = False) -> Any:
+def out_option(required: bool = False) -> Callable[[Any], Any]:
     """``--out``: where the answer is written."""
     return click.option(
         "--out", type=click.Path(path_type=Path, dir_okay=False), required=required, help="File to write."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from signing.ades.services import Level, Services
 LEVELS = click.Choice([str(each) for each in Level])
 
 
-def level_option(default: str | None = "B-B") -> Any:
+def level_option(default: str | None = "B-B") -> Callable[[Any], Any]:
     """``--level``."""
     return click.option(
         "--level",

@@ -70,7 +70,8 @@ def prepare(
 
     target = require_free(out, force=options["force"])
     level, wished = Level(options["level"]), pdf_wishes(options)
-    own, *above = [*read_certificates(certificate), *(read_certificates(chain) if chain else ())]
+    own, *above = read_certificates(certificate)
+    above += [] if chain is None else read_certificates(chain)
     wish = Wish(format_, level, timedelta(minutes=minutes), enveloping=enveloping, pdf=wished)
     with ExitStack() as stack:
         services = stack.enter_context(opened_services(options["tsa"], options["folder"], level))

@@ -119,9 +119,7 @@ def test_a_pkcs12_file_opens_with_the_passphrase_of_the_environment(place: Path,
     accepted_by_openssl(place, "deed.txt.p7s", "-content", "deed.txt")
 
 
-def test_a_key_in_a_token_signs(
-    place: Path, authority: MemoryAuthority, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_key_in_a_token_signs(place: Path, authority: MemoryAuthority, tmp_path: Path) -> None:
     """A key that never leaves a PKCS #11 token signs a file; OpenSSL accepts it."""
     with softhsm(tmp_path / "token") as token:
         keys = TokenKeys(MODULE, token.label, token.pin)
