@@ -38,9 +38,7 @@ _FIELDS = frozenset(
         "v",
         "format",
         "level",
-        "name",
-        "length",
-        "sha256",
+        "documents",
         "content_digest",
         "certificate",
         "chain",
@@ -61,16 +59,23 @@ _SHOWN_ALGORITHMS = {
 
 
 @dataclass(frozen=True, slots=True)
+class GivenDocument:
+    """A document as it was given: its name, length in bytes and SHA-256 (hex)."""
+
+    name: str
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedDocument:
-    """``name``, ``length`` and ``sha256`` are those of the document as it was given; ``content_digest`` is what the
-    message-digest attribute says. ``attributes`` is the DER that the key signs, ``details`` what belongs to the format.
+    """``content_digest`` is what the message-digest attribute says, ``attributes`` the DER that the key signs, and
+    ``details`` what belongs to the format.
     """
 
     format: Format
     level: Level
-    name: str
-    length: int
-    sha256: str
+    documents: tuple[GivenDocument, ...]
     content_digest: bytes
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...]
@@ -105,18 +110,23 @@ class PreparedDocument:
             raise MalformedInput("the attributes to be signed name another content")
         return signed_data.Prepared(self.certificate, self.chain, self.digest_name, found, self.attributes)
 
+    def certificates_base64(self) -> list[str]:
+        """The signer's and those above it."""
+        return [to_base64(algorithms.der_of(each)) for each in (self.certificate, *self.chain)]
+
     def to_bytes(self) -> bytes:
         """The line that describes it, and the content."""
+        own, *chain = self.certificates_base64()
         header = {
             "v": VERSION,
             "format": self.format,
             "level": str(self.level),
-            "name": self.name,
-            "length": self.length,
-            "sha256": self.sha256,
+            "documents": [
+                {"name": each.name, "length": each.length, "sha256": each.sha256} for each in self.documents
+            ],
             "content_digest": self.content_digest.hex(),
-            "certificate": to_base64(algorithms.der_of(self.certificate)),
-            "chain": [to_base64(algorithms.der_of(each)) for each in self.chain],
+            "certificate": own,
+            "chain": chain,
             "attributes": to_base64(self.attributes),
             "prepared_at": format_utc(self.prepared_at),
             "expires_at": format_utc(self.expires_at),
@@ -194,18 +204,10 @@ def _read(header: dict[str, Any], content: bytes) -> PreparedDocument:
     chain, details = header["chain"], header["details"]
     if len(chain) > _MAX_CERTIFICATES or not all(isinstance(each, str) for each in details.values()):
         raise ValueError("beyond the form")
-    if (
-        not isinstance(header["length"], int)
-        or header["length"] < 0
-        or len(bytes.fromhex(header["sha256"])) != 32
-    ):
-        raise ValueError("beyond the form")
     return PreparedDocument(
         format=cast(Format, header["format"]),
         level=Level(header["level"]),
-        name=checked_name(header["name"]),
-        length=header["length"],
-        sha256=header["sha256"],
+        documents=tuple(_given(each) for each in header["documents"]),
         content_digest=bytes.fromhex(header["content_digest"]),
         certificate=_certificate(header["certificate"]),
         chain=tuple(_certificate(each) for each in chain),
@@ -215,6 +217,13 @@ def _read(header: dict[str, Any], content: bytes) -> PreparedDocument:
         details=dict(details),
         content=content,
     )
+
+
+def _given(value: dict[str, Any]) -> GivenDocument:
+    name, length, digest = (value[key] for key in ("name", "length", "sha256"))
+    if not isinstance(length, int) or length < 0 or len(bytes.fromhex(digest)) != 32:
+        raise ValueError("beyond the form")
+    return GivenDocument(checked_name(name), length, digest)
 
 
 def _certificate(text: str) -> x509.Certificate:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
@@ -43,14 +44,15 @@ def read_document(path: Path) -> bytes:
     return read_bounded(path, MAX_DOCUMENT_BYTES)
 
 
-def write_whole(path: Path, data: bytes, *, force: bool) -> Path:
-    """The file appears with all its bytes, durably, or not at all; raises Conflict or StorageFull."""
+@contextmanager
+def writing(path: Path, *, force: bool) -> Iterator[BinaryIO]:
+    """A file that appears with all its bytes, durably, when the block ends well; raises Conflict or StorageFull."""
     folder = path.absolute().parent
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".staged", dir=folder)
     staged = Path(name)
     try:
-        with refusing_when_full(), os.fdopen(handle, "wb") as file:
-            file.write(data)
+        with refusing_when_full(), os.fdopen(handle, "w+b") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         staged.chmod(0o666 & ~_umask())
@@ -61,7 +63,12 @@ def write_whole(path: Path, data: bytes, *, force: bool) -> Path:
     finally:
         staged.unlink(missing_ok=True)
     _sync(folder)
-    return path
+
+
+def write_whole(path: Path, data: bytes, *, force: bool) -> None:
+    """All of a file that is in memory."""
+    with writing(path, force=force) as file:
+        file.write(data)
 
 
 def _link(staged: Path, path: Path) -> None:

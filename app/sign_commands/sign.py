@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import ExitStack
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from app.cli import json_option
-from app.sign_commands.files import force_option, out_option, require_free, write_whole
+from app.sign_commands.answers import say
+from app.sign_commands.files import force_option, out_option, read_document, require_free, writing
 from app.sign_commands.keys import KeyChoice, key_options, opened_signer
 from app.sign_commands.services import (
     clock_of_commands,
@@ -20,9 +20,10 @@ from app.sign_commands.services import (
     service_options,
 )
 from app.sign_commands.wishes import pdf_options, pdf_wishes
-from signing.ades.services import Level
+from kernel.errors import DomainError
+from pki.signed_data import Signer
+from signing.ades.services import Level, Services
 
-_AT_ONCE = timedelta(hours=1)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -37,8 +38,18 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @json_option
 def pdf(document: Path, out: Path | None, key: KeyChoice, **options: Any) -> None:
     """Sign a PDF document (PAdES), invisibly or where --visible says."""
-    wished = pdf_wishes(options)
-    _sign([document], "pdf", out or document.with_suffix(".signed.pdf"), key, options, pdf=wished)
+    from signing.pdf.signing import sign_pdf
+
+    wishes = pdf_wishes(options)
+    with _signing(out or document.with_suffix(".signed.pdf"), key, options) as (
+        signer,
+        level,
+        services,
+        target,
+    ):
+        source = read_document(document)
+        at = clock_of_commands().now()
+        target.write(sign_pdf(source, signer, level, services, at=at, **wishes.as_keywords()))
 
 
 @click.command("file")
@@ -52,9 +63,12 @@ def pdf(document: Path, out: Path | None, key: KeyChoice, **options: Any) -> Non
 @json_option
 def file(document: Path, out: Path | None, key: KeyChoice, enveloping: bool, **options: Any) -> None:
     """Sign any file (CAdES): the signature beside it, or around it with --enveloping."""
-    suffix = ".p7m" if enveloping else ".p7s"
-    target = out or document.with_name(document.name + suffix)
-    _sign([document], "file", target, key, options, enveloping=enveloping)
+    from signing.ades.cades import sign_file
+
+    beside = document.with_name(document.name + (".p7m" if enveloping else ".p7s"))
+    with _signing(out or beside, key, options) as (signer, level, services, target):
+        at = clock_of_commands().now()
+        target.write(sign_file(document, signer, level, services, at=at, enveloping=enveloping))
 
 
 @click.command("asice")
@@ -67,29 +81,32 @@ def file(document: Path, out: Path | None, key: KeyChoice, enveloping: bool, **o
 @json_option
 def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, **options: Any) -> None:
     """Put files into a container with one signature over all of them (ASiC-E with CAdES)."""
-    _sign(documents, "asice", out, key, options)
+    from signing.ades.asice import sign_container
+    from signing.ades.asice_inside import ContainerFile
+
+    files = [ContainerFile.of_path(each) for each in documents]
+    with _signing(out, key, options) as (signer, level, services, target):
+        sign_container(files, target, signer, level, services, at=clock_of_commands().now())
 
 
-def _sign(
-    documents: Sequence[Path], format_: Any, out: Path, key: KeyChoice, options: dict[str, Any], **more: Any
-) -> None:
-    from app.pki_commands.party import say
-    from signing.ades.signed_data import sign as sign_prepared
-    from signing.two_step_making import Document, Wish, complete_document, prepare_document
-
-    target = require_free(out, force=options["force"])
+@contextmanager
+def _signing(
+    out: Path, key: KeyChoice, options: dict[str, Any]
+) -> Iterator[tuple[Signer, Level, Services, BinaryIO]]:
+    """Key, level, services and the file to write, which is there only when all went well; and then says so."""
+    require_free(out, force=options["force"])
     level = Level(options["level"])
     with ExitStack() as stack:
         signer = stack.enter_context(opened_signer(key))
         services = stack.enter_context(opened_services(options["tsa"], options["folder"], level))
-        sources = [Document(each.name, stack.enter_context(each.open("rb"))) for each in documents]
-        at = clock_of_commands().now()
-        wish = Wish(format_, level, _AT_ONCE, **more)
-        prepared = prepare_document(sources, wish, signer.certificate, signer.chain, services, at=at)
-        value = sign_prepared(prepared.signed_data(), signer)
-        made = complete_document(prepared, value, services, at=at)
-    write_whole(target, made, force=options["force"])
-    say(
-        {"out": str(target), "level": str(level), "document_sha256": prepared.sha256, "party": signer.party},
-        options["as_json"],
-    )
+        with writing(out, force=options["force"]) as target:
+            yield signer, level, services, target
+    say({"out": str(out), "level": str(level), "party": _party(signer)}, options["as_json"])
+
+
+def _party(signer: Signer) -> str | None:
+    """Certificates of others may name no party of ours."""
+    try:
+        return signer.party
+    except DomainError:
+        return None

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from app.cli import json_option
+from app.sign_commands.answers import say
 from app.sign_commands.files import (
     MAX_DOCUMENT_BYTES,
     force_option,
@@ -65,7 +66,6 @@ def prepare(
     **options: Any,
 ) -> None:
     """Say what is to be signed, with the digest for the key, and keep the state for `complete`."""
-    from app.pki_commands.party import say
     from signing.two_step_making import Document, Wish, prepare_document
 
     target = require_free(out, force=options["force"])
@@ -79,7 +79,7 @@ def prepare(
         at = clock_of_commands().now()
         prepared = prepare_document(sources, wish, own, above, services, at=at)
     write_whole(target, prepared.to_bytes(), force=options["force"])
-    say({**shown(prepared), "state": str(target)}, options["as_json"])
+    tell({**shown(prepared), "state": str(target)}, options["as_json"])
 
 
 @click.command("complete")
@@ -93,7 +93,6 @@ def prepare(
 @json_option
 def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:
     """Put the signature value in: the signed document, or a refusal and nothing."""
-    from app.pki_commands.party import say
     from signing.two_step import check_open
     from signing.two_step_making import complete_document
 
@@ -105,7 +104,18 @@ def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:
     with opened_services(options["tsa"], options["folder"], prepared.level) as services:
         made = complete_document(prepared, value, services, at=at)
     write_whole(target, made, force=options["force"])
-    say({"out": str(target), **_document(prepared)}, options["as_json"])
+    tell({"out": str(target), **_document(prepared)}, options["as_json"])
+
+
+def tell(answer: Mapping[str, Any], as_json: bool) -> None:
+    """As ``say``, with a line for each document."""
+    if as_json:
+        say(answer, True)
+        return
+    documents = answer["documents"]
+    for each in documents:
+        click.echo(f"document: {each['name']} ({each['size']} bytes, SHA-256 {each['sha256']})")
+    say({name: value for name, value in answer.items() if name != "documents"}, False)
 
 
 def shown(prepared: PreparedDocument) -> Mapping[str, Any]:
@@ -129,9 +139,9 @@ def shown(prepared: PreparedDocument) -> Mapping[str, Any]:
 
 def _document(prepared: PreparedDocument) -> Mapping[str, Any]:
     return {
-        "document": prepared.name,
-        "size": prepared.length,
-        "sha256": prepared.sha256,
+        "documents": [
+            {"name": each.name, "size": each.length, "sha256": each.sha256} for each in prepared.documents
+        ],
         "format": prepared.format,
         "level": str(prepared.level),
     }

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from signing.two_step_making import PdfWishes
+from signing.pdf_wishes import PdfWishes
 
 PERMISSIONS = {"no-changes": 1, "fill-forms": 2, "annotate": 3}
 
 
-class Place(click.ParamType):
+class Place(click.ParamType[Any]):
     """``page,x,y,w,h``: a page counted from 1 and a rectangle in points from its lower left corner."""
 
     name = "page,x,y,w,h"
@@ -28,7 +28,7 @@ class Place(click.ParamType):
         return page, x, y, x + w, y + h
 
 
-class FieldLock(click.ParamType):
+class FieldLock(click.ParamType[Any]):
     """``all``, ``NAME,NAME`` or ``all-but:NAME,NAME``."""
 
     name = "all|NAME,..|all-but:NAME,.."

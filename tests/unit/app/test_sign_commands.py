@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -80,7 +81,7 @@ def test_a_file_is_signed_beside_it_and_around_it(place: Path) -> None:
 
     assert (beside.exit_code, around.exit_code) == (0, 0), beside.output + around.output
     answer = json.loads(beside.stdout)
-    assert (answer["party"], answer["document_sha256"]) == ("IR-1", sha256_hex(b"what is agreed"))
+    assert (answer["party"], answer["level"]) == ("IR-1", "B-B")
     accepted_by_openssl(place, "deed.txt.p7s", "-content", "deed.txt")
     accepted_by_openssl(place, "deed.txt.p7m")
 
@@ -102,6 +103,7 @@ def test_nothing_is_overwritten_unasked(place: Path) -> None:
 
 def test_a_pkcs12_file_opens_with_the_passphrase_of_the_environment(place: Path, signer: Signer) -> None:
     """Key, certificate and chain come out of one file; a wrong passphrase or none is a line and exit code 2."""
+    assert isinstance(signer.key, ec.EllipticCurvePrivateKey)
     (place / "key.p12").write_bytes(
         pkcs12.serialize_key_and_certificates(
             b"key", signer.key, signer.certificate, list(signer.chain), BestAvailableEncryption(PASSPHRASE)
@@ -154,8 +156,9 @@ def test_two_steps_in_processes_of_their_own(place: Path, signer: Signer) -> Non
         env={"PYTHONPATH": str(Path(__file__).resolve().parents[3])},
     )
     answer = json.loads(done.stdout)
-    assert (answer["document"], answer["size"]) == ("deed.txt", 14)
-    assert (answer["sha256"], answer["digest_algorithm"]) == (sha256_hex(b"what is agreed"), "sha256")
+    (document,) = answer["documents"]
+    assert document == {"name": "deed.txt", "size": 14, "sha256": sha256_hex(b"what is agreed")}
+    assert answer["digest_algorithm"] == "sha256"
     (place / "digest").write_bytes(bytes.fromhex(answer["digest"]))
     told = run_openssl(
         place,

@@ -79,7 +79,7 @@ def test_a_key_elsewhere_signs_by_the_digest_alone(
 
     made = complete_document(prepared, signed_outside(tmp_path, signer, prepared), Services(), at=START)
 
-    assert prepared.sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert prepared.documents[0].sha256 == hashlib.sha256(CONTENT).hexdigest()
     write_trust(tmp_path, authority)
     (tmp_path / "made.p7s").write_bytes(made)
     (tmp_path / "content").write_bytes(CONTENT)
