@@ -7,6 +7,7 @@ import click
 from app.pki_commands import enrolment, lists, office, record, revocation
 from app.pki_commands.audit import audit
 from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
+from app.pki_commands.seal import seal
 from app.pki_commands.timestamps import rsa_timestamps
 from app.whole_sentences import WholeSentences
 
@@ -26,6 +27,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *revocation.COMMANDS,
     *lists.COMMANDS,
     rsa_timestamps,
+    seal,
     audit,
     anchors,
     ceremony,
