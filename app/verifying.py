@@ -6,15 +6,14 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from signing.validation.algorithm_policy import AlgorithmPolicy
-from signing.validation.judging import judge
-from signing.validation.trust import Anchor, Trust
-
 from app.container import Container
 from pki.trust import TrustStore
 from signing.ades.services import Evidence
+from signing.validation.algorithm_policy import AlgorithmPolicy
+from signing.validation.judging import judge
 from signing.validation.reading import read_document
 from signing.validation.report import ValidationReport
+from signing.validation.trust import Anchor, Trust
 
 
 def verify(

@@ -17,7 +17,7 @@ from kernel.canonical import canonical_bytes, parse_canonical, sha256_hex
 from kernel.errors import MalformedInput
 from pki.algorithms import PrivateKey
 from pki.errors import KeyUnavailable
-from pki.profiles import CRLS, ORGANISATION_SEAL, SERVICE_SEAL, TSA, Profile
+from pki.profiles import CRLS, SERVICE_SEAL, TSA, Profile
 
 Kind = Literal["root", "intermediate"]
 State = Literal["active", "retired", "revoked"]
@@ -30,7 +30,7 @@ SERVICES: Mapping[str, tuple[Profile, str]] = {
     "tsa": (TSA, "P-256"),
     "receipt": (SERVICE_SEAL, "P-256"),
     "tsa-rsa": (TSA, "RSA"),
-    "seal": (ORGANISATION_SEAL, "P-256"),
+    "seal": (SERVICE_SEAL, "P-256"),
 }
 NEEDED_SERVICES = ("tsa", "receipt")
 _LISTS = ("issuers", "services", "certified", "operators")

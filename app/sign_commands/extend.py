@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from app.sign_commands.services import (
     clock_of_commands,
     level_option,
     opened_services,
+    service_choice,
     service_options,
 )
 from signing.ades.services import Level
@@ -34,11 +36,10 @@ def command(
     content: Path | None,
     level: str | None,
     refresh: bool,
-    tsa: str | None,
-    folder: Path | None,
     out: Path | None,
     force: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Raise the signatures of a document to a level, or refresh their archive time stamp; the original stays."""
     from signing.ades.cades import file_digest
@@ -50,7 +51,7 @@ def command(
     target = require_free(
         out or document.with_name(f"{document.stem}.extended{document.suffix}"), force=force
     )
-    with opened_services(tsa, folder, wanted or Level.B_LTA) as services:
+    with opened_services(service_choice(options), wanted or Level.B_LTA) as services:
         extended = extend_signed(
             read_document(document),
             wanted,

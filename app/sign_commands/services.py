@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,41 @@ def level_option(default: str | None = "B-B") -> Callable[[Any], Any]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceChoice:
+    """What the options of a command named."""
+
+    tsa: str | None
+    trust: Path | None
+    folder: Path | None
+
+
 def service_options(command: Any) -> Any:
-    """``--tsa`` and ``--folder``."""
-    command = click.option(
+    """``--tsa`` with ``--trust``, or ``--folder``: who stamps, and whose evidence is taken."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+_FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
+_OPTIONS = (
+    click.option("--tsa", metavar="URL", envvar="MOHR_TSA", help="Time-stamping service (also MOHR_TSA)."),
+    click.option(
+        "--trust",
+        type=_FOLDER,
+        help="Folder of root certificates: evidence is fetched from the addresses in certificates up to them.",
+    ),
+    click.option(
         "--folder",
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        type=_FOLDER,
         help="Folder of an installation on this machine: its time stamps and evidence, without a network.",
-    )(command)
-    return click.option(
-        "--tsa",
-        metavar="URL",
-        envvar="MOHR_TSA",
-        help="Time-stamping service (also MOHR_TSA); evidence then comes from the addresses in certificates.",
-    )(command)
+    ),
+)
+
+
+def service_choice(options: dict[str, Any]) -> ServiceChoice:
+    """Takes its own out of the options."""
+    return ServiceChoice(options.pop("tsa"), options.pop("trust"), options.pop("folder"))
 
 
 def clock_of_commands() -> Clock:
@@ -50,19 +73,33 @@ def clock_of_commands() -> Clock:
 
 
 @contextmanager
-def opened_services(tsa: str | None, folder: Path | None, level: Level) -> Iterator[Services]:
-    """What the level needs; nothing is opened for B-B. An installation is closed at the end."""
-    if tsa is not None and folder is not None:
-        raise MalformedInput("either --tsa or --folder")
-    if level is Level.B_B or (tsa is None and folder is None):
-        yield Services()
-    elif folder is not None:
-        yield from _of_installation(folder)
-    else:
-        from client.evidence import HttpEvidence
-        from client.stamping import HttpStamps
+def opened_services(choice: ServiceChoice, level: Level) -> Iterator[Services]:
+    """What the level needs; nothing is opened for B-B. An installation is closed at the end.
 
-        yield Services(HttpStamps(str(tsa)), HttpEvidence())
+    Raises MalformedInput, and what opening an installation or a folder of roots raises.
+    """
+    if choice.folder is not None and (choice.tsa is not None or choice.trust is not None):
+        raise MalformedInput("either --tsa and --trust, or --folder")
+    if level is Level.B_B:
+        yield Services()
+    elif choice.folder is not None:
+        yield from _of_installation(choice.folder)
+    else:
+        yield _over_http(choice, level)
+
+
+def _over_http(choice: ServiceChoice, level: Level) -> Services:
+    from client.evidence import HttpEvidence
+    from client.stamping import HttpStamps
+
+    stamps = None if choice.tsa is None else HttpStamps(choice.tsa)
+    if choice.trust is None or level.rank < Level.B_LT.rank:
+        return Services(stamps)
+    from signing.validation.trust import Trust
+
+    trust = Trust.from_folder(choice.trust)
+    roots = [each.certificate for each in trust.anchors]
+    return Services(stamps, HttpEvidence(roots, trust.intermediates))
 
 
 def _of_installation(folder: Path) -> Iterator[Services]:

@@ -17,6 +17,7 @@ from app.sign_commands.services import (
     clock_of_commands,
     level_option,
     opened_services,
+    service_choice,
     service_options,
 )
 from app.sign_commands.wishes import pdf_options, pdf_wishes
@@ -98,7 +99,7 @@ def _signing(
     level = Level(options["level"])
     with ExitStack() as stack:
         signer = stack.enter_context(opened_signer(key))
-        services = stack.enter_context(opened_services(options["tsa"], options["folder"], level))
+        services = stack.enter_context(opened_services(service_choice(options), level))
         with writing(out, force=options["force"]) as target:
             yield signer, level, services, target
     say({"out": str(out), "level": str(level), "party": _party(signer)}, options["as_json"])

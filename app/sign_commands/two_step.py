@@ -24,6 +24,7 @@ from app.sign_commands.services import (
     clock_of_commands,
     level_option,
     opened_services,
+    service_choice,
     service_options,
 )
 from app.sign_commands.wishes import pdf_options, pdf_wishes
@@ -74,7 +75,7 @@ def prepare(
     above += [] if chain is None else read_certificates(chain)
     wish = Wish(format_, level, timedelta(minutes=minutes), enveloping=enveloping, pdf=wished)
     with ExitStack() as stack:
-        services = stack.enter_context(opened_services(options["tsa"], options["folder"], level))
+        services = stack.enter_context(opened_services(service_choice(options), level))
         sources = [Document(each.name, stack.enter_context(each.open("rb"))) for each in documents]
         at = clock_of_commands().now()
         prepared = prepare_document(sources, wish, own, above, services, at=at)
@@ -101,7 +102,7 @@ def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:
     value = read_bounded(signature, MAX_SIGNATURE_BYTES)
     at = clock_of_commands().now()
     check_open("prepared", prepared.expires_at, at)
-    with opened_services(options["tsa"], options["folder"], prepared.level) as services:
+    with opened_services(service_choice(options), prepared.level) as services:
         made = complete_document(prepared, value, services, at=at)
     write_whole(target, made, force=options["force"])
     tell({"out": str(target), **_document(prepared)}, options["as_json"])

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -17,12 +22,14 @@ from sqlalchemy import text
 
 from app.container import Container
 from app.signing_desk import signing_desk, tidy
-from kernel.canonical import parse_canonical, sha256_hex, to_base64
+from kernel.canonical import from_base64, parse_canonical, sha256_hex, to_base64
 from kernel.clock import DemoClock
 from kernel.database import read_only
 from kernel.errors import DomainError
+from kernel.failpoints import VARIABLE
 from pki.algorithms import sign as sign_value
 from pki.authority import pem_of
+from pki.timestamp import TimeStampAuthority
 from schemas.events import DOCUMENT_PREPARED, DOCUMENT_SEALED, DOCUMENT_SIGNED
 from signing import prepared_documents
 from signing.ades.services import Level
@@ -30,10 +37,14 @@ from signing.cms import verify_detached
 from signing.errors import PreparedCompleted
 from signing.prepared_documents import GivenFile
 from signing.two_step_making import Wish
+from tests.support.authority import make_authority
 from tests.support.openssl import run_openssl, write_signer
+from tests.support.pdf_sources import classic_pdf
 from tests.unit.app.people import Visitor, enrol
 
 CONTENT = b"what is agreed"
+# Of tests in which nothing depends on which database it is.
+ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 Session = dict[str, str]
 
 
@@ -131,6 +142,7 @@ def test_what_is_completed_is_completed_once(signer: Visitor, session: Session, 
     assert (gone.status_code, gone.json()["code"]) == (404, "prepared-unknown")
 
 
+@ON_SQLITE
 def test_nobody_else_signs_or_sees_it(
     signer: Visitor, session: Session, registrar: Visitor, tmp_path: Path
 ) -> None:
@@ -155,12 +167,11 @@ def test_nobody_else_signs_or_sees_it(
     assert signer.client.post(f"{place}/signature", json=right, headers=session).status_code == 200
 
 
+@ON_SQLITE
 def test_a_certificate_of_nobody_we_trust_prepares_nothing(
     registrar: Visitor, signer: Visitor, session: Session
 ) -> None:
     """A certificate that names the right party but was issued elsewhere is not believed."""
-    from tests.support.authority import make_authority
-
     made = make_authority().person("IR-5")
     body = {**body_of(signer), "certificate": pem_of([made.certificate]).decode()}
 
@@ -223,7 +234,6 @@ def test_of_two_completions_at_one_moment_one_wins(
 
 def _waiting_for(desk: prepared_documents.SigningDesk, both: Callable[[], object]) -> Any:
     """The desk whose services are handed out when both have looked and found the document open."""
-    from dataclasses import replace
 
     def services() -> Any:
         both()
@@ -233,17 +243,14 @@ def _waiting_for(desk: prepared_documents.SigningDesk, both: Callable[[], object
 
 
 def _to_be_signed(answer: dict[str, Any]) -> bytes:
-    from kernel.canonical import from_base64
-
     return from_base64(answer["to_be_signed"])
 
 
+@ON_SQLITE
 def test_a_stamp_that_cannot_be_had_leaves_it_prepared(
     signer: Visitor, session: Session, container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the time-stamping authority makes none, nothing is recorded; the same value completes it afterwards."""
-    from pki.timestamp import TimeStampAuthority
-
     answer = prepared_by(signer, session, level="B-T")
     place = f"/signing/prepared/{answer['id']}"
     value = value_outside(tmp_path / "outside", signer, answer)
@@ -257,6 +264,7 @@ def test_a_stamp_that_cannot_be_had_leaves_it_prepared(
     assert done.status_code == 200, done.text
 
 
+@ON_SQLITE
 def test_a_container_of_several_documents_reaches_the_highest_level(
     signer: Visitor, session: Session, tmp_path: Path
 ) -> None:
@@ -292,6 +300,7 @@ def test_only_so_many_wait_at_once(signer: Visitor, session: Session, container:
     assert (refused.status_code, refused.json()["limit"]) == (413, desk.max_waiting)
 
 
+@ON_SQLITE
 def test_the_seal_belongs_to_a_role(
     registrar: Visitor, signer: Visitor, session: Session, container: Container, tmp_path: Path
 ) -> None:
@@ -313,6 +322,7 @@ def test_the_seal_belongs_to_a_role(
     assert fact["data"]["digest"] == sha256_hex(sealed.content)
 
 
+@ON_SQLITE
 def test_a_signature_is_extended(signer: Visitor, session: Session, container: Container) -> None:
     """A basic signature grows to the highest level, and again by a fresh archive time stamp; nonsense is refused."""
     answer = prepared_by(signer, session)
@@ -333,6 +343,7 @@ def test_a_signature_is_extended(signer: Visitor, session: Session, container: C
     assert (nonsense.status_code, nonsense.json()["code"]) == (422, "document-unreadable")
 
 
+@ON_SQLITE
 def test_what_is_too_long_or_misnamed_is_refused(
     signer: Visitor, session: Session, container: Container, client: TestClient
 ) -> None:
@@ -348,3 +359,73 @@ def test_what_is_too_long_or_misnamed_is_refused(
         body = body_of(signer, documents=documents)
         refused = client.post("/signing/prepared", json=body, headers=session)
         assert (refused.status_code, refused.json()["code"]) == (status, code)
+
+
+_COMPLETING = """
+import sys
+from pathlib import Path
+from app.bootstrap import build_container
+from app.settings import load_settings
+from app.signing_desk import signing_desk
+from kernel.failpoints import arm
+from signing.prepared_documents import complete
+
+folder, identifier, value = sys.argv[1:]
+arm(demo=True)
+container = build_container(load_settings(Path(folder)))
+complete(identifier, bytes.fromhex(value), party="IR-5", desk=signing_desk(container))
+"""
+
+
+@ON_SQLITE
+def test_a_process_that_dies_leaves_a_document_prepared_or_completed(
+    signer: Visitor, session: Session, container: Container, tmp_path: Path
+) -> None:
+    """Killed before the commit it can be completed as if nothing had been; killed after it the signed document is
+    there to be fetched, and a second value is refused."""
+    answer = prepared_by(signer, session)
+    value = sign_value(signer.signer.key, _to_be_signed(answer))
+    place, found = f"/signing/prepared/{answer['id']}", []
+    for point in ("before.document-signed", "after.document-signed"):
+        (tmp_path / "failpoints").write_text(f"{point} 1")
+        died = subprocess.run(
+            [sys.executable, "-c", _COMPLETING, container.settings.folder, answer["id"], value.hex()],
+            env={**os.environ, VARIABLE: str(tmp_path / "failpoints")},
+            cwd=Path(__file__).resolve().parents[4],
+            timeout=120,
+            check=False,
+        )
+        shown = signer.client.get(place, headers=session).json()["state"]
+        found.append((died.returncode, shown, len(facts(container))))
+
+    assert found == [(-signal.SIGKILL, "prepared", 1), (-signal.SIGKILL, "completed", 2)]
+    assert signer.client.get(f"{place}/signed-document", headers=session).status_code == 200
+    again = {"signature": to_base64(value)}
+    refused = signer.client.post(f"{place}/signature", json=again, headers=session)
+    assert refused.json()["code"] == "prepared-completed"
+
+
+@ON_SQLITE
+def test_a_pdf_is_signed_visibly_in_two_steps(
+    signer: Visitor, session: Session, client: TestClient, tmp_path: Path
+) -> None:
+    """A PDF is prepared with a visible signature, completed as B-LT by an outside value, and verified here."""
+    documents = [{"name": "plan.pdf", "content": to_base64(classic_pdf())}]
+    pdf = {"visible": {"page": 1, "rectangle": [50, 50, 250, 130], "qr": "urn:x"}, "reason": "تایید"}
+    answer = prepared_by(signer, session, format="pdf", level="B-LT", documents=documents, pdf=pdf)
+
+    done = client.post(
+        f"/signing/prepared/{answer['id']}/signature",
+        json=value_outside(tmp_path / "outside", signer, answer),
+        headers=session,
+    )
+
+    assert (done.status_code, done.headers["content-type"]) == (200, "application/pdf"), done.text
+    judged = client.post(
+        "/signing/verifications", content=done.content, headers={"Content-Type": "application/pdf"}
+    )
+    assert judged.json()["indication"] == "TOTAL-PASSED", judged.text
+    outside = {"page": 1, "rectangle": [50, 50, 40, 130]}
+    body = body_of(signer, format="pdf", documents=documents, pdf={"visible": outside})
+    refused = client.post("/signing/prepared", json=body, headers=session)
+    assert (refused.status_code, refused.json()["code"]) == (409, "signing-forbidden")

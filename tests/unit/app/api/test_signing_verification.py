@@ -24,6 +24,8 @@ from signing.ades.cades import sign_file
 from signing.ades.services import Level
 from signing.validation.report_json import read_report
 
+# Nothing here depends on which database holds the installation.
+ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 CONTENT = b"what is agreed"
 PLACE = "/signing/verifications"
 
@@ -50,6 +52,7 @@ def body(signature: bytes, content: bytes | None) -> dict[str, Any]:
     }
 
 
+@ON_SQLITE
 def test_anybody_gets_a_sealed_report(
     client: TestClient, container: Container, signature: bytes, signer: Signer
 ) -> None:
@@ -70,6 +73,7 @@ def test_anybody_gets_a_sealed_report(
     assert failed.json()["indication"] == "TOTAL-FAILED"
 
 
+@ON_SQLITE
 def test_a_report_in_other_forms(client: TestClient, signature: bytes) -> None:
     """XML and a page for people are answered to whoever accepts them; a page loads nothing."""
     given = body(signature, CONTENT)
@@ -82,6 +86,7 @@ def test_a_report_in_other_forms(client: TestClient, signature: bytes) -> None:
     assert '<html lang="en"' in page.text
 
 
+@ON_SQLITE
 def test_a_time_can_be_asked_for(client: TestClient, container: Container, signature: bytes) -> None:
     """A day before it was made, nothing of the signature can be true."""
     before = format_utc(container.clock.now() - timedelta(days=1))
@@ -92,6 +97,7 @@ def test_a_time_can_be_asked_for(client: TestClient, container: Container, signa
     assert (wrong.status_code, wrong.json()["code"]) == (422, "malformed-input")
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "given", [b"", b"no signature", b"%PDF-1.7 nothing", b"PK\x03\x04", b"0\x80" * 50_000]
 )
@@ -102,6 +108,7 @@ def test_nonsense_is_refused_by_its_code(client: TestClient, given: bytes) -> No
     assert (answer.status_code, answer.json()["code"][:9]) == (422, "document-")
 
 
+@ON_SQLITE
 def test_what_is_too_long_is_refused(client: TestClient, container: Container) -> None:
     """The body is counted while it arrives."""
     long = bytes(container.settings.signing.max_document_bytes + 1)
