@@ -7,8 +7,8 @@ from datetime import timedelta
 
 from app.container import Container
 from app.signing_services import services_of
+from documents.prepared import SigningDesk, tidy_prepared, tidying_is_due
 from kernel.database import read_only
-from signing.prepared_documents import SigningDesk, tidy_prepared, tidying_is_due
 
 _LOG = logging.getLogger(__name__)
 

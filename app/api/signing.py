@@ -19,13 +19,13 @@ from app.api.signing_bodies import (
 )
 from app.signing_desk import signing_desk
 from app.signing_services import services_of
+from documents import prepared as prepared_documents
+from documents.seals import seal_documents
 from kernel.canonical import from_base64
 from pki.errors import KeyUnavailable
 from procurement.ports import Actor
-from signing import prepared_documents
 from signing.ades.services import Level
 from signing.extending import extend_signed, kind_of
-from signing.seals import seal_documents
 from signing.two_step import MAX_SIGNATURE_BYTES
 
 router = APIRouter(prefix="/signing", tags=["signing"])

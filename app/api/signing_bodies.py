@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from app.api.bodies import Strict
 from app.settings import SigningSettings
+from documents.prepared import GivenFile, Waiting
 from kernel.canonical import from_base64, to_base64
 from kernel.errors import LimitExceeded, MalformedInput
 from signing.ades.services import Level
 from signing.pdf_wishes import INVISIBLE, PdfWishes
-from signing.prepared_documents import GivenFile, Waiting
 from signing.two_step import MAX_SIGNATURE_BYTES, GivenDocument
 from signing.two_step_making import Wish
 

@@ -27,7 +27,17 @@ def test_every_domain_that_records_events_is_listed() -> None:
     rooms = Path(__file__).resolve().parents[2]
     source = "".join(
         path.read_text("utf-8")
-        for room in ("app", "events", "identity", "pki", "procurement", "schemas", "signing", "transparency")
+        for room in (
+            "app",
+            "documents",
+            "events",
+            "identity",
+            "pki",
+            "procurement",
+            "schemas",
+            "signing",
+            "transparency",
+        )
         for path in (rooms / room).rglob("*.py")
     )
     assert set(re.findall(r'"ir\.tehran\.([a-z]+)\.', source)) == set(DOMAINS)

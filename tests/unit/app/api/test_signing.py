@@ -22,6 +22,8 @@ from sqlalchemy import text
 
 from app.container import Container
 from app.signing_desk import signing_desk, tidy
+from documents import prepared as prepared_documents
+from documents.prepared import GivenFile
 from kernel.canonical import from_base64, parse_canonical, sha256_hex, to_base64
 from kernel.clock import DemoClock
 from kernel.database import read_only
@@ -31,11 +33,9 @@ from pki.algorithms import sign as sign_value
 from pki.authority import pem_of
 from pki.timestamp import TimeStampAuthority
 from schemas.events import DOCUMENT_PREPARED, DOCUMENT_SEALED, DOCUMENT_SIGNED
-from signing import prepared_documents
 from signing.ades.services import Level
 from signing.cms import verify_detached
 from signing.errors import PreparedCompleted
-from signing.prepared_documents import GivenFile
 from signing.two_step_making import Wish
 from tests.support.authority import make_authority
 from tests.support.openssl import run_openssl, write_signer
@@ -368,7 +368,7 @@ from app.bootstrap import build_container
 from app.settings import load_settings
 from app.signing_desk import signing_desk
 from kernel.failpoints import arm
-from signing.prepared_documents import complete
+from documents.prepared import complete
 
 folder, identifier, value = sys.argv[1:]
 arm(demo=True)

@@ -17,6 +17,7 @@ from cryptography import x509
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from documents.orm import PreparedDocumentRow
 from kernel.canonical import sha256_hex
 from kernel.clock import Clock, format_utc, parse_utc
 from kernel.database import lock_scope, locked
@@ -28,7 +29,6 @@ from pki.trust import TrustStore
 from schemas.events import DOCUMENT_PREPARED, DOCUMENT_SIGNED
 from signing.ades.services import Services
 from signing.errors import PreparedUnknown, WrongSigner
-from signing.orm import PreparedDocumentRow
 from signing.two_step import PreparedDocument, check_open, check_signature
 from signing.two_step_making import Document, Wish, complete_document, prepare_document
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from io import BytesIO
 
+from documents.prepared import GivenFile, SigningDesk
 from kernel.canonical import sha256_hex
 from kernel.ids import new_id
 from pki.signed_data import Signer
 from schemas.events import DOCUMENT_SEALED
 from signing.ades import signed_data
-from signing.prepared_documents import GivenFile, SigningDesk
 from signing.two_step_making import Document, Wish, complete_document, prepare_document
 
 
