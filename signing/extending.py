@@ -16,9 +16,10 @@ _PDF_HEADER_WITHIN = 1024
 
 def kind_of(data: bytes) -> Kind:
     """By what its first bytes promise; whether it keeps that promise is found out by its reader."""
-    if b"%PDF-" in data[:_PDF_HEADER_WITHIN]:
-        return "pdf"
-    return "asice" if data[:4] == b"PK\x03\x04" else "cms"
+    # A PDF last: containers and enveloping signatures may hold one near their beginning.
+    if data[:4] == b"PK\x03\x04":
+        return "asice"
+    return "pdf" if data[:1] != b"0" and b"%PDF-" in data[:_PDF_HEADER_WITHIN] else "cms"
 
 
 def extend_signed(

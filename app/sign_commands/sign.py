@@ -11,8 +11,15 @@ import click
 
 from app.cli import json_option
 from app.sign_commands.answers import say
-from app.sign_commands.files import force_option, out_option, read_document, require_free, writing
-from app.sign_commands.keys import KeyChoice, key_options, opened_signer
+from app.sign_commands.files import (
+    MAX_DOCUMENT_BYTES,
+    force_option,
+    out_option,
+    read_document,
+    require_free,
+    writing,
+)
+from app.sign_commands.keys import KeyChoice, key_options, opened_signer, read_bounded
 from app.sign_commands.services import (
     clock_of_commands,
     level_option,
@@ -56,38 +63,56 @@ def pdf(document: Path, out: Path | None, key: KeyChoice, **options: Any) -> Non
 @click.command("file")
 @click.argument("document", type=_FILE)
 @click.option("--enveloping", is_flag=True, help="The document is inside the signature.")
+@click.option("--beside", type=_FILE, help="A signature over the same file by others, to be signed beside.")
 @key_options
 @level_option()
 @service_options
 @out_option()
 @force_option
 @json_option
-def file(document: Path, out: Path | None, key: KeyChoice, enveloping: bool, **options: Any) -> None:
+def file(
+    document: Path, out: Path | None, key: KeyChoice, enveloping: bool, beside: Path | None, **options: Any
+) -> None:
     """Sign any file (CAdES): the signature beside it, or around it with --enveloping."""
-    from signing.ades.cades import sign_file
+    from signing.ades.cades import file_digest, sign_beside, sign_file
 
-    beside = document.with_name(document.name + (".p7m" if enveloping else ".p7s"))
-    with _signing(out or beside, key, options) as (signer, level, services, target):
+    if enveloping and beside is not None:
+        raise click.UsageError("either --enveloping or --beside")
+    target = out or document.with_name(document.name + (".p7m" if enveloping else ".p7s"))
+    with _signing(target, key, options) as (signer, level, services, written):
         at = clock_of_commands().now()
-        target.write(sign_file(document, signer, level, services, at=at, enveloping=enveloping))
+        if beside is None:
+            made = sign_file(document, signer, level, services, at=at, enveloping=enveloping)
+        else:
+            there = read_bounded(beside, MAX_DOCUMENT_BYTES)
+            made = sign_beside(there, signer, level, services, file_digest(document), at=at)
+        written.write(made)
 
 
 @click.command("asice")
 @click.argument("documents", type=_FILE, nargs=-1, required=True)
+@click.option("--add", is_flag=True, help="The one document is a container: sign what is in it as well.")
 @key_options
 @level_option()
 @service_options
 @out_option(required=True)
 @force_option
 @json_option
-def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, **options: Any) -> None:
+def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, add: bool, **options: Any) -> None:
     """Put files into a container with one signature over all of them (ASiC-E with CAdES)."""
-    from signing.ades.asice import sign_container
+    from signing.ades.asice import add_signature, sign_container
     from signing.ades.asice_inside import ContainerFile
 
-    files = [ContainerFile.of_path(each) for each in documents]
+    if add and len(documents) != 1:
+        raise click.UsageError("--add takes one container")
     with _signing(out, key, options) as (signer, level, services, target):
-        sign_container(files, target, signer, level, services, at=clock_of_commands().now())
+        at = clock_of_commands().now()
+        if add:
+            with documents[0].open("rb") as source:
+                add_signature(source, target, signer, level, services, at=at)
+        else:
+            files = [ContainerFile.of_path(each) for each in documents]
+            sign_container(files, target, signer, level, services, at=at)
 
 
 @contextmanager

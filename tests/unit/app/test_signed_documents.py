@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from click.testing import CliRunner, Result
 from lxml import etree
 
+from app.api.application import create_app
+from app.bootstrap import build_container
 from app.cli import main
 from app.container import Container
+from app.installation import Plan, initialise
+from app.settings import load_settings
 from client.folder import PartyFolder
 from pki.authority import pem_of
+from tests.support.databases import Databases
 from tests.support.http_services import http_service, refused_address
 from tests.support.openssl import run_openssl
 from tests.support.pdf_sources import classic_pdf
 
 # Nothing here depends on which database holds the installation.
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+_REGISTRAR = {"registrar_party": "IR-0000000001", "registrar_name": "First Registrar"}
 CONTENT = b"what is agreed"
 
 
@@ -114,6 +125,52 @@ def test_a_visible_signature_is_prepared_for_a_key_elsewhere(folder: Path, place
     assert (code, found["level"], found["reason"]) == (0, "B-LT", "تایید قرارداد")
 
 
+def test_several_sign_one_after_the_other(folder: Path, place: Path, trust: Path) -> None:
+    """A second party signs the same PDF, beside the first signature of a file, and in the same container."""
+    first, second = (["--key", folder / each, "--folder", folder] for each in ("registrar", "registrar-2"))
+    level = ["--level", "B-LT"]
+    pdf, deed, both = place / "plan.pdf", place / "deed.txt", place / "two.p7s"
+    steps = [
+        ("pdf", pdf, *first, *level, "--out", place / "one.pdf", "--lock", "Total"),
+        ("pdf", place / "one.pdf", *second, *level, "--out", place / "two.pdf"),
+        ("file", deed, *first, *level, "--out", place / "one.p7s"),
+        ("file", deed, *second, *level, "--beside", place / "one.p7s", "--out", both),
+        ("asice", deed, pdf, *first, *level, "--out", place / "one.asice"),
+        ("asice", place / "one.asice", "--add", *second, *level, "--out", place / "two.asice"),
+    ]
+    for step in steps:
+        made = run(folder, "sign", *step)
+        assert made.exit_code == 0, made.output
+    for arguments in ([place / "two.pdf"], [both, "--content", deed], [place / "two.asice"]):
+        code, report = verified(folder, trust, *arguments)
+        parties = {each["party"] for each in report["signatures"]}
+        assert (code, parties) == (0, {"IR-0000000001", "IR-0000000002"}), report["signatures"]
+
+
+def test_locked_fields_stay_locked(folder: Path, place: Path) -> None:
+    """After a signature that locks all fields nobody signs in a new one, and nothing is written."""
+    services = ["--key", folder / "registrar", "--out"]
+    locked, more = place / "locked.pdf", place / "more.pdf"
+    assert run(folder, "sign", "pdf", place / "plan.pdf", "--lock", "all", *services, locked).exit_code == 0
+
+    refused = run(folder, "sign", "pdf", locked, *services, more)
+    assert (refused.exit_code, more.exists()) == (2, False)
+    assert "signing-forbidden" in refused.stderr
+
+
+def test_whom_to_trust_must_be_said(folder: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A party's folder names its root; where nothing does, nobody is trusted by chance."""
+    signed = place / "deed.p7s"
+    services = ["--key", folder / "registrar", "--folder", folder, "--level", "B-LT", "--out", signed]
+    assert run(folder, "sign", "file", place / "deed.txt", *services).exit_code == 0
+    arguments = ["verify", signed, "--content", place / "deed.txt"]
+
+    assert run(folder, *arguments, "--folder", folder / "registrar").exit_code == 0
+    monkeypatch.chdir(place)
+    nobody = run(folder, *arguments)
+    assert (nobody.exit_code, "--trust FOLDER" in nobody.stderr) == (2, True)
+
+
 def test_reports_are_written_and_told(folder: Path, place: Path) -> None:
     """For people a few lines; XML and a page as files that are not overwritten; the installation's own trust judges
     what holds no evidence, and whom nobody trusts is not judged by silence."""
@@ -154,6 +211,49 @@ def test_a_time_stamping_service_is_asked_over_http(folder: Path, place: Path, c
     assert (refused.exit_code, sorted(place.iterdir())) == (2, before)
     assert "timestamp-unavailable" in refused.stderr
     assert address in refused.stderr
+
+
+def test_everything_over_http(databases: Databases, tmp_path: Path, place: Path) -> None:
+    """The highest level with nothing of the installation but its addresses and its root: stamps from /tsa, evidence
+    from what certificates name; verified by the root alone."""
+    with socket.create_server(("127.0.0.1", 0)) as reserved:
+        port = reserved.getsockname()[1]
+    site = tmp_path / "site"
+    initialise(Plan(folder=site, demo=True, registrar_folder=site / "registrar", port=port, **_REGISTRAR))
+    anchors, trust = PartyFolder(site / "registrar").anchors, tmp_path / "root-only"
+    trust.mkdir()
+    (trust / "root.pem").write_bytes(pem_of([anchors.root]))
+    signed = place / "deed.p7s"
+    services = ["--tsa", f"http://127.0.0.1:{port}/tsa", "--trust", trust, "--level", "B-LTA"]
+    with served(site):
+        made = run(
+            *(site, "sign", "file", place / "deed.txt", "--key", site / "registrar", "--out", signed),
+            *services,
+        )
+    assert made.exit_code == 0, made.output
+    code, report = verified(site, trust, signed, "--content", place / "deed.txt")
+    assert (code, report["signatures"][0]["level"]) == (0, "B-LTA")
+
+
+@contextmanager
+def served(site: Path) -> Iterator[None]:
+    """The API of an installation on its own port, in a thread of this process."""
+    container = build_container(load_settings(site))
+    settings = container.settings.api
+    config = uvicorn.Config(create_app(container), host=settings.host, port=settings.port, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    try:
+        container.trust.refresh()
+        container.responders.refresh()
+        thread.start()
+        while not server.started and thread.is_alive():
+            thread.join(0.05)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        container.close()
 
 
 def _stamped_by(folder: Path, place: Path, url: str) -> list[object]:

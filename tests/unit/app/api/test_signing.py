@@ -17,10 +17,15 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from click.testing import CliRunner
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from app.api.application import create_app
+from app.bootstrap import build_container
+from app.cli import main
 from app.container import Container
+from app.settings import load_settings
 from app.signing_desk import signing_desk, tidy
 from documents import prepared as prepared_documents
 from documents.prepared import GivenFile
@@ -359,6 +364,32 @@ def test_what_is_too_long_or_misnamed_is_refused(
         body = body_of(signer, documents=documents)
         refused = client.post("/signing/prepared", json=body, headers=session)
         assert (refused.status_code, refused.json()["code"]) == (status, code)
+
+
+@ON_SQLITE
+def test_an_installation_without_a_seal_gets_one(
+    registrar: Visitor, container: Container, tmp_path: Path, folder: Path
+) -> None:
+    """Where there is no seal it is said so, until ``mohr pki seal`` has made it and the server is started again."""
+    sealer = enrol(registrar, tmp_path, "IR-6", "sealer")
+    session = sealer.sign_in()
+    body = {name: value for name, value in body_of(sealer).items() if name != "certificate"}
+    for name in ("certificates/seal.pem", "keys/seal.key"):
+        (folder / "authority" / name).unlink()
+
+    def sealed() -> tuple[int, Any]:
+        again = build_container(load_settings(folder))
+        try:
+            with TestClient(create_app(again), base_url=again.settings.api.base_url) as client:
+                answer = client.post("/signing/seals", json=body, headers=session)
+                return answer.status_code, answer.headers["content-type"]
+        finally:
+            again.close()
+
+    assert sealed() == (503, "application/problem+json")
+    made = CliRunner().invoke(main, ["pki", "seal", "--folder", str(folder)])
+    assert made.exit_code == 0, made.output
+    assert sealed() == (200, "application/pkcs7-mime")
 
 
 _COMPLETING = """
