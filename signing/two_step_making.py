@@ -77,6 +77,8 @@ def prepare_document(
         raise MalformedInput(
             "one document is signed at a time; a container takes several", format=wish.format
         )
+    if (wish.enveloping and wish.format != "file") or (wish.pdf != INVISIBLE and wish.format != "pdf"):
+        raise MalformedInput("what is wished for belongs to another format", format=wish.format)
     for each in documents:
         checked_name(each.name)
     try:

@@ -356,12 +356,15 @@ def test_what_is_too_long_or_misnamed_is_refused(
     limit = container.settings.signing.max_document_bytes
     long = [{"name": "long", "content": to_base64(bytes(limit + 1))}]
     two = [{"name": each, "content": ""} for each in ("one", "two")]
-    for documents, status, code in (
-        (long, 413, "limit-exceeded"),
-        ([{"name": "../deed", "content": ""}], 422, "malformed-input"),
-        (two, 422, "malformed-input"),
+    for changed, status, code in (
+        ({"documents": long}, 413, "limit-exceeded"),
+        ({"documents": [{"name": "../deed", "content": ""}]}, 422, "malformed-input"),
+        ({"documents": two}, 422, "malformed-input"),
+        ({"pdf": {"reason": "a file has none"}}, 422, "malformed-input"),
+        ({"documents": two, "format": "asice", "enveloping": True}, 422, "malformed-input"),
+        ({"certificate": "none"}, 422, "malformed-input"),
     ):
-        body = body_of(signer, documents=documents)
+        body = body_of(signer, **changed)
         refused = client.post("/signing/prepared", json=body, headers=session)
         assert (refused.status_code, refused.json()["code"]) == (status, code)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from datetime import timedelta
 from io import BytesIO
@@ -95,6 +96,33 @@ def test_a_time_can_be_asked_for(client: TestClient, container: Container, signa
     wrong = client.post(PLACE, params={"at": "yesterday"}, json=body(signature, CONTENT))
     assert early.json()["indication"] != "TOTAL-PASSED"
     assert (wrong.status_code, wrong.json()["code"]) == (422, "malformed-input")
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-12:00"]
+)
+def test_the_ends_of_the_calendar_are_times_too(client: TestClient, signature: bytes, at: str) -> None:
+    """However far away a time is, there is an answer or a refusal."""
+    answer = client.post(PLACE, params={"at": at}, json=body(signature, CONTENT))
+
+    assert answer.status_code in (200, 422), answer.text
+    assert answer.json().get("indication") != "TOTAL-PASSED"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("form", ["application/json", "application/xml", "text/html"])
+def test_a_name_does_no_harm(client: TestClient, signature: bytes, form: str) -> None:
+    """Whatever a document is called, no form breaks: not by markup, control characters or half of a character."""
+    for name in ("<script>alert(1)</script>", "a\u0000\u001b\u202e", "\ud800"):
+        given = {**body(signature, CONTENT), "name": name}
+        answer = client.post(
+            PLACE,
+            content=json.dumps(given),
+            headers={"Accept": form, "Content-Type": "application/json"},
+        )
+        assert answer.status_code in (200, 422), (name, answer.text)
+        assert b"<script>" not in answer.content
 
 
 @ON_SQLITE
