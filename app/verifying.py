@@ -1,8 +1,9 @@
-"""Reading, judging and whom to trust, joined for the command and for HTTP. Nothing is fetched."""
+"""Reading, judging and whom to trust, joined for the command and for HTTP. Nothing is fetched here."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from app.container import Container
 from pki.trust import TrustStore
 from signing.ades.services import Evidence
 from signing.validation.algorithm_policy import AlgorithmPolicy
+from signing.validation.contents import FoundDocument
 from signing.validation.judging import judge
 from signing.validation.reading import read_document
 from signing.validation.report import ValidationReport
@@ -24,9 +26,15 @@ def verify(
     made_at: datetime,
     content: bytes | Path | None = None,
     name: str | None = None,
+    fetched: Callable[[FoundDocument, Trust, datetime], Trust] | None = None,
 ) -> ValidationReport:
-    """The report for ``at``, or for now. Raises DocumentUnreadable, DocumentEncrypted or DocumentTooComplex."""
+    """The report for ``at``, or for now; ``fetched`` may add evidence to the trust.
+
+    Raises DocumentUnreadable, DocumentEncrypted or DocumentTooComplex.
+    """
     document = read_document(source, content=content, name=name)
+    if fetched is not None:
+        trust = fetched(document, trust, at or made_at)
     return judge(document, trust, AlgorithmPolicy.default(), at=at or made_at, made_at=made_at)
 
 

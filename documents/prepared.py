@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from io import BytesIO
 
@@ -107,8 +107,11 @@ def show(identifier: str, *, party: str, desk: SigningDesk) -> Waiting:
     """What waits, or what became of it; raises PreparedUnknown."""
     with desk.reading() as session:
         row = _find(session, identifier, party)
-        prepared = None if row.prepared is None else PreparedDocument.from_bytes(row.prepared)
-        return _waiting(row, prepared)
+        if row.state != "prepared":
+            return _waiting(row, None)
+        if desk.clock.now() >= parse_utc(row.expires_at):
+            return replace(_waiting(row, None), state="expired")
+        return _waiting(row, _kept(row))
 
 
 def document_of(identifier: str, *, party: str, desk: SigningDesk) -> tuple[PreparedDocument, bytes]:
@@ -131,7 +134,8 @@ def signed_document_of(identifier: str, *, party: str, desk: SigningDesk) -> byt
 def complete(identifier: str, signature: bytes, *, party: str, desk: SigningDesk) -> bytes:
     """The signed document, recorded as completed.
 
-    Raises PreparedUnknown, PreparedExpired, PreparedCompleted, SignatureInvalid, and what the services raise.
+    Raises PreparedUnknown, PreparedExpired, PreparedCompleted, SignatureInvalid, what judging the certificate raises,
+    which may have been revoked meanwhile, and what the services raise.
     """
     now = desk.clock.now()
     with desk.reading() as session:
@@ -139,6 +143,7 @@ def complete(identifier: str, signature: bytes, *, party: str, desk: SigningDesk
         check_open(row.state, parse_utc(row.expires_at), now)
         prepared = _kept(row)
     check_signature(prepared, signature)
+    desk.trust().validate(prepared.certificate, prepared.chain, now, "signature", revocation="ever")
     signed = complete_document(prepared, signature, desk.services(), at=now)
     with desk.unit_of_work() as uow:
         row = _find(uow.session, identifier, party)

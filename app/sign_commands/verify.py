@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from app.sign_commands.services import clock_of_commands
 from kernel.clock import format_utc, parse_utc
 
 if TYPE_CHECKING:
+    from signing.validation.contents import FoundDocument
     from signing.validation.report import SignatureReport, ValidationReport
+    from signing.validation.trust import Trust
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -32,6 +35,9 @@ _OUT = click.Path(path_type=Path, dir_okay=False)
     envvar="MOHR_FOLDER",
     help="An installation or a party's folder, whose root is trusted (also MOHR_FOLDER, or the current folder).",
 )
+@click.option(
+    "--fetch", is_flag=True, help="Fetch evidence that is not inside from the addresses in certificates."
+)
 @click.option("--json", "as_json", is_flag=True, help="The whole report as canonical JSON.")
 @click.option("--xml", type=_OUT, help="Write the report as XML of ETSI TS 119 102-2.")
 @click.option("--html", type=_OUT, help="Write the report as a page for people.")
@@ -45,6 +51,7 @@ def command(
     at: str | None,
     trust: Path | None,
     folder: Path | None,
+    fetch: bool,
     as_json: bool,
     xml: Path | None,
     html: Path | None,
@@ -66,6 +73,7 @@ def command(
         made_at=clock_of_commands().now(),
         content=content,
         name=document.name,
+        fetched=_fetching() if fetch else None,
     )
     _write(report, xml, html, language, force=force)
     if as_json:
@@ -76,6 +84,12 @@ def command(
         for line in told(report):
             click.echo(line)
     sys.exit(0 if report.passed else 1)
+
+
+def _fetching() -> Callable[[FoundDocument, Trust, datetime], Trust]:
+    from app.sign_commands.fetching import with_fetched
+
+    return with_fetched
 
 
 def told(report: ValidationReport) -> Iterator[str]:

@@ -215,7 +215,7 @@ def test_a_time_stamping_service_is_asked_over_http(folder: Path, place: Path, c
 
 def test_everything_over_http(databases: Databases, tmp_path: Path, place: Path) -> None:
     """The highest level with nothing of the installation but its addresses and its root: stamps from /tsa, evidence
-    from what certificates name; verified by the root alone."""
+    from what certificates name; verified by the root alone. What was not put inside is fetched by who verifies."""
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     site = tmp_path / "site"
@@ -225,13 +225,16 @@ def test_everything_over_http(databases: Databases, tmp_path: Path, place: Path)
     (trust / "root.pem").write_bytes(pem_of([anchors.root]))
     signed = place / "deed.p7s"
     services = ["--tsa", f"http://127.0.0.1:{port}/tsa", "--trust", trust, "--level", "B-LTA"]
+    signing = ["sign", "file", place / "deed.txt", "--key", site / "registrar"]
+    stamped, checking = place / "stamped.p7s", ["--content", place / "deed.txt"]
     with served(site):
-        made = run(
-            *(site, "sign", "file", place / "deed.txt", "--key", site / "registrar", "--out", signed),
-            *services,
-        )
-    assert made.exit_code == 0, made.output
-    code, report = verified(site, trust, signed, "--content", place / "deed.txt")
+        made = run(site, *signing, "--out", signed, *services)
+        short = run(site, *signing, "--out", stamped, *services[:2], "--level", "B-T")
+        by_itself = verified(site, trust, stamped, *checking)
+        fetched = verified(site, trust, stamped, *checking, "--fetch")
+    assert (made.exit_code, short.exit_code) == (0, 0), made.output + short.output
+    assert (by_itself[1]["indication"], fetched[1]["indication"]) == ("INDETERMINATE", "TOTAL-PASSED")
+    code, report = verified(site, trust, signed, *checking)
     assert (code, report["signatures"][0]["level"]) == (0, "B-LTA")
 
 

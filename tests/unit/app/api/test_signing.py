@@ -36,6 +36,8 @@ from kernel.errors import DomainError
 from kernel.failpoints import VARIABLE
 from pki.algorithms import sign as sign_value
 from pki.authority import pem_of
+from pki.errors import CertificateRevoked
+from pki.revocation_lists import Revoked, build_crl, crl_profile
 from pki.timestamp import TimeStampAuthority
 from schemas.events import DOCUMENT_PREPARED, DOCUMENT_SEALED, DOCUMENT_SIGNED
 from signing.ades.services import Level
@@ -194,6 +196,8 @@ def test_a_document_expires_and_goes(
     assert isinstance(container.clock, DemoClock)
     container.clock.advance(timedelta(seconds=container.settings.signing.prepared_life_seconds))
 
+    shown = signer.client.get(f"/signing/prepared/{answer['id']}", headers=session).json()
+    assert (shown["state"], shown["to_be_signed"]) == ("expired", None)
     late = signer.client.post(place, json=value, headers=session)
     tidy(container)
     later = signer.client.post(place, json=value, headers=session)
@@ -249,6 +253,26 @@ def _waiting_for(desk: prepared_documents.SigningDesk, both: Callable[[], object
 
 def _to_be_signed(answer: dict[str, Any]) -> bytes:
     return from_base64(answer["to_be_signed"])
+
+
+@ON_SQLITE
+def test_a_certificate_that_was_revoked_meanwhile_completes_nothing(
+    signer: Visitor, session: Session, container: Container
+) -> None:
+    """The certificate is judged at both steps; a session by another certificate of the party does not help."""
+    answer = prepared_by(signer, session)
+    value = sign_value(signer.signer.key, _to_be_signed(answer))
+    desk = signing_desk(container)
+    revoked = Revoked(signer.signer.certificate.serial_number, container.clock.now(), "keyCompromise")
+    issuer = container.authority.intermediate
+    at = container.clock.now()
+    container.trust.add_crl(
+        build_crl(issuer.key, issuer.certificate, [revoked], 1 << 40, at, crl_profile("intermediate"))
+    )
+
+    with pytest.raises(CertificateRevoked):
+        prepared_documents.complete(answer["id"], value, party="IR-5", desk=desk)
+    assert prepared_documents.show(answer["id"], party="IR-5", desk=desk).state == "prepared"
 
 
 @ON_SQLITE
