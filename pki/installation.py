@@ -310,9 +310,7 @@ class Authority:
         held = self._keys.load(entry.name) if entry.key == "here" and entry.state != "revoked" else None
         return Issuer(entry.name, held, self._certificate(entry.certificate), entry.kind, entry.state)
 
-    def _signer_if_any(
-        self, description: Description, known: tuple[Issuer, ...], role: str
-    ) -> Signer | None:
+    def _signer_if_any(self, description: Description, known: tuple[Issuer, ...], role: str) -> Signer | None:
         entry = service_of(self.folder, description, role)
         return None if entry is None else self._signer(description, known, role)
 

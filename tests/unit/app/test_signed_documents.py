@@ -30,7 +30,6 @@ from tests.support.pdf_sources import classic_pdf
 
 # Nothing here depends on which database holds the installation.
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
-_REGISTRAR = {"registrar_party": "IR-0000000001", "registrar_name": "First Registrar"}
 CONTENT = b"what is agreed"
 
 
@@ -219,7 +218,16 @@ def test_everything_over_http(databases: Databases, tmp_path: Path, place: Path)
     with socket.create_server(("127.0.0.1", 0)) as reserved:
         port = reserved.getsockname()[1]
     site = tmp_path / "site"
-    initialise(Plan(folder=site, demo=True, registrar_folder=site / "registrar", port=port, **_REGISTRAR))
+    initialise(
+        Plan(
+            folder=site,
+            demo=True,
+            registrar_party="IR-0000000001",
+            registrar_name="First Registrar",
+            registrar_folder=site / "registrar",
+            port=port,
+        )
+    )
     anchors, trust = PartyFolder(site / "registrar").anchors, tmp_path / "root-only"
     trust.mkdir()
     (trust / "root.pem").write_bytes(pem_of([anchors.root]))
