@@ -431,6 +431,7 @@ from documents.prepared import complete
 folder, identifier, value = sys.argv[1:]
 arm(demo=True)
 container = build_container(load_settings(Path(folder)))
+container.trust.refresh()
 complete(identifier, bytes.fromhex(value), party="IR-5", desk=signing_desk(container))
 """
 
