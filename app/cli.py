@@ -20,8 +20,11 @@ from kernel.errors import DomainError, with_cause
 LAZY_COMMANDS = {
     "audit": ("app.audit_cli", "Check an audit folder offline, trusting only the anchors."),
     "demo": ("app.demo_cli", "Play whole tenders against real processes, and say who won."),
+    "extend": ("app.sign_commands.extend", "Raise signatures to a higher level, or refresh them."),
     "kafka": ("app.kafka_cli", "Topics of a Kafka bus."),
     "pki": ("app.pki_cli", "The certificate authority."),
+    "sign": ("app.sign_cli", "Sign PDF documents, files and containers, at once or in two steps."),
+    "verify": ("app.sign_commands.verify", "Verify a signed document, and say why."),
 }
 
 

@@ -147,6 +147,7 @@ def _initialise(plan: Plan, passphrase: str, token: TokenKeys | None) -> Install
     begun = (folder / "authority").is_dir()
     authority = _taken(plan, keys) if begun else _make_authority(plan, keys, clock, cost)
     authority.add_rsa_timestamps(clock=clock)
+    authority.add_seal(clock=clock)
     log_vkey = _make_log_key(folder, passphrase, cost, values["log"]["origin"])
     values["witness"]["vkey"] = initialise_witness(
         folder / "witness", _named(plan, "witness"), demo=plan.demo

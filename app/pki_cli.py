@@ -7,7 +7,9 @@ import click
 from app.pki_commands import enrolment, lists, office, record, revocation
 from app.pki_commands.audit import audit
 from app.pki_commands.ceremony import anchors, ceremony, operator, take_crl
+from app.pki_commands.seal import seal
 from app.pki_commands.timestamps import rsa_timestamps
+from app.whole_sentences import WholeSentences
 
 COMMANDS: tuple[click.Command, ...] = (
     enrolment.folder_,
@@ -25,6 +27,7 @@ COMMANDS: tuple[click.Command, ...] = (
     *revocation.COMMANDS,
     *lists.COMMANDS,
     rsa_timestamps,
+    seal,
     audit,
     anchors,
     ceremony,
@@ -33,17 +36,7 @@ COMMANDS: tuple[click.Command, ...] = (
 )
 
 
-class PkiCommands(click.Group):
-    """Each command with the whole of its first sentence."""
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(
-                [(name, each.get_short_help_str(limit=150)) for name, each in sorted(self.commands.items())]
-            )
-
-
-@click.group("pki", cls=PkiCommands)
+@click.group("pki", cls=WholeSentences)
 def command() -> None:
     """The certificate authority."""
 

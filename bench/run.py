@@ -51,8 +51,6 @@ NAMES = (
     "pki.chain.sqlite",
     "pki.chain.postgresql",
     *ISSUING,
-    CADES,
-    *SIGNING_PADES,
     *SIGNING_PADES,
     *SIGNING_VERIFY,
     CADES,
@@ -156,8 +154,6 @@ def _results(
             cades_figure(Path(place), quick=quick) as figure,
         ):
             yield take(figure, quick=quick)
-    for figure in signing_figures(chosen, _SIGNATURES):
-        yield take(figure, quick=quick)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
 

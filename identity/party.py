@@ -9,7 +9,7 @@ from identity.errors import OwnRoles, RoleMissing
 from kernel.errors import Conflict, MalformedInput
 from pki.names import is_party
 
-ROLES = frozenset({"registrar", "buyer", "approver", "member", "bidder", "auditor"})
+ROLES = frozenset({"registrar", "buyer", "approver", "member", "bidder", "auditor", "sealer"})
 KINDS = frozenset({"person", "organisation"})
 MAX_NAME = 64
 

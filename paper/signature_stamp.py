@@ -27,7 +27,7 @@ _TEMPLATE = Path(__file__).parent / "signature_stamp.typ"
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a stamp shows; ``width`` and ``height`` are points, ``qr`` is the text of the code."""
+    """What a stamp shows; ``width`` and ``height`` are points, ``party`` may be empty, ``qr`` is the code's text."""
 
     width: float
     height: float
@@ -46,7 +46,8 @@ def render_stamp(stamp: Stamp) -> bytes:
 def alternative_text(stamp: Stamp) -> str:
     """What the stamp says, for those who do not see it."""
     reason = f"، {stamp.reason}" if stamp.reason else ""
-    return f"امضای الکترونیکی {stamp.name} ({stamp.party})، {moment(stamp.at.isoformat())}{reason}"
+    party = f" ({stamp.party})" if stamp.party else ""
+    return f"امضای الکترونیکی {stamp.name}{party}، {moment(stamp.at.isoformat())}{reason}"
 
 
 @lru_cache(maxsize=32)
@@ -67,7 +68,7 @@ def _rendered(stamp: Stamp) -> bytes:
 
 def _view(stamp: Stamp) -> dict[str, object]:
     lines = [
-        [drawable(stamp.party), "ltr"],
+        *([[drawable(stamp.party), "ltr"]] if stamp.party else []),
         [moment(stamp.at.isoformat()), "rtl"],
         [stamp.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"), "ltr"],
     ]

@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from kernel.clock import Clock
 from kernel.errors import Conflict, NotFound, WrongState
@@ -43,13 +44,14 @@ from pki.key_provider import KeyProvider
 from pki.keys import Cost, KeyStore
 from pki.locations import Locations, check_shards
 from pki.names import DEMO_PREFIX, Subject, name_of, party_of
-from pki.profiles import SERVICE_SEAL, TSA, Profile
+from pki.profiles import SERVICE_SEAL, Profile
 from pki.revocation_lists import build_crl, crl_profile
 from pki.signed_data import Signer
 from pki.variation import PLAIN, Variation
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
 TSA_RSA = "tsa-rsa"
+SEAL = "seal"
 MARK = "authority.json"
 CEREMONIES = "ceremonies"
 _CEREMONY = re.compile(r"[0-9]{4}-[a-z0-9-]{1,64}")
@@ -80,9 +82,8 @@ class Authority:
         """Everything is read before anything is replaced, so that a thread beside sees the one or the other."""
         known = tuple(self._issuer(entry) for entry in description.issuers)
         tsa, receipt = (self._signer(description, known, role) for role in NEEDED_SERVICES)
-        rsa = service_of(self.folder, description, TSA_RSA)
-        tsa_rsa = None if rsa is None else self._signer(description, known, TSA_RSA)
-        self.description, self.tsa_rsa = description, tsa_rsa
+        tsa_rsa, seal = (self._signer_if_any(description, known, role) for role in (TSA_RSA, SEAL))
+        self.description, self.tsa_rsa, self.seal = description, tsa_rsa, seal
         self.known, self.tsa, self.receipt = known, tsa, receipt
 
     def has_changed(self) -> bool:
@@ -247,27 +248,45 @@ class Authority:
         For new and for existing installations: ``registry.record_authority`` finds the certificate.
         """
         if self.tsa_rsa is None:
-            key = (
-                self._keys.load(TSA_RSA)
-                if TSA_RSA in self._keys.names()
-                else self._keys.create(TSA_RSA, "RSA")
-            )
             first = self.tsa.certificate
             subject = Subject(
                 f"{name_of(first)[: _MAX_COMMON_NAME - 4].rstrip()} RSA", f"{party_of(first)}-RSA"
             )
-            csr = make_request(key, subject)
-            certificate = self.issue(csr, TSA, subject, serial=new_serial(), now=clock.now())
-            _write_certificate(self.folder, TSA_RSA, certificate)
-            self.tsa_rsa = self._signer(self.description, self.known, TSA_RSA)
+            self.tsa_rsa = self._add_service(TSA_RSA, subject, clock)
         return self.tsa_rsa
+
+    def add_seal(self, *, clock: Clock) -> Signer:
+        """The seal that the organisation puts on documents, apart from the key of receipts; one that is there stays.
+
+        For new and for existing installations, as ``add_rsa_timestamps``.
+        """
+        if self.seal is None:
+            first = self.receipt.certificate
+            organization = first.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+            name = name_of(first).removesuffix(" Receipts")[: _MAX_COMMON_NAME - 5].rstrip()
+            subject = Subject(
+                f"{name} Seal",
+                f"{party_of(first).removesuffix('-RECEIPT')}-SEAL",
+                str(organization[0].value) if organization else None,
+            )
+            self.seal = self._add_service(SEAL, subject, clock)
+        return self.seal
+
+    def _add_service(self, role: str, subject: Subject, clock: Clock) -> Signer:
+        profile, kind = SERVICES[role]
+        key = self._keys.load(role) if role in self._keys.names() else self._keys.create(role, kind)
+        csr = make_request(key, subject)
+        certificate = self.issue(csr, profile, subject, serial=new_serial(), now=clock.now())
+        _write_certificate(self.folder, role, certificate)
+        return self._signer(self.description, self.known, role)
 
     def first_certificates(self) -> list[FirstCertificate]:
         """Everything that was certified outside the registry; an outside root is not ours to record."""
         described = self.description
         first = self.folder / "certificates"
         files = [(SERVICE_SEAL.name, path) for path in sorted(first.glob("service-*.pem"))]
-        files += [(TSA.name, path) for path in first.glob(f"{TSA_RSA}.pem")]
+        for role in (TSA_RSA, SEAL):
+            files += [(SERVICES[role][0].name, path) for path in first.glob(f"{role}.pem")]
         entries = [
             *(
                 (each.kind, each.issuer, each.certificate)
@@ -290,6 +309,10 @@ class Authority:
     def _issuer(self, entry: IssuerEntry) -> Issuer:
         held = self._keys.load(entry.name) if entry.key == "here" and entry.state != "revoked" else None
         return Issuer(entry.name, held, self._certificate(entry.certificate), entry.kind, entry.state)
+
+    def _signer_if_any(self, description: Description, known: tuple[Issuer, ...], role: str) -> Signer | None:
+        entry = service_of(self.folder, description, role)
+        return None if entry is None else self._signer(description, known, role)
 
     def _signer(self, description: Description, known: tuple[Issuer, ...], role: str) -> Signer:
         entry = service_of(self.folder, description, role)

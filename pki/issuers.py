@@ -30,6 +30,7 @@ SERVICES: Mapping[str, tuple[Profile, str]] = {
     "tsa": (TSA, "P-256"),
     "receipt": (SERVICE_SEAL, "P-256"),
     "tsa-rsa": (TSA, "RSA"),
+    "seal": (SERVICE_SEAL, "P-256"),
 }
 NEEDED_SERVICES = ("tsa", "receipt")
 _LISTS = ("issuers", "services", "certified", "operators")

@@ -16,9 +16,10 @@ from kernel.errors import MalformedInput
 
 _NAME = re.compile(r"ir\.tehran\.(?P<domain>[a-z]+)\.(?P<fact>[a-z]+(-[a-z]+)*)\.v(?P<version>[1-9][0-9]*)")
 _PROCUREMENT = "ir.tehran.procurement."
+_SIGNING = "ir.tehran.signing."
 
 # Every domain that records events. Each has its topics on a bus, so a new one needs them made before it is used.
-DOMAINS = ("identity", "pki", "procurement")
+DOMAINS = ("identity", "pki", "procurement", "signing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,17 @@ SUBMISSION_RECEIVED = _confidential("submission-received")
 SUBMISSION_WITHDRAWN = _confidential("submission-withdrawn")
 SUBMISSION_REFUSED = _confidential("submission-refused")
 
+# The log is public and documents are not: these name neither the document nor its signer. ``digest`` is that of the
+# signed document, which nobody can guess who does not hold it.
+DOCUMENT_PREPARED = EventType(
+    f"{_SIGNING}document-prepared.v1", frozenset({"prepared", "format", "level", "expires_at"})
+)
+DOCUMENT_SIGNED = EventType(
+    f"{_SIGNING}document-signed.v1", frozenset({"prepared", "format", "level", "digest"})
+)
+# The installation's own seal is no private matter: who had it put on what.
+DOCUMENT_SEALED = EventType(f"{_SIGNING}document-sealed.v1", frozenset({"by", "format", "level", "digest"}))
+
 EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
     {
         event.name: event
@@ -127,6 +139,9 @@ EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
             SUBMISSION_RECEIVED,
             SUBMISSION_WITHDRAWN,
             SUBMISSION_REFUSED,
+            DOCUMENT_PREPARED,
+            DOCUMENT_SIGNED,
+            DOCUMENT_SEALED,
         )
     }
 )

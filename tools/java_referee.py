@@ -129,8 +129,8 @@ class JavaReferee:
     def _answer(self, until: float) -> dict[str, Any]:
         stdout = _pipe(self._started().stdout)
         while b"\n" not in self._rest:
-            ready, _, _ = select.select([stdout], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
+            left = until - time.monotonic()
+            if left <= 0 or not select.select([stdout], [], [], left)[0]:
                 raise RefereeFailed("no answer in time")
             part = os.read(stdout.fileno(), 1 << 16)
             if not part:

@@ -24,6 +24,7 @@ ROW_MODULES = (
     "pki.acts",
     "pki.orm",
     "procurement.adapters.orm",
+    "documents.orm",
     "transparency.log_store",
     "transparency.ocds_store",
 )

@@ -64,6 +64,13 @@ class ParametrisedAlgorithm:
 
 
 @asn1.sequence
+class HeldAttributes:
+    """Attributes between a SEQUENCE's brackets, since the codec reads no bare SET."""
+
+    attributes: asn1.SetOf[Attribute]
+
+
+@asn1.sequence
 class SignerInfo:
     """The algorithms are AlgorithmIdentifiers (``algorithm_of``)."""
 
@@ -140,6 +147,12 @@ def algorithm_of(identifier: asn1.TLV) -> tuple[str, bytes | None]:
     except NotDer:
         found = decode(ParametrisedAlgorithm, der)
         return found.algorithm.dotted_string, encode(found.parameters)
+
+
+def attributes_of(der: bytes) -> asn1.SetOf[Attribute]:
+    """The attributes whose SET is signed (RFC 5652 §5.4); raises NotDer."""
+    # A SEQUENCE is written as an octet string but for its tag.
+    return decode(HeldAttributes, b"\x30" + encode(der)[1:]).attributes
 
 
 def other_revocation(answer: bytes) -> asn1.TLV:

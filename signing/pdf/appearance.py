@@ -13,6 +13,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.rw_common import find_inherited_value_in_tree
 
 from paper.signature_stamp import Stamp, alternative_text, render_stamp
+from pki.errors import CertificateUntrusted
 from pki.names import name_of, party_of
 from signing.errors import SigningForbidden
 from signing.pdf import fields
@@ -50,7 +51,8 @@ def draw(
     turned = _rotation(widget.get_object())
     if turned % 180:
         width, height = height, width
-    stamp = Stamp(width, height, name_of(certificate), party_of(certificate), at, reason, appearance.qr)
+    name, party = _signer(certificate)
+    stamp = Stamp(width, height, name, party, at, reason, appearance.qr)
     form = revision.import_page_as_xobject(PdfFileReader(BytesIO(render_stamp(stamp))))
     if turned:  # a viewer turns the page back and fits the result into the rectangle (ISO 32000-2 §12.5.5)
         form.get_object()[pdf_name("/Matrix")] = generic.ArrayObject(
@@ -60,6 +62,15 @@ def draw(
     revision.mark_update(widget)
     if is_new:  # whoever made an empty field named it
         field.get_object()[pdf_name("/TU")] = fields.text(alternative_text(stamp))
+
+
+def _signer(certificate: x509.Certificate) -> tuple[str, str]:
+    """Name and party; a certificate of others may lack either."""
+    try:
+        party = party_of(certificate)
+    except CertificateUntrusted:
+        party = ""
+    return name_of(certificate) or certificate.subject.rfc4514_string(), party
 
 
 def _widget(field: generic.IndirectObject) -> generic.IndirectObject:

@@ -21,8 +21,8 @@ from pyhanko.sign import fields as library
 from pyhanko.sign.signers.cms_embedder import docmdp_reference_dictionary, fieldmdp_reference_dictionary
 
 from signing.errors import DocumentTooComplex, DocumentUnreadable, SigningForbidden
-from signing.pdf.limits import MAX_FIELDS, MAX_SIGNATURES, MAX_TEXT
-from signing.pdf.revision import Revision, dictionary_in, elements, entry
+from signing.pdf.limits import MAX_FIELDS, MAX_LOCKED, MAX_SIGNATURES, MAX_TEXT
+from signing.pdf.revision import Revision, dictionary_in, elements, entry, read_signature
 
 Rectangle = tuple[float, float, float, float]
 
@@ -45,6 +45,10 @@ class Lock:
     def __post_init__(self) -> None:
         if (self.action == "All") == bool(self.fields):
             raise SigningForbidden("a lock of all fields names none, any other names some", lock=self.action)
+        if len(self.fields) > MAX_LOCKED or any(len(each) > MAX_TEXT for each in self.fields):
+            raise SigningForbidden(
+                "a lock names too many fields, or one at too great length", most=MAX_LOCKED
+            )
 
     def locks(self, name: str) -> bool:
         """Whether the field, or one that it is part of, is locked."""
@@ -90,16 +94,20 @@ class SignatureField:
         return found
 
 
-def signature_fields(handler: PdfHandler) -> list[SignatureField]:
+def signature_fields(revision: Revision) -> list[SignatureField]:
     """All of them in the order of the form; raises DocumentTooComplex."""
     found = [
         SignatureField(str(name), reference, value is not None)
         for (name, value, reference), _ in zip(
-            library.enumerate_sig_fields(handler), range(MAX_FIELDS + 1), strict=False
+            library.enumerate_sig_fields(revision), range(MAX_FIELDS + 1), strict=False
         )
     ]
     if len(found) > MAX_FIELDS or sum(each.signed for each in found) > MAX_SIGNATURES:
         raise DocumentTooComplex("the PDF has more signature fields than are read", limit="signatures")
+    for each in found:
+        value = each.dictionary.raw_get("/V") if each.signed else None
+        if isinstance(value, generic.IndirectObject) and value.get_pdf_handler() is revision.prev:
+            read_signature(revision.prev, value.reference)
     return found
 
 

@@ -18,6 +18,7 @@ from pyhanko.sign.signers import constants
 from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 
 from signing.ades.services import Evidence, Level, Services
+from signing.ades.tokens import stamped_digest
 from signing.errors import LevelUnreachable, SigningForbidden
 from signing.pdf import fields
 from signing.pdf.cms_view import CmsView, view_of
@@ -118,7 +119,7 @@ def _stamped(revision: Revision, services: Services) -> tuple[bytes, bytes]:
         field.get_object()[pdf_name("/V")] = revision.add_object(stamp)
         fields.mark_signed(revision)
         placed = revision.finished_with_room(stamp)
-    token = services.stamps.stamp(_STAMP_DIGEST, placed.digest(_STAMP_DIGEST))
+    token = stamped_digest(services.stamps, _STAMP_DIGEST, placed.digest(_STAMP_DIGEST))
     return placed.filled(token), placed.value_of(token)
 
 

@@ -32,6 +32,8 @@ _TOKEN = re.compile(
 _NAME, _ID, _GENERATION, _WHOLE, _BROKEN, _OPEN, _CLOSE, _BEGIN, _END, _TEXT, _HEX, _WORD = range(1, 13)
 # An integer before this may be the beginning of a reference in an unusual spelling.
 _MAYBE_REFERENCE = re.compile(rb"[ \r\n\t\f\x00]+\d+[ \r\n\t\f\x00]+R")
+# Octets that are the same in the encoding of PDF as in ASCII.
+_PRINTABLE = re.compile(rb"[ -~]*")
 MAX_DEPTH = 50
 
 
@@ -55,10 +57,14 @@ class _Frame:
         elif self.key is not None:
             self.items[self.key] = value
             self.key = None
-        elif isinstance(value, generic.NameObject) and value not in self.items:
-            self.key = value
         else:
             raise _NotPlain
+
+    def begin(self, name: bytes) -> None:
+        key = generic.NameObject(name.decode("ascii"))
+        if self.items is None or key in self.items:
+            raise _NotPlain
+        self.key = key
 
 
 def read_plain(data: bytes, place: int, reference: generic.Reference) -> generic.PdfObject | None:
@@ -75,23 +81,31 @@ def read_plain(data: bytes, place: int, reference: generic.Reference) -> generic
 
 def _read(data: bytes, place: int, container: generic.Reference) -> tuple[generic.PdfObject, int]:
     frames: list[_Frame] = []
+    frame: _Frame | None = None
+    match = _TOKEN.match
     while True:
-        token = _TOKEN.match(data, place)
+        token = match(data, place)
         if token is None:
             raise _NotPlain
         place, kind = token.end(), token.lastindex
+        if kind == _NAME and frame is not None and frame.items is not None and frame.key is None:
+            frame.begin(token[_NAME])  # a key, of which the library does not say where it is
+            continue
         if kind in (_OPEN, _BEGIN):
             if len(frames) >= MAX_DEPTH:
                 raise _NotPlain
-            frames.append(_Frame(kind == _BEGIN))
+            frame = _Frame(kind == _BEGIN)
+            frames.append(frame)
             continue
-        value = _closed(frames, kind) if kind in (_CLOSE, _END) else _atom(token, kind, data, container)
-        is_key = bool(frames) and frames[-1].items is not None and frames[-1].key is None
-        if not is_key:  # the library does not say of a key where it is
-            value.container_ref = container
-        if not frames:
+        if kind in (_CLOSE, _END):
+            value = _closed(frames, kind)
+            frame = frames[-1] if frames else None
+        else:
+            value = _atom(token, kind, data, container)
+        value.container_ref = container
+        if frame is None:
             return value, place
-        frames[-1].take(value)
+        frame.take(value)
 
 
 def _closed(frames: list[_Frame], kind: int | None) -> generic.PdfObject:
@@ -119,10 +133,17 @@ def _atom(
     if kind == _BROKEN:
         return generic.FloatObject(token[_BROKEN].decode("ascii"))
     if kind in (_TEXT, _HEX):
-        octets = token[_TEXT] if kind == _TEXT else _octets(token[_HEX])
-        return generic.pdf_string(octets)
+        return _string(token[_TEXT] if kind == _TEXT else _octets(token[_HEX]))
     word = token[_WORD]
     return generic.NullObject() if word == b"null" else generic.BooleanObject(word == b"true")
+
+
+def _string(octets: bytes) -> generic.PdfObject:
+    if not _PRINTABLE.fullmatch(octets):
+        return generic.pdf_string(octets)
+    text = generic.TextStringObject(octets.decode("ascii"))
+    text.autodetected_encoding = generic.TextStringEncoding.PDF_DOC
+    return text
 
 
 def _octets(digits: bytes) -> bytes:

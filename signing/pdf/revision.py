@@ -7,26 +7,29 @@ document says of itself (its information dictionary, its XMP, its version) stays
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from typing import Any, Self
 
 from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError, PdfError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.xref import read_object_header
 from pyhanko.sign.signers.pdf_byterange import PdfSignedData
 
 from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable, SignatureTooLong
 from signing.pdf.limits import DECODE_LIMITS, MAX_OBJECTS, MAX_PAGES, MAX_PDF_BYTES, MAX_REVISIONS
 
-_HEADER_WITHIN = 1024
 _TAIL = 4096
+_CONTENTS = re.compile(rb"/Contents\s*<([0-9A-Fa-f]{1024,})>")
 _MALFORMED = (
     PdfError,
     ValueError,
@@ -167,6 +170,30 @@ def open_pdf(source: bytes) -> PdfFileReader:
         _within("revisions", reader.total_revisions, MAX_REVISIONS)
         _within("pages", int(reader.root["/Pages"]["/Count"]), MAX_PAGES)
         return reader
+
+
+def read_signature(reader: PdfFileReader, reference: generic.Reference) -> None:
+    """Read a signature dictionary ahead: the library takes a long hexadecimal string digit by digit.
+
+    Whatever is not of the usual form is left to the library, which says what is wrong with it.
+    """
+    place = reader.xrefs[reference]
+    if not isinstance(place, int) or reader.cache_get_indirect_object(reference.generation, reference.idnum):
+        return
+    data = reader.stream.getvalue()
+    end = data.find(b"endobj", place)
+    found = _CONTENTS.search(data, place, end)
+    if found is None:
+        return
+    stream = BytesIO(data[place : found.start(1)] + data[found.end(1) : end])
+    with suppress(*_MALFORMED):
+        if read_object_header(stream, strict=True) == (reference.idnum, reference.generation):
+            read = generic.read_object(stream, reference)
+            if isinstance(read, generic.DictionaryObject) and not read["/Contents"]:
+                read[pdf_name("/Contents")] = generic.ByteStringObject(
+                    bytes.fromhex(found[1].decode("ascii"))
+                )
+                reader.cache_indirect_object(reference.generation, reference.idnum, read)
 
 
 def entry(dictionary: generic.DictionaryObject, key: str) -> Any:

@@ -7,7 +7,6 @@ time that the signer claims stands in the dictionary, in whole seconds, and not 
 
 from __future__ import annotations
 
-import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pki import algorithms
 from pki.signed_data import Signer
 from signing.ades import signed_data
 from signing.ades.services import Level, Services
+from signing.ades.tokens import stamped
 from signing.errors import PreparedUnknown, SigningForbidden
 from signing.pdf import fields
 from signing.pdf.appearance import Appearance, draw
@@ -196,7 +196,7 @@ def _completed(
     cms = signed_data.assemble(prepared.prepared, signature)
     if services.stamps is not None and level.rank >= Level.B_T.rank:
         name = prepared.prepared.digest_name
-        token = services.stamps.stamp(name, hashlib.new(name, signature).digest())
+        token = stamped(services.stamps, name, signature)
         cms = signed_data.assemble(prepared.prepared, signature, token=token)
     pdf = prepared.placed.filled(cms)
     if level.rank < Level.B_LT.rank:

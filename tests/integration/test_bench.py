@@ -17,7 +17,7 @@ FORM = {"name", "unit", "median", "baseline", "baseline_median", "ratio"}
 def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
     """Each figure is taken with its baseline on real databases, the file has its form, the table shows them all."""
     written = tmp_path / "bench.json"
-    chosen = [f"--only={part}" for part in ("envelope", "submission", "pki", "signing.cades")]
+    chosen = [f"--only={part}" for part in ("envelope", "submission", "pki", "signing")]
     done = run("--quick", *chosen, "--out", str(written))
     figures = json.loads(written.read_bytes())
 
@@ -44,6 +44,8 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
         "pki.issue_p256.postgresql",
         "pki.issue_p256_batch100.postgresql",
         "signing.cades_1gb",
+        "signing.pades_bb",
+        "signing.pades_blta",
     ]
     for each in figures:
         assert set(each) == FORM

@@ -16,8 +16,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tools.kafka_broker import LIBS
-from tools.maven_libs import ROOT
+from tests.support.dss import LIBS as DSS
+from tools.kafka_broker import LIBS as KAFKA
+from tools.maven_libs import ROOT, MavenLibs
 
 INSTRUCTIONS = {"FROM", "ENV", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "EXPOSE", "ENTRYPOINT", "CMD"}
 
@@ -84,21 +85,29 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "kafka" / "pid").exists()
 
 
-def test_every_jar_is_pinned(tmp_path: Path) -> None:
-    """The jars of the broker are those of the pins and of the version in pom.xml; a changed one is named."""
-    libs = LIBS.fetch()
-    assert LIBS.differing(libs) == []
-    pinned = [line.split()[1] for line in LIBS.pins.read_text("ascii").splitlines()]
-    assert re.findall(r"<version>([\d.]+)</version>", LIBS.pom.read_text("utf-8"))[1:] == ["4.1.1", "1.7.36"]
-    assert {"kafka_2.13-4.1.1.jar", "slf4j-simple-1.7.36.jar"} <= set(pinned)
+@pytest.mark.parametrize(
+    ("libs", "versions", "jars"),
+    [
+        (KAFKA, ["4.1.1", "1.7.36"], ["kafka_2.13-4.1.1.jar", "slf4j-simple-1.7.36.jar"]),
+        (DSS, ["6.4"], ["dss-pades-pdfbox-6.4.jar", "dss-asic-cades-6.4.jar"]),
+    ],
+    ids=["kafka", "dss"],
+)
+def test_every_jar_is_pinned(libs: MavenLibs, versions: list[str], jars: list[str], tmp_path: Path) -> None:
+    """The jars are those of the pins and of the versions in pom.xml; a changed one is named."""
+    folder = libs.fetch()
+    assert libs.differing(folder) == []
+    pinned = [line.split()[1] for line in libs.pins.read_text("ascii").splitlines()]
+    assert re.findall(r"<version>([\d.]+)</version>", libs.pom.read_text("utf-8"))[1:] == versions
+    assert set(jars) <= set(pinned)
 
-    for path in libs.iterdir():
+    for path in folder.iterdir():
         (tmp_path / path.name).symlink_to(path)
-    (tmp_path / "kafka_2.13-4.1.1.jar").unlink()
-    (tmp_path / "kafka_2.13-4.1.1.jar").write_bytes(b"another")
+    (tmp_path / jars[0]).unlink()
+    (tmp_path / jars[0]).write_bytes(b"another")
     (tmp_path / "more.jar").write_bytes(b"")
 
-    assert LIBS.differing(tmp_path) == ["kafka_2.13-4.1.1.jar", "more.jar"]
+    assert libs.differing(tmp_path) == [jars[0], "more.jar"]
 
 
 def test_compose_accepts_the_file() -> None:

@@ -119,6 +119,18 @@ def with_stamp_of(der: bytes, other: bytes) -> bytes:
     return edited(der, change)
 
 
+def stamped(der: bytes, stamp: Callable[[bytes], bytes]) -> bytes:
+    """With a time stamp over the signature value by ``stamp``."""
+
+    def change(signed_data: Any) -> None:
+        signer = only_signer(signed_data)
+        token = cms.ContentInfo.load(stamp(signer["signature"].native))
+        attribute = cms.CMSAttribute({"type": "signature_time_stamp_token", "values": [token]})
+        signer["unsigned_attrs"] = cms.CMSAttributes([attribute])
+
+    return edited(der, change)
+
+
 def with_flipped_signature(der: bytes) -> bytes:
     """One bit of the signature value is another."""
 

@@ -1,9 +1,8 @@
-"""Signed files by programs of others: OpenSSL, pyHanko and DSS, with certificates, stamps and lists of one authority."""
+"""Signed files by programs of others: OpenSSL, pyHanko, DSS, with certificates, stamps and lists of one authority."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +37,16 @@ OPENSSL = {
     "CMS without attributes": ("RSA", ["-noattr"]),
     "CMS without certificates": ("P-256", ["-cades", "-nocerts"]),
 }
-DSS_PACKAGINGS = ("DETACHED", "ENVELOPING")
+_DSS_KINDS = {"PAdES": "pades", "CAdES": "cades", "ASiC-E": "asice"}
+NAMES = (
+    *(f"OpenSSL: {name}" for name in OPENSSL),
+    *(f"pyHanko: PAdES {level}" for level in Level),
+    *(
+        f"DSS: {form} {level}"
+        for form in ("PAdES", "CAdES detached", "CAdES enveloping", "ASiC-E")
+        for level in Level
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,28 +122,31 @@ def by_dss(world: World, dss: Dss, kind: str, level: Level, packaging: str = "DE
     return Foreign(signed, world.document if beside else None)
 
 
-def corpus(world: World, dss: Dss, folder: Path) -> dict[str, Callable[[], Foreign]]:
-    """All of them by name, each made when it is asked for."""
-    command = OpenSsl(world, folder)
-    found: dict[str, Callable[[], Foreign]] = {}
-    for name in OPENSSL:
-        found[f"OpenSSL: {name}"] = lambda name=name: command.sign(name)  # type: ignore[misc]
-    for level in Level:
-        found[f"pyHanko: PAdES {level}"] = lambda level=level: by_pyhanko(world, level)  # type: ignore[misc]
-        found[f"DSS: PAdES {level}"] = lambda level=level: by_dss(world, dss, "pades", level)  # type: ignore[misc]
-        found[f"DSS: ASiC-E {level}"] = lambda level=level: by_dss(world, dss, "asice", level)  # type: ignore[misc]
-        for packaging in DSS_PACKAGINGS:
-            found[f"DSS: CAdES {packaging.lower()} {level}"] = (
-                lambda level=level, packaging=packaging: by_dss(world, dss, "cades", level, packaging)  # type: ignore[misc]
-            )
-    return found
+@dataclass(frozen=True, slots=True)
+class Makers:
+    """The three of them, working for one authority."""
+
+    world: World
+    dss: Dss
+    openssl: OpenSsl
+
+    def make(self, name: str) -> Foreign:
+        """The signed file of that name, one of NAMES."""
+        program, what = name.split(": ")
+        if program == "OpenSSL":
+            return self.openssl.sign(what)
+        form, level = what.rsplit(" ", 1)
+        if program == "pyHanko":
+            return by_pyhanko(self.world, Level(level))
+        kind, _, packaging = form.partition(" ")
+        return by_dss(self.world, self.dss, _DSS_KINDS[kind], Level(level), packaging.upper() or "DETACHED")
 
 
-class _Stamper(TimeStamper):  # type: ignore[misc]
+class _Stamper(TimeStamper):
     """pyHanko's own requests, answered by the authority in process."""
 
     def __init__(self, world: World) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._world = world
 
     async def async_request_tsa_response(self, req: Any) -> Any:
@@ -144,7 +155,7 @@ class _Stamper(TimeStamper):  # type: ignore[misc]
 
 def _pyhanko_signer(world: World, kind: str) -> Any:
     signer = world.signers[kind]
-    store = SimpleCertificateStore()
+    store: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register(_other(world.authority.intermediate))
     plain = signer.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     return signers.SimpleSigner(

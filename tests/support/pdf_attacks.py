@@ -1,8 +1,8 @@
 """Attacks on signed PDF files, as they are published, each written anew for a small file of ``small_pdf``.
 
 Universal forgery (the signature is made unreadable), incremental saving, signature wrapping: Mladenov, Mainka et al.,
-*1 Trillion Dollar Refund* (CCS 2019). Shadow attacks hide, replace, hide-and-replace: Mainka, Mladenov, Rohlmann (NDSS
-2021). Evil annotation and sneaky signature on certified files: Rohlmann et al., *Breaking the Specification* (S&P 2021).
+*1 Trillion Dollar Refund* (CCS 2019). Shadow attacks hide, replace, hide-and-replace: Mainka, Mladenov, Rohlmann
+(NDSS 2021). Evil annotation, sneaky signature: Rohlmann et al., *Breaking the Specification* (S&P 2021).
 Every builder takes bytes and gives bytes; the object numbers are those of ``small_pdf.objects_of``.
 """
 
@@ -65,7 +65,8 @@ def _table(offsets: dict[int, int], previous: int, size: int, root: int, at: int
 
 
 def _byte_range(pdf: bytes) -> re.Match[bytes]:
-    return list(_BYTE_RANGE.finditer(pdf))[-1]
+    *_, last = _BYTE_RANGE.finditer(pdf)
+    return last
 
 
 def _contents(pdf: bytes) -> slice:
@@ -75,9 +76,9 @@ def _contents(pdf: bytes) -> slice:
 
 
 def _same_length(pdf: bytes, place: slice, new: bytes, fill: bytes = b" ") -> bytes:
-    room = place.stop - place.start
-    assert len(new) <= room
-    return pdf[: place.start] + new + fill * (room - len(new)) + pdf[place.stop :]
+    start, stop = int(place.start), int(place.stop)
+    assert len(new) <= stop - start
+    return pdf[:start] + new + fill * (stop - start - len(new)) + pdf[stop:]
 
 
 # What is signed is changed in place, or the signature itself.

@@ -70,7 +70,7 @@ def certified(
         .not_valid_before(start)
         .not_valid_after(start + timedelta(days=days))
         .add_extension(usage, critical=True)
-        .sign(issuer_key, hashes.SHA256())  # type: ignore[arg-type]
+        .sign(issuer_key, hashes.SHA256())
     )
 
 
@@ -171,6 +171,15 @@ def weak(world: World, digest: str, bits: int = 2048) -> Case:
     certificate = certified(world, key, f"RSA {bits}")
     chain = (world.authority.intermediate,)
     return _now(world, forgery.forge(CONTENT, key, certificate, chain, at=world.at, digest=digest))
+
+
+def weakened(digest: str, bits: int, end: datetime, *, months: int, with_stamp: bool) -> tuple[World, Case]:
+    """Signed a month before an algorithm ended, judged that many months later, with lists of then."""
+    world = make_world(end - timedelta(days=30))
+    case = weak(world, digest, bits)
+    signed = forgery.stamped(case.signed, world.authority.stamp) if with_stamp else case.signed
+    after(world.authority, timedelta(days=30 * months))
+    return world, Case(signed, CONTENT, world.judged_at, tuple(world.authority.crls()))
 
 
 def expired(world: World, *, stamped: bool) -> Case:

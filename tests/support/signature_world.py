@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -16,9 +16,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from pki.profiles import PERSON_SIGNING
 from pki.signed_data import Signer
 from pki.variation import Variation
-from signing.ades.asice import ContainerFile, sign_container
-from signing.ades.cades import sign_file
+from signing.ades.asice import extend_container, sign_container
+from signing.ades.asice_inside import ContainerFile
+from signing.ades.cades import extend, file_digest, sign_file
 from signing.ades.services import Evidence, Level, Services
+from signing.pdf.long_term import extend_pdf
 from signing.pdf.signing import sign_pdf
 from signing.validation.algorithm_policy import AlgorithmPolicy
 from signing.validation.judging import judge
@@ -26,8 +28,9 @@ from signing.validation.reading import read_document
 from signing.validation.report import ValidationReport
 from signing.validation.trust import Anchor, Trust
 from tests.support.authority import MemoryAuthority, after, make_authority
-from tests.support.small_pdf import plain_pdf
+from tests.support.ocsp_evidence import answered_by
 from tests.support.signing import services_of
+from tests.support.small_pdf import plain_pdf
 
 FORMATS = ("PAdES", "CAdES detached", "CAdES enveloping", "ASiC-E")
 KINDS = ("P-256", "P-384", "RSA", "Ed25519")
@@ -94,6 +97,22 @@ class World:
                 for kind in KINDS:
                     yield self.made(format_, level, kind)
 
+    def with_answers(self) -> World:
+        """The same, with OCSP answers as evidence for people and the time-stamping authority."""
+        return replace(self, services=answered_by(self.authority), _made={})
+
+    def extended(self, format_: str, signed: bytes) -> bytes:
+        """Raised to B-LTA by the code of this project, whoever signed it."""
+        services, at = self.services, self.at
+        if format_ == "PAdES":
+            return extend_pdf(signed, Level.B_LTA, services, at=at)
+        if format_ == "ASiC-E":
+            target = io.BytesIO()
+            extend_container(io.BytesIO(signed), target, Level.B_LTA, services, at=at)
+            return target.getvalue()
+        content = file_digest(io.BytesIO(self.document))
+        return extend(signed, Level.B_LTA, services, content, at=at)
+
     def judged(
         self,
         signed: bytes,
@@ -124,9 +143,9 @@ class World:
         return Made(format_, level, kind, der, None if inside else self.document)
 
 
-def make_world() -> World:
-    """A fresh one, as of now."""
-    now = datetime.now(UTC).replace(microsecond=0)
+def make_world(now: datetime | None = None) -> World:
+    """A fresh one, as of now or then."""
+    now = (now or datetime.now(UTC)).replace(microsecond=0)
     authority = make_authority(now - timedelta(hours=2), base_url=BASE_URL)
     signers = {
         kind: authority.signer(

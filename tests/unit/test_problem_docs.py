@@ -25,6 +25,7 @@ ROOMS = (
     "signing",
     "transparency",
     "sealing",
+    "documents",
     "identity",
     "procurement",
     "custodian",

@@ -20,7 +20,7 @@ from pki.names import Subject
 from tests.support.authority import make_authority
 from tests.support.databases import Databases, tables_of
 
-SERVER_ROOMS = ("kernel", "pki", "events", "signing", "transparency", "identity", "procurement")
+SERVER_ROOMS = ("kernel", "pki", "events", "signing", "transparency", "documents", "identity", "procurement")
 
 
 @pytest.fixture

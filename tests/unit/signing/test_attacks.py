@@ -6,9 +6,9 @@ that the signature is valid and that it does not cover the whole file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -16,13 +16,13 @@ from signing.ades.services import Level
 from signing.pdf.fields import Permission
 from signing.pdf.signing import sign_pdf
 from signing.validation.report import Indication, SignatureReport
-from tests.support import cms_forgery, pdf_attacks
+from tests.support import cms_forgery, container_attacks, pdf_attacks
 from tests.support.authority import after
 from tests.support.dss import Dss, SignatureVerdict
-from tests.support.small_pdf import plain_pdf
 from tests.support.pdf_referees import Pdfsig
-from tests.support.signature_cases import CASES, Case, signed_by
+from tests.support.signature_cases import CASES, Case, signed_by, weakened
 from tests.support.signature_world import World, make_world
+from tests.support.small_pdf import plain_pdf
 
 FAILED, PASSED, OPEN = "TOTAL-FAILED", "TOTAL-PASSED", "INDETERMINATE"
 
@@ -175,6 +175,28 @@ def test_exchanged_and_borrowed_signatures(signed: bytes, world: World, dss: Dss
         assert [each.words for each in dss_of(dss, world, attacked)] == ours
 
 
+# By attack on a container: what it is judged as here; what is named; what DSS says where it says something else.
+CONTAINERS: dict[str, tuple[tuple[str, str | None], str | None, tuple[str, str | None] | None]] = {
+    "file_changed": (HASH, None, None),
+    "file_and_manifest_changed": (HASH, None, None),
+    "file_missing": ((OPEN, "SIGNED_DATA_NOT_FOUND"), None, FORMAT),
+    "file_added": ((PASSED, None), "member-unsigned", None),
+    "manifest_missing": (FORMAT, "manifest-missing", None),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_attacks_on_a_container(name: str, world: World, dss: Dss) -> None:
+    """Changed or missing files and manifests fail; a file that nobody signed is named and never counted as signed."""
+    words, named, otherwise = CONTAINERS[name]
+    members = container_attacks.members_of(world.made("ASiC-E", Level.B_T).signed)
+    attacked = container_attacks.packed(container_attacks.ON_CONTAINER[name](members))
+    (found,) = world.judged(attacked).signatures
+    assert (found.indication, found.sub_indication) == words
+    assert named is None or (named in codes_of(found) and not found.whole)
+    assert [each.words for each in dss_of(dss, world, attacked)] == [otherwise or words]
+
+
 # By case of signature_cases: what it is judged as, here and by DSS.
 SIGNATURES = {
     "another certificate of the key": (OPEN, "NO_SIGNING_CERTIFICATE_FOUND"),
@@ -202,6 +224,34 @@ def test_signatures_that_are_not_what_they_seem(name: str, world: World, dss: Ds
     compare(CASES[name](world), SIGNATURES[name], world, dss, OTHERWISE.get(name))
 
 
+@pytest.mark.parametrize(
+    ("months", "with_stamp", "words"),
+    [
+        (0, False, (PASSED, None)),
+        (2, True, (PASSED, None)),
+        (2, False, (OPEN, "CRYPTO_CONSTRAINTS_FAILURE_NO_POE")),
+    ],
+    ids=["before", "after, stamped before", "after"],
+)
+@pytest.mark.parametrize(
+    ("digest", "bits", "end"),
+    [("sha1", 2048, datetime(2012, 8, 1, tzinfo=UTC)), ("sha256", 1024, datetime(2019, 10, 1, tzinfo=UTC))],
+    ids=["SHA-1", "RSA-1024"],
+)
+def test_an_algorithm_counts_until_its_date(
+    digest: str,
+    bits: int,
+    end: datetime,
+    months: int,
+    with_stamp: bool,
+    words: tuple[str, str | None],
+    dss: Dss,
+) -> None:
+    """A weak digest or key counts before its date, and later only where a time stamp proves that it was before."""
+    world, case = weakened(digest, bits, end, months=months, with_stamp=with_stamp)
+    compare(case, words, world, dss)
+
+
 def test_a_stamp_of_another_proves_no_time(world: World) -> None:
     """A time stamp over another signature fails, and neither level nor time of the signature rests on it."""
     case = CASES["stamp of another"](world)
@@ -211,9 +261,9 @@ def test_a_stamp_of_another_proves_no_time(world: World) -> None:
 
 
 @pytest.fixture(scope="module")
-def revoked_after() -> Iterator[tuple[World, bytes]]:
+def revoked_after() -> tuple[World, bytes]:
     """Stamped, and an hour later the key is revoked; lists of one hour after that."""
-    yield _revoked(timedelta(hours=1))
+    return _revoked(timedelta(hours=1))
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import io
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from kernel.clock import SystemClock
@@ -61,6 +66,22 @@ def test_a_visible_signature_is_described(signer: Signer, authority: MemoryAutho
         assert ("/TU" in field) == ("/AP" in field) == (appearance is not None)
         if appearance is not None:
             assert "زهرا مرادی‌نژاد" in field["/TU"]
+
+
+def test_a_signer_without_a_party_is_shown_by_name(authority: MemoryAuthority) -> None:
+    """A certificate of another authority, whose subject has other parts, is shown by what it has."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Elsewhere")])
+    certificate = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), 1)
+        .not_valid_before(authority.now)
+        .not_valid_after(authority.now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    looks = Appearance(Place(0, (100, 200, 300, 270)))
+    pdf = sign_pdf(classic_pdf(), Signer(key, certificate), Level.B_B, at=authority.now, appearance=looks)
+    field = PdfFileReader(io.BytesIO(pdf)).root["/AcroForm"]["/Fields"][0].get_object()
+    assert "O=Elsewhere" in field["/TU"]
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

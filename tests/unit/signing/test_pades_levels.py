@@ -73,6 +73,13 @@ class NoStamps:
         return self._stamps.stamp(algorithm, digest)
 
 
+class OtherStamps(NoStamps):
+    """A StampSource that stamps something else."""
+
+    def stamp(self, algorithm: str, digest: bytes) -> bytes:
+        return self._stamps.stamp(algorithm, digest[::-1])
+
+
 class NoEvidence:
     """An EvidenceSource without evidence."""
 
@@ -167,6 +174,24 @@ def test_every_signature_of_a_document_is_extended(
     assert (b"/DSS" in pdf) == (level.rank >= Level.B_LT.rank)
 
 
+def test_a_signature_in_another_encoding_is_extended(
+    authority: MemoryAuthority, services: Services, signers: dict[str, Signer]
+) -> None:
+    """A CMS of indefinite length (BER), as some write it, gets its evidence; its bytes stay."""
+    signed = sign_pdf(SOURCE, signers["P-256"], Level.B_B, at=authority.now)
+    der = _signature(signed)[0]["/Contents"].rstrip(b"\0")
+    ber = b"\x30\x80" + der[4:] + b"\0\0"
+    assert der[:2] == b"\x30\x82"
+    other = signed.replace(der.hex().encode("ascii"), ber.hex().encode("ascii"))
+    pdf = extend_pdf(other, Level.B_LT, services, at=authority.now)
+    assert pdf.startswith(other)
+    store = PdfFileReader(io.BytesIO(pdf)).root["/DSS"]
+    assert signers["P-256"].certificate.public_bytes(Encoding.DER) in [
+        each.get_object().data for each in store["/Certs"]
+    ]
+    assert len(store["/VRI"]) == 2
+
+
 def test_the_store_names_evidence_for_each_signature_and_stamp(
     authority: MemoryAuthority, services: Services, signers: dict[str, Signer]
 ) -> None:
@@ -230,6 +255,9 @@ def test_nothing_is_signed_half_way(
         with pytest.raises(TimestampUnavailable) as unstamped:
             sign_pdf(SOURCE, signer, level, Services(NoStamps(stamps, good), services.evidence), at=now)
         assert unstamped.value.fields["service"] == NoStamps.name
+    for stamped in (Level.B_T, Level.B_LTA):
+        with pytest.raises(TimestampUnavailable, match="something else"):
+            sign_pdf(SOURCE, signer, stamped, Services(OtherStamps(stamps, 9), services.evidence), at=now)
     with pytest.raises(EvidenceUnavailable):
         sign_pdf(SOURCE, signer, Level.B_LT, Services(stamps, NoEvidence()), at=now)
     with pytest.raises(SigningForbidden):

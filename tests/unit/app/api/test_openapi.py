@@ -31,6 +31,7 @@ OPEN = {
     "timestampBy",
     "askOcsp",
     "askOcspByAddress",
+    "verifyDocument",
     "listTenders",
     "showTender",
     "showKeySet",

@@ -22,6 +22,7 @@ SERVER_ROOMS = (
     "signing",
     "transparency",
     "sealing",
+    "documents",
     "identity",
     "procurement",
     "custodian",

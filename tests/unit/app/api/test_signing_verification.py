@@ -1,0 +1,162 @@
+"""Verifying over HTTP: open to anybody, in three forms, bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from lxml import etree
+
+from app.api.bounded_work import BoundedWork
+from app.container import Container
+from app.signing_services import services_of
+from client.folder import PartyFolder
+from kernel.canonical import from_base64, to_base64
+from kernel.clock import format_utc
+from kernel.errors import Unavailable
+from pki.signed_data import Signer
+from signing.ades.cades import sign_file
+from signing.ades.services import Level
+from signing.validation.report_json import read_report
+
+# Nothing here depends on which database holds the installation.
+ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+CONTENT = b"what is agreed"
+PLACE = "/signing/verifications"
+
+
+@pytest.fixture
+def signer(container: Container) -> Signer:
+    return PartyFolder(container.settings.folder / "registrar").signer()
+
+
+@pytest.fixture
+def signature(container: Container, signer: Signer, client: TestClient) -> bytes:
+    """A detached signature of the highest level."""
+    now = container.clock.now()
+    client.get("/health")
+    container.trust.refresh()
+    return sign_file(BytesIO(CONTENT), signer, Level.B_LTA, services_of(container), at=now)
+
+
+def body(signature: bytes, content: bytes | None) -> dict[str, Any]:
+    return {
+        "document": to_base64(signature),
+        "content": None if content is None else to_base64(content),
+        "name": "deed.txt.p7s",
+    }
+
+
+@ON_SQLITE
+def test_anybody_gets_a_sealed_report(
+    client: TestClient, container: Container, signature: bytes, signer: Signer
+) -> None:
+    """Without a session a signature passes, and the report is sealed by the service; a changed file fails."""
+    passed = client.post(PLACE, json=body(signature, CONTENT))
+    failed = client.post(PLACE, json=body(signature, CONTENT + b"!"))
+
+    assert (passed.status_code, passed.json()["indication"]) == (200, "TOTAL-PASSED"), passed.text
+    report = read_report(
+        from_base64(passed.json()["report"], max_bytes=8 << 20),
+        from_base64(passed.json()["signature"]),
+        container.trust.store(),
+        now=container.clock.now(),
+        party=container.receipt_signer.party,
+    )
+    (found,) = report.signatures
+    assert (report.name, found.party, found.level) == ("deed.txt.p7s", signer.party, "B-LTA")
+    assert failed.json()["indication"] == "TOTAL-FAILED"
+
+
+@ON_SQLITE
+def test_a_report_in_other_forms(client: TestClient, signature: bytes) -> None:
+    """XML and a page for people are answered to whoever accepts them; a page loads nothing."""
+    given = body(signature, CONTENT)
+    xml = client.post(PLACE, json=given, headers={"Accept": "application/xml"})
+    page = client.post(PLACE, json=given, headers={"Accept": "text/html,*/*;q=0.1", "Accept-Language": "en"})
+
+    assert etree.fromstring(xml.content).tag.endswith("ValidationReport")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert '<html lang="en"' in page.text
+
+
+@ON_SQLITE
+def test_a_time_can_be_asked_for(client: TestClient, container: Container, signature: bytes) -> None:
+    """A day before it was made, nothing of the signature can be true."""
+    before = format_utc(container.clock.now() - timedelta(days=1))
+
+    early = client.post(PLACE, params={"at": before}, json=body(signature, CONTENT))
+    wrong = client.post(PLACE, params={"at": "yesterday"}, json=body(signature, CONTENT))
+    assert early.json()["indication"] != "TOTAL-PASSED"
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "malformed-input")
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "9999-12-31T23:59:59-12:00"]
+)
+def test_the_ends_of_the_calendar_are_times_too(client: TestClient, signature: bytes, at: str) -> None:
+    """However far away a time is, there is an answer or a refusal."""
+    answer = client.post(PLACE, params={"at": at}, json=body(signature, CONTENT))
+
+    assert answer.status_code in (200, 422), answer.text
+    assert answer.json().get("indication") != "TOTAL-PASSED"
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("form", ["application/json", "application/xml", "text/html"])
+def test_a_name_does_no_harm(client: TestClient, signature: bytes, form: str) -> None:
+    """Whatever a document is called, no form breaks: not by markup, control characters or half of a character."""
+    for name in ("<script>alert(1)</script>", "a\u0000\u001b\u202e", "\ud800"):
+        given = {**body(signature, CONTENT), "name": name}
+        answer = client.post(
+            PLACE,
+            content=json.dumps(given),
+            headers={"Accept": form, "Content-Type": "application/json"},
+        )
+        assert answer.status_code in (200, 422), (name, answer.text)
+        assert b"<script>" not in answer.content
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(
+    "given", [b"", b"no signature", b"%PDF-1.7 nothing", b"PK\x03\x04", b"0\x80" * 50_000]
+)
+def test_nonsense_is_refused_by_its_code(client: TestClient, given: bytes) -> None:
+    """Whatever is sent as a document, the answer is a refusal and no defect."""
+    answer = client.post(PLACE, content=given, headers={"Content-Type": "application/octet-stream"})
+
+    assert (answer.status_code, answer.json()["code"][:9]) == (422, "document-")
+
+
+@ON_SQLITE
+def test_what_is_too_long_is_refused(client: TestClient, container: Container) -> None:
+    """The body is counted while it arrives."""
+    long = bytes(container.settings.signing.max_document_bytes + 1)
+    answer = client.post(PLACE, content=long, headers={"Content-Type": "application/octet-stream"})
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "limit-exceeded")
+
+
+def test_a_full_house_and_slow_work_are_refused_and_places_come_back() -> None:
+    """Whoever finds no place is refused; so is work that takes too long, whose place is free only when it ends."""
+
+    async def play() -> None:
+        work, go = BoundedWork(1, patience_seconds=0.05, seconds=0.05), threading.Event()
+        with pytest.raises(Unavailable, match="takes too long"):
+            await work.run(lambda: go.wait(30))
+        with pytest.raises(Unavailable, match="try again later"):
+            await work.run(lambda: None)
+        go.set()
+        patient = BoundedWork.__new__(BoundedWork)
+        patient.__dict__.update({**work.__dict__, "_patience": 30.0, "_seconds": 30.0})
+        assert await patient.run(lambda: "done") == "done"
+
+    asyncio.run(play())

@@ -1,0 +1,206 @@
+"""``mohr sign``: keys of every kind, two steps with a key elsewhere, and nothing overwritten or half done."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    pkcs12,
+)
+
+from app.cli import main
+from kernel.canonical import sha256_hex
+from pki.authority import pem_of
+from pki.profiles import PERSON_SIGNING
+from pki.signed_data import Signer
+from pki.tokens import TokenKeys
+from tests.support.authority import START, MemoryAuthority, make_authority
+from tests.support.openssl import run_openssl, write_trust
+from tests.support.softhsm import MODULE, softhsm
+
+PASSPHRASE = b"open this key"
+
+
+@pytest.fixture(scope="module")
+def authority() -> MemoryAuthority:
+    return make_authority()
+
+
+@pytest.fixture(scope="module")
+def signer(authority: MemoryAuthority) -> Signer:
+    return authority.person("IR-1", "Zahra Moradi")
+
+
+@pytest.fixture
+def place(tmp_path: Path, authority: MemoryAuthority, signer: Signer) -> Path:
+    """A folder with a document, the locked key, its certificate and what is above it."""
+    locked = signer.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(PASSPHRASE))
+    (tmp_path / "key.pem").write_bytes(locked)
+    (tmp_path / "own.pem").write_bytes(pem_of([signer.certificate]))
+    (tmp_path / "chain.pem").write_bytes(pem_of(list(signer.chain)))
+    (tmp_path / "passphrase").write_bytes(PASSPHRASE + b"\n")
+    (tmp_path / "deed.txt").write_bytes(b"what is agreed")
+    write_trust(tmp_path, authority)
+    return tmp_path
+
+
+def run(*arguments: object, **environment: str) -> Result:
+    return CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
+
+
+def key_of(place: Path) -> list[object]:
+    return [
+        *("--key", place / "key.pem", "--certificate", place / "own.pem", "--chain", place / "chain.pem"),
+        *("--passphrase-file", place / "passphrase"),
+    ]
+
+
+def accepted_by_openssl(place: Path, signature: str, *content: str) -> None:
+    done, told = run_openssl(
+        place,
+        *("cms", "-verify", "-binary", "-inform", "DER", "-in", signature, *content, "-out", "read"),
+        *("-CAfile", "root.pem", "-purpose", "any", "-attime", str(int(START.timestamp()))),
+    )
+    assert done, told
+    assert (place / "read").read_bytes() == (place / "deed.txt").read_bytes()
+
+
+def test_a_file_is_signed_beside_it_and_around_it(place: Path) -> None:
+    """OpenSSL accepts both forms from a locked PEM key."""
+    beside = run("sign", "file", place / "deed.txt", *key_of(place), "--json")
+    around = run("sign", "file", place / "deed.txt", *key_of(place), "--enveloping")
+
+    assert (beside.exit_code, around.exit_code) == (0, 0), beside.output + around.output
+    answer = json.loads(beside.stdout)
+    assert (answer["party"], answer["level"]) == ("IR-1", "B-B")
+    accepted_by_openssl(place, "deed.txt.p7s", "-content", "deed.txt")
+    accepted_by_openssl(place, "deed.txt.p7m")
+
+
+def test_nothing_is_overwritten_unasked(place: Path) -> None:
+    """A file that is there stays as it is, unless --force; no other file is left behind."""
+    (place / "deed.txt.p7s").write_bytes(b"precious")
+    before = sorted(each.name for each in place.iterdir())
+
+    refused = run("sign", "file", place / "deed.txt", *key_of(place))
+    assert (refused.exit_code, (place / "deed.txt.p7s").read_bytes()) == (2, b"precious")
+    assert refused.stderr.startswith("Error: conflict: ")
+    forced = run("sign", "file", place / "deed.txt", *key_of(place), "--force")
+
+    assert forced.exit_code == 0
+    accepted_by_openssl(place, "deed.txt.p7s", "-content", "deed.txt")
+    assert {each.name for each in place.iterdir()} == {*before, "read"}
+
+
+def test_a_pkcs12_file_opens_with_the_passphrase_of_the_environment(place: Path, signer: Signer) -> None:
+    """Key, certificate and chain come out of one file; a wrong passphrase or none is a line and exit code 2."""
+    assert isinstance(signer.key, ec.EllipticCurvePrivateKey)
+    (place / "key.p12").write_bytes(
+        pkcs12.serialize_key_and_certificates(
+            b"key", signer.key, signer.certificate, list(signer.chain), BestAvailableEncryption(PASSPHRASE)
+        )
+    )
+    arguments = ("sign", "file", place / "deed.txt", "--key", place / "key.p12")
+
+    wrong = run(*arguments, MOHR_KEY_PASSPHRASE="something else")
+    none = run(*arguments)
+    right = run(*arguments, MOHR_KEY_PASSPHRASE=PASSPHRASE.decode())
+
+    assert (wrong.exit_code, none.exit_code, right.exit_code) == (2, 2, 0), right.output
+    assert "does not open with that passphrase" in wrong.stderr
+    assert "--passphrase-file" in none.stderr
+    accepted_by_openssl(place, "deed.txt.p7s", "-content", "deed.txt")
+
+
+def test_a_key_in_a_token_signs(place: Path, authority: MemoryAuthority, tmp_path: Path) -> None:
+    """A key that never leaves a PKCS #11 token signs a file; OpenSSL accepts it."""
+    with softhsm(tmp_path / "token") as token:
+        keys = TokenKeys(MODULE, token.label, token.pin)
+        try:
+            certificate = authority.certify(keys.create("zahra"), PERSON_SIGNING, "IR-1", "Zahra Moradi")
+        finally:
+            keys.close()
+        (place / "token.pem").write_bytes(pem_of([certificate]))
+        done = run(
+            *("sign", "file", place / "deed.txt", "--key", "zahra", "--pkcs11-module", MODULE),
+            *("--pkcs11-token", token.label, "--certificate", place / "token.pem"),
+            *("--chain", place / "chain.pem"),
+            MOHR_PKCS11_PIN=token.pin,
+        )
+
+    assert done.exit_code == 0, done.output
+    accepted_by_openssl(place, "deed.txt.p7s", "-content", "deed.txt")
+
+
+def test_two_steps_in_processes_of_their_own(place: Path, signer: Signer) -> None:
+    """What is prepared by one process and signed by the OpenSSL command is completed by another process."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "app.cli", "sign", "prepare", "deed.txt", "--format", "file"),
+            *("--certificate", "own.pem", "--chain", "chain.pem", "--out", "deed.state", "--json"),
+        ],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+    )
+    answer = json.loads(done.stdout)
+    (document,) = answer["documents"]
+    assert document == {"name": "deed.txt", "size": 14, "sha256": sha256_hex(b"what is agreed")}
+    assert answer["digest_algorithm"] == "sha256"
+    (place / "digest").write_bytes(bytes.fromhex(answer["digest"]))
+    told = run_openssl(
+        place,
+        *("pkeyutl", "-sign", "-inkey", "key.pem", "-passin", "file:passphrase", "-in", "digest"),
+        *("-pkeyopt", "digest:sha256", "-out", "value"),
+    )
+    assert told[0], told
+    (place / "wrong").write_bytes((place / "value").read_bytes()[:-1] + b"\0")
+
+    state, out = place / "deed.state", place / "deed.p7s"
+    refused = run("sign", "complete", state, "--signature", place / "wrong", "--out", out)
+    assert (refused.exit_code, out.exists()) == (2, False)
+    assert "signature-invalid" in refused.stderr
+    completed = run("sign", "complete", state, "--signature", place / "value", "--out", out)
+    assert completed.exit_code == 0, completed.output
+    accepted_by_openssl(place, "deed.p7s", "-content", "deed.txt")
+
+
+def test_a_state_that_is_over_is_not_completed(place: Path) -> None:
+    """After its minutes a state is refused, by the installation's clock."""
+    (place / "clock").write_text("0\n")
+    clock = {"MOHR_DEMO_CLOCK": str(place / "clock")}
+    state = place / "deed.state"
+    prepared = run(
+        *("sign", "prepare", place / "deed.txt", "--format", "file", "--minutes", 5, "--out", state),
+        *("--certificate", place / "own.pem"),
+        **clock,
+    )
+    assert prepared.exit_code == 0, prepared.output
+    (place / "clock").write_text("301\n")
+    (place / "value").write_bytes(b"any")
+
+    refused = run(
+        *("sign", "complete", state, "--signature", place / "value", "--out", place / "out"), **clock
+    )
+    assert (refused.exit_code, (place / "out").exists()) == (2, False)
+    assert "prepared-expired" in refused.stderr
+
+
+def test_a_level_without_services_says_what_is_missing(place: Path) -> None:
+    """Nothing is written when there is no time-stamping service for the level."""
+    refused = run("sign", "file", place / "deed.txt", *key_of(place), "--level", "B-T")
+
+    assert (refused.exit_code, (place / "deed.txt.p7s").exists()) == (2, False)
+    assert "signature-level-unreachable" in refused.stderr
