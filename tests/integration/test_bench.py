@@ -43,9 +43,11 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
         "pki.issue_p256_batch100.sqlite",
         "pki.issue_p256.postgresql",
         "pki.issue_p256_batch100.postgresql",
-        "signing.cades_1gb",
         "signing.pades_bb",
         "signing.pades_blta",
+        "signing.verify_blta",
+        "signing.verify_blta_crl10k",
+        "signing.cades_1gb",
     ]
     for each in figures:
         assert set(each) == FORM
