@@ -203,7 +203,7 @@ class _Step:
             place = reader.place_of(reference, self._revision)
             before = reader.place_of(reference, self._revision - 1)
             hidden = place is not None and place < end and place != before
-            dangling = reference in self._old.graph.held and not self._old_has(reference)
+            dangling = reference in self._old.graph and not self._old_has(reference)
             if hidden or (dangling and self._new.object_or_none(reference) is not None):
                 detail = "an object that stood hidden in the signed bytes takes effect"
                 yield Named("object-revealed", detail, _place(reference), True)

@@ -28,9 +28,9 @@ from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
 from signing.pdf.limits import MAX_PDF_BYTES
-from signing.pdf.plain_objects import read_plain
+from signing.pdf.plain_objects import Reach, number_of, read_plain, reference_of, ways_in_plain
 from signing.pdf.tokens import NotADictionary, Value, is_short, read_dictionary
-from signing.pdf.usages import Graph, Reach, Usages, graph_of
+from signing.pdf.usages import Graph, Usages, graph_of, references_in
 
 MAX_READS = 500_000
 MAX_LOOKUPS = 2_000_000
@@ -116,12 +116,9 @@ class Reader(PdfFileReader):
         never_decrypt: bool = False,
         as_metadata_stream: bool = False,
     ) -> Any:
-        self._reads += 1
-        if self._reads > MAX_READS:
-            raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
+        self._count()
         if isinstance(marker, int):
-            if len(self.data) > ALWAYS_SHORT:
-                self._check_length(marker)
+            self._check_length(marker)
             here = generic.Reference(ref.idnum, ref.generation, self)
             plain = None if as_metadata_stream else read_plain(self.data, marker, here)
             if plain is not None:
@@ -130,9 +127,20 @@ class Reader(PdfFileReader):
             ref, marker, never_decrypt=never_decrypt, as_metadata_stream=as_metadata_stream
         )
 
+    def ways_at(self, place: int, reference: generic.Reference) -> tuple[Reach, ...] | None:
+        """The references in a plain object at that place and the ways to them; None where it has to be read."""
+        self._count()
+        self._check_length(place)
+        return ways_in_plain(self.data, place, reference)
+
+    def _count(self) -> None:
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise DocumentTooComplex("the document needs more objects to be read than is done", limit="reads")
+
     def _check_length(self, place: int) -> None:
         """An object is a hundred times as long in memory as in the file, so of a long file each is measured first."""
-        if not is_short(self.data, place, MAX_TOKENS, MAX_DEPTH):
+        if len(self.data) > ALWAYS_SHORT and not is_short(self.data, place, MAX_TOKENS, MAX_DEPTH):
             raise DocumentTooComplex("an object of the document is longer than is read", limit="object")
 
     def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> object:
@@ -176,16 +184,25 @@ class Resolver(HistoricalResolver):
     def graph(self) -> Graph:
         """What every object of this revision holds."""
         if self._graph is None:
-            self._graph = graph_of(self.trailer_view, self._raw_or_none, self._unchanged())
+            self._graph = graph_of(self.trailer_view, self._reaches, self._unchanged())
         return self._graph
 
-    def _unchanged(self) -> dict[generic.Reference, tuple[Reach, ...]]:
+    def _unchanged(self) -> dict[int, tuple[Reach, ...]]:
         """What the objects hold that this revision left as they were; little is changed by most revisions."""
         if not self.revision:
             return {}
         before = cast(Resolver, self.reader.get_historical_resolver(self.revision - 1))
-        written = self.explicit_refs_in_revision()
-        return {each: held for each, held in before.graph.held.items() if each not in written}
+        unchanged = dict(before.graph.held)
+        for each in self.explicit_refs_in_revision():
+            unchanged.pop(number_of(each), None)
+        return unchanged
+
+    def _reaches(self, number: int) -> tuple[Reach, ...]:
+        """What the object of this revision holds; most objects are read for nothing else, and are not made for it."""
+        reference = reference_of(number, self.reader)
+        found = self.reader.xrefs.get_historical_ref(reference, self.revision)
+        plain = cast(Reader, self.reader).ways_at(found, reference) if isinstance(found, int) else None
+        return tuple(references_in(self._raw_or_none(reference))) if plain is None else plain
 
     def _raw_or_none(self, reference: generic.Reference) -> Any:
         """The object, whose references are not this revision's own."""

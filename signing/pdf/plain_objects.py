@@ -35,6 +35,10 @@ _MAYBE_REFERENCE = re.compile(rb"[ \r\n\t\f\x00]+\d+[ \r\n\t\f\x00]+R")
 # Octets that are the same in the encoding of PDF as in ASCII.
 _PRINTABLE = re.compile(rb"[ -~]*")
 MAX_DEPTH = 50
+Way = tuple[str | int, ...]
+Reach = tuple[Way, int]
+# Of five digits; an object's number and its generation make one integer, which is found faster than a reference.
+_GENERATION_BITS = 17
 
 
 class _NotPlain(Exception):
@@ -77,6 +81,107 @@ def read_plain(data: bytes, place: int, reference: generic.Reference) -> generic
     except _NotPlain:
         return None
     return found if _ENDS.match(data, end) is not None else None
+
+
+def number_of(reference: generic.Reference) -> int:
+    """One integer for a reference; raises ValueError for a generation that no PDF has, so that no two are one."""
+    if not 0 <= reference.generation < 1 << _GENERATION_BITS:
+        raise ValueError("a reference has a generation that is none")
+    return int(reference.idnum) << _GENERATION_BITS | int(reference.generation)
+
+
+def reference_of(number: int, handler: object = None) -> generic.Reference:
+    """The reference that ``number_of`` made one integer."""
+    return generic.Reference(number >> _GENERATION_BITS, number & (1 << _GENERATION_BITS) - 1, handler)
+
+
+def ways_in_plain(data: bytes, place: int, reference: generic.Reference) -> tuple[Reach, ...] | None:
+    """The references within the object at that place and the way to each, but for those to its parent; the last first.
+
+    None where ``read_plain`` gives None. Safe as a short cut: it refuses what that refuses, by the same tokens in the
+    same order, and only makes no objects of what is no reference; a test compares the two on generated objects.
+    """
+    header = _HEADER.match(data, place)
+    if header is None or (int(header[1]), int(header[2])) != (reference.idnum, reference.generation):
+        return None
+    try:
+        found, end = _ways(data, header.end())
+    except _NotPlain:
+        return None
+    return tuple(reversed(found)) if _ENDS.match(data, end) is not None else None
+
+
+def _ways(data: bytes, place: int) -> tuple[list[Reach], int]:
+    """``level`` is the container being read: its way (None below a parent), its keys (None in an array), its step."""
+    found: list[Reach] = []
+    outer: list[_Level] = []
+    level: _Level | None = None
+    match = _TOKEN.match
+    while True:
+        token = match(data, place)
+        if token is None:
+            raise _NotPlain
+        place, kind = token.end(), token.lastindex
+        if kind == _NAME and level is not None and level.keys is not None and level.key is None:
+            level.begin(token[_NAME])
+            continue
+        if kind in (_OPEN, _BEGIN):
+            if len(outer) >= MAX_DEPTH:
+                raise _NotPlain
+            level = _Level(() if level is None else level.way_on(), kind == _BEGIN)
+            outer.append(level)
+            continue
+        if kind in (_CLOSE, _END):
+            level = _left(outer, kind)
+        elif kind == _GENERATION:
+            way = () if level is None else level.way_on()
+            if way is not None:
+                found.append((way, int(token[_ID]) << _GENERATION_BITS | int(token[_GENERATION])))
+        elif kind == _WHOLE and _MAYBE_REFERENCE.match(data, place) is not None:
+            raise _NotPlain
+        if level is None:
+            return found, place
+        level.taken()
+
+
+def _left(outer: list[_Level], kind: int | None) -> _Level | None:
+    if not outer or (outer[-1].keys is None) != (kind == _END) or outer[-1].key is not None:
+        raise _NotPlain
+    outer.pop()
+    return outer[-1] if outer else None
+
+
+class _Level:
+    """An array or dictionary whose references are looked for."""
+
+    __slots__ = ("index", "key", "keys", "way")
+
+    def __init__(self, way: Way | None, is_array: bool) -> None:
+        self.way = way
+        self.keys: set[bytes] | None = None if is_array else set()
+        self.key: bytes | None = None
+        self.index = 0
+
+    def begin(self, name: bytes) -> None:
+        if self.keys is None or name in self.keys:
+            raise _NotPlain
+        self.keys.add(name)
+        self.key = name
+
+    def way_on(self) -> Way | None:
+        """The way to the value that comes now; None where nobody walks it."""
+        if self.way is None or self.key == b"/Parent":
+            return None
+        return (*self.way, self.index if self.key is None else self.key.decode("ascii"))
+
+    def taken(self) -> None:
+        """A value is there; in a dictionary a key has to be before it."""
+        if self.keys is None:
+            self.index += 1
+        elif self.key is None:
+            raise _NotPlain
+        else:
+            self.key = None
 
 
 def _read(data: bytes, place: int, container: generic.Reference) -> tuple[generic.PdfObject, int]:

@@ -15,58 +15,63 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import RawPdfPath
 
 from signing.errors import DocumentTooComplex
+from signing.pdf.plain_objects import Reach, Way, number_of, reference_of
 
 MAX_STEPS = 300_000
 MAX_LENGTH = 400
-_Step = str | int
-_Way = tuple[_Step, ...]
-Reach = tuple[_Way, generic.Reference]
-_STRUCTURE: _Way = ("/Root", "/StructTreeRoot", "/K")
-_PAGES: _Way = ("/Root", "/Pages")
+_STRUCTURE: Way = ("/Root", "/StructTreeRoot", "/K")
+_PAGES: Way = ("/Root", "/Pages")
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """What every object that the trailer reaches holds, as ways within it to references."""
+    """What every object that the trailer reaches holds, as ways within it to others; objects by ``number_of``."""
 
     start: tuple[Reach, ...]
-    held: dict[generic.Reference, tuple[Reach, ...]]
-    pages: dict[generic.Reference, _Way]
-    structure: frozenset[generic.Reference]
+    held: dict[int, tuple[Reach, ...]]
+    tree: dict[int, Way]
+    structure: frozenset[int]
+
+    @property
+    def pages(self) -> dict[generic.Reference, Way]:
+        """Pages and the nodes above them."""
+        return {reference_of(node): way for node, way in self.tree.items()}
+
+    def __contains__(self, reference: generic.Reference) -> bool:
+        return number_of(reference) in self.held
 
     def below(self, holder: generic.Reference, key: str) -> set[generic.Reference]:
         """Everything reached through that key of that object."""
-        waiting = [each for way, each in self.held.get(holder, ()) if way[:1] == (key,)]
-        found: set[generic.Reference] = set()
+        waiting = [each for way, each in self.held.get(number_of(holder), ()) if way[:1] == (key,)]
+        found: set[int] = set()
         while waiting:
-            reference = waiting.pop()
-            if reference not in found:
-                found.add(reference)
-                waiting += [each for _, each in self.held.get(reference, ())]
-        return found
+            number = waiting.pop()
+            if number not in found:
+                found.add(number)
+                waiting += [each for _, each in self.held.get(number, ())]
+        return {reference_of(each) for each in found}
 
 
 def graph_of(
     trailer: generic.DictionaryObject,
-    resolve: Callable[[generic.Reference], generic.PdfObject | None],
-    before: Mapping[generic.Reference, tuple[Reach, ...]],
+    reaches: Callable[[int], tuple[Reach, ...]],
+    before: Mapping[int, tuple[Reach, ...]],
 ) -> Graph:
-    """Every object is read once; ``resolve`` gives None for what is not there.
+    """Every object is read once; ``reaches`` says what one holds, nothing for what is not there.
 
     ``before`` says what is in objects that are as they were in the revision before.
     """
-    start = tuple(_references(trailer))
-    held: dict[generic.Reference, tuple[Reach, ...]] = {}
-    waiting = [reference for _, reference in start]
+    start = tuple(references_in(trailer))
+    held: dict[int, tuple[Reach, ...]] = {}
+    waiting = [number for _, number in start]
     while waiting:
-        reference = waiting.pop()
-        if reference in held:
+        number = waiting.pop()
+        if number in held:
             continue
-        known = before.get(reference)
-        held[reference] = tuple(_references(resolve(reference))) if known is None else known
-        waiting += [each for _, each in held[reference] if each not in held]
-    pages = _tree_of_pages(start, held)
-    return Graph(start, held, pages, _structure_elements(start, held))
+        known = before.get(number)
+        held[number] = reaches(number) if known is None else known
+        waiting += [each for _, each in held[number] if each not in held]
+    return Graph(start, held, _tree_of_pages(start, held), _structure_elements(start, held))
 
 
 class Usages:
@@ -74,20 +79,18 @@ class Usages:
 
     def __init__(self, graph: Graph, written: Iterable[generic.Reference]) -> None:
         looks = {each for held in graph.held.values() for way, each in held if way[-1:] == ("/AP",)}
-        self._known = _ways(graph, {*written, *looks})
+        self._known = _ways(graph, {*map(number_of, written), *looks})
 
     def of(self, reference: generic.Reference) -> set[RawPdfPath]:
         """The ways from the trailer to it; nothing for an object that is not among those."""
-        return self._known.get(reference, set())
+        return self._known.get(number_of(reference), set())
 
 
-def _ways(graph: Graph, aims: set[generic.Reference]) -> dict[generic.Reference, set[RawPdfPath]]:
+def _ways(graph: Graph, aims: set[int]) -> dict[int, set[RawPdfPath]]:
     """Every way from the trailer to each of them; raises DocumentTooComplex."""
     leading = _leading_to(graph, aims)
-    found: dict[generic.Reference, set[RawPdfPath]] = defaultdict(set)
-    waiting: list[tuple[_Way, frozenset[generic.Reference], tuple[Reach, ...]]] = [
-        ((), frozenset(), graph.start)
-    ]
+    found: dict[int, set[RawPdfPath]] = defaultdict(set)
+    waiting: list[tuple[Way, frozenset[int], tuple[Reach, ...]]] = [((), frozenset(), graph.start)]
     steps = 0
     while waiting:
         way, passed, reaches = waiting.pop()
@@ -105,14 +108,14 @@ def _ways(graph: Graph, aims: set[generic.Reference]) -> dict[generic.Reference,
                 continue
             if reference in aims:
                 found[reference].add(RawPdfPath(*whole))
-            elsewhere = graph.pages.get(reference, whole) != whole
+            elsewhere = graph.tree.get(reference, whole) != whole
             if not elsewhere and (in_structure or reference not in graph.structure):
                 waiting.append((whole, passed | {reference}, graph.held.get(reference, ())))
     return dict(found)
 
 
-def _leading_to(graph: Graph, aims: set[generic.Reference]) -> set[generic.Reference]:
-    holders: dict[generic.Reference, list[generic.Reference]] = defaultdict(list)
+def _leading_to(graph: Graph, aims: set[int]) -> set[int]:
+    holders: dict[int, list[int]] = defaultdict(list)
     for holder, reaches in graph.held.items():
         for _, reference in reaches:
             holders[reference].append(holder)
@@ -125,25 +128,23 @@ def _leading_to(graph: Graph, aims: set[generic.Reference]) -> set[generic.Refer
     return leading
 
 
-def _references(whole: object) -> Iterable[Reach]:
+def references_in(whole: object) -> Iterable[Reach]:
     """The references in one object and the way to each, but for those to its parent."""
-    waiting: list[tuple[_Way, object]] = [((), whole)]
+    waiting: list[tuple[Way, object]] = [((), whole)]
     while waiting:
         way, item = waiting.pop()
         if isinstance(item, generic.IndirectObject):
-            yield way, item.reference
+            yield way, number_of(item.reference)
         elif isinstance(item, generic.DictionaryObject):
             waiting += [((*way, str(key)), item.raw_get(key)) for key in item if key != "/Parent"]
         elif isinstance(item, generic.ArrayObject):
             waiting += [((*way, index), item.raw_get(index)) for index in range(len(item))]
 
 
-def _tree_of_pages(
-    start: tuple[Reach, ...], held: dict[generic.Reference, tuple[Reach, ...]]
-) -> dict[generic.Reference, _Way]:
+def _tree_of_pages(start: tuple[Reach, ...], held: dict[int, tuple[Reach, ...]]) -> dict[int, Way]:
     """Each node with its own way; the first one counts where a node is named twice."""
-    found: dict[generic.Reference, _Way] = {}
-    waiting: list[tuple[generic.Reference, _Way]] = [
+    found: dict[int, Way] = {}
+    waiting: list[tuple[int, Way]] = [
         (reference, _PAGES)
         for way, root in start
         if way == ("/Root",)
@@ -159,10 +160,8 @@ def _tree_of_pages(
     return found
 
 
-def _structure_elements(
-    start: tuple[Reach, ...], held: dict[generic.Reference, tuple[Reach, ...]]
-) -> frozenset[generic.Reference]:
-    found: set[generic.Reference] = set()
+def _structure_elements(start: tuple[Reach, ...], held: dict[int, tuple[Reach, ...]]) -> frozenset[int]:
+    found: set[int] = set()
     waiting = [
         reference
         for way, root in start

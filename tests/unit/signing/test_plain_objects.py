@@ -6,13 +6,16 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from signing.ades.services import Level
 from signing.pdf.opening import Reader, open_pdf
-from signing.pdf.plain_objects import read_plain
+from signing.pdf.plain_objects import number_of, read_plain, reference_of, ways_in_plain
 from signing.pdf.signing import sign_pdf
+from signing.pdf.usages import references_in
 from tests.support.judged_cases import PARTY, opened
 from tests.support.minutes import pages
 from tests.support.signing import services_of
@@ -48,6 +51,8 @@ def test_every_plain_object_of_a_signed_file_is_the_librarys() -> None:
             if plain is not None:
                 read += 1
                 assert same(plain, PdfFileReader._read_object(reader, reference, place))
+            ways = ways_in_plain(data, place, reference)
+            assert ways == (None if plain is None else tuple(references_in(plain)))
     assert read > total * 0.8 > 100
 
 
@@ -109,6 +114,56 @@ def test_another_object_is_not_taken_for_it() -> None:
     assert read_plain(b"8 0 obj\n1\nendobj\n", 0, reference) is None
     assert read_plain(b"7 1 obj\n1\nendobj\n", 0, reference) is None
     assert read_plain(b"7 0 obj\n1\nendobj\n", 1, reference) is None
+
+
+_PIECES = [
+    "<<",
+    ">>",
+    "[",
+    "]",
+    "/A",
+    "/B",
+    "/Parent",
+    "/Kids",
+    "1 0 R",
+    "2 0 R",
+    "31 2 R",
+    "0 0 R",
+    "7",
+    "-.5",
+]
+_PIECES += ["(text)", "(a\\)b)", "<FEFF>", "<4x>", "true", "null", "%c\n", "1  0 R", "endobj", "/A#20"]
+_VALUES = st.recursive(
+    st.sampled_from(["1 0 R", "2 0 R", "31 2 R", "7", "(text)", "/Name", "null"]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4).map(lambda each: f"[ {' '.join(each)} ]"),
+        st.dictionaries(st.sampled_from(["/A", "/B", "/Parent", "/Kids", "/P"]), inner).map(
+            lambda each: f"<< {' '.join(f'{key} {value}' for key, value in each.items())} >>"
+        ),
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.one_of(_VALUES, st.lists(st.sampled_from(_PIECES), max_size=12).map(" ".join)))
+def test_ways_are_those_of_the_object(text: str) -> None:
+    """The references found without making the object are those in the object, and both refuse the same spellings."""
+    data = b"7 0 obj\n" + text.encode() + b"\nendobj\n"
+    plain = read_plain(data, 0, generic.Reference(7, 0))
+    ways = ways_in_plain(data, 0, generic.Reference(7, 0))
+    assert ways == (None if plain is None else tuple(references_in(plain)))
+    if plain is not None:
+        library = generic.read_object(BytesIO(data[8:]), generic.Reference(7, 0))
+        assert ways == tuple(references_in(library))
+
+
+@given(st.integers(0, 10**10 - 1), st.integers(0, 99_999))
+def test_a_reference_and_its_number_are_one(number: int, generation: int) -> None:
+    """No two references share a number, and a generation beyond all is refused."""
+    reference = generic.Reference(number, generation)
+    assert reference_of(number_of(reference)) == reference
+    with pytest.raises(ValueError, match="generation"):
+        number_of(generic.Reference(number, generation + (1 << 17)))
 
 
 def _reader() -> tuple[Reader, generic.Reference]:
