@@ -143,9 +143,7 @@ class Changes:
             }
             for each in sections:
                 known |= {reader.place_of(ref, each) for ref in reader.xrefs.explicit_refs_in_revision(each)}
-            self._bare = [
-                (at, name) for at, name in _objects_behind(reader.data, end) if at not in known
-            ]
+            self._bare = [(at, name) for at, name in _objects_behind(reader.data, end) if at not in known]
         return self._bare
 
 

@@ -174,6 +174,10 @@ class _Step:
 
     def _signed(self, now: Walked, signature: generic.PdfObject | None) -> Named:
         stamp = held(signature, "/Type") == "/DocTimeStamp" or held(signature, "/SubFilter") == _STAMP
+        if stamp and held(now.field, "/AP") is not None and _is_visible(now.field):
+            # Nobody's word stands behind what a stamp shows: whoever asks gets one.
+            detail = f"the document time stamp {now.name} was put over the page"
+            return Named("annotation-added", detail, now.name, True)
         if stamp:
             return Named("timestamp-added", f"the document time stamp {now.name} was added", now.name, False)
         return Named("signature-added", f"the signature {now.name} was added", now.name, False)

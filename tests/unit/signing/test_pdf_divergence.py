@@ -1,4 +1,4 @@
-"""What only some programs would show: files that read soundly here and draw another page elsewhere are refused or named.
+"""Files that read soundly here and draw another page in other programs are refused or named.
 
 Each file passed the comparison of revisions as a harmless addition, and poppler drew ``pay 900`` or another value.
 """
@@ -165,3 +165,20 @@ def test_a_length_that_becomes_true_after_signing_is_named(authority: MemoryAuth
     assert len(grown(10_000 + rest)) == length
     assert forbidden(grown(10_000 + rest)) == {"length-made-true"}
     assert forbidden(grown(9_999 + rest)) == set()
+
+
+def test_a_time_stamp_that_is_drawn_over_the_page_is_named(signed: bytes) -> None:
+    """Anybody can have a document time stamp made; its appearance shows whatever he likes."""
+    form = int(re.findall(rb"/AcroForm (\d+) 0 R", body_of(signed, 1))[-1])
+    field = b"<</Type/Annot/Subtype/Widget/FT/Sig/T(Stamp)/V 42 0 R/F 4/P 3 0 R/Rect[%b]/AP<</N 41 0 R>>>>"
+    fields = re.sub(rb"/Fields ?\[", b"/Fields[40 0 R ", body_of(signed, form))
+    page = re.sub(rb"/Annots ?\[", b"/Annots[40 0 R ", body_of(signed, 3))
+    value = (
+        b"<</Type/DocTimeStamp/Filter/Adobe.PPKLite/SubFilter/ETSI.RFC3161/ByteRange[0 1 2 3]/Contents<00>>>"
+    )
+
+    def stamped(corners: bytes) -> bytes:
+        return append(signed, {form: fields, 3: page, 40: field % corners, 41: LOOK, 42: value})
+
+    assert forbidden(stamped(b"10 190 210 220")) == {"annotation-added"}
+    assert forbidden(stamped(b"0 0 0 0")) == set()
