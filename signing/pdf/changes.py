@@ -9,7 +9,6 @@ signed, as an object may be written twice after it.
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,8 +23,8 @@ from signing.pdf.signature_fields import PlacedSignature
 from signing.validation.contents import Change, Finding
 
 MAX_COMPARISONS = 1_000
-_STREAM = re.compile(rb"stream\r?\n")
-_STREAM_END = b"endstream"
+_FRONT = 2048
+_LENGTH = re.compile(rb"/L[\x00\t\n\x0c\r ]*[+]?(\d{1,12})(?![\d.])")
 _OBJECT = re.compile(
     rb"(?:^|[\r\n])[\x00\t\x0c ]*(\d{1,10})[\x00\t\n\x0c\r ]+(\d{1,5})[\x00\t\n\x0c\r ]+obj\b"
 )
@@ -125,6 +124,9 @@ class Changes:
         rest = reader.data[mark + len(_END) :] if mark >= 0 else b""
         if placed.covering.end < len(reader.data) and (mark < 0 or rest.strip(b"\r\n\t \x00")):
             yield Change("bytes-appended", "bytes were appended that belong to no revision", False)
+        if b"/Linearized" in reader.data[:_FRONT] and _length_made_true(reader.data, placed.covering.end):
+            detail = "the file was brought to the length by which it is read from its front"
+            yield Change("length-made-true", detail, False)
         for place, name in self._unreferenced(placed.covering.end):
             if place >= placed.covering.end:
                 detail = "an object was appended that no cross-reference names"
@@ -141,28 +143,23 @@ class Changes:
             }
             for each in sections:
                 known |= {reader.place_of(ref, each) for ref in reader.xrefs.explicit_refs_in_revision(each)}
-            self._bare = [
-                (at, name) for at, name in _objects_outside_streams(reader.data, end) if at not in known
-            ]
+            self._bare = [(at, name) for at, name in _objects_behind(reader.data, end) if at not in known]
         return self._bare
 
 
-def _objects_outside_streams(data: bytes, end: int) -> Iterator[tuple[int, str]]:
-    """Place and name of what looks like an object behind ``end``, every stream taken for one space."""
-    kept, starts, at = [], [(0, end)], end
-    length = 0
-    while (stream := _STREAM.search(data, at)) is not None:
-        ends = data.find(_STREAM_END, stream.end())
-        if ends < 0:
-            break
-        kept += [data[at : stream.start()], b" "]
-        length += stream.start() - at + 1
-        at = ends + len(_STREAM_END)
-        starts.append((length, at))
-    kept.append(data[at:])
-    for each in _OBJECT.finditer(b"".join(kept)):
-        short, place = starts[bisect_right(starts, (each.start(1), len(data))) - 1]
-        yield place + each.start(1) - short, f"object {int(each[1])} {int(each[2])}"
+def _objects_behind(data: bytes, end: int) -> Iterator[tuple[int, str]]:
+    """Place and name of what looks like an object behind ``end``, in streams too: who repairs a file finds it there."""
+    for each in _OBJECT.finditer(data, end):
+        yield each.start(1), f"object {int(each[1])} {int(each[2])}"
+
+
+def _length_made_true(data: bytes, end: int) -> bool:
+    """Whether the file has by now the length that its front announces, and had another one when it was signed.
+
+    A linearized file is read from its front when it is of just that length (ISO 32000-2 annex F.3.3).
+    """
+    front = data[:_FRONT]
+    return end < len(data) and any(int(each[1]) == len(data) for each in _LENGTH.finditer(front))
 
 
 def _change(named: Named, verdict: _Verdict, permissions: Permissions, revision: int) -> Change:

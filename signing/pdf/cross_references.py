@@ -19,7 +19,10 @@ _TABLE = re.compile(rb"[\x00\t\n\x0c\r ]*xref\b")
 _STREAM = re.compile(rb"[\x00\t\n\x0c\r ]*\d{1,10}[\x00\t\n\x0c\r ]+\d{1,5}[\x00\t\n\x0c\r ]+obj")
 _SHORTEST_LINE = 18
 _TAIL = 2048
-_WIDEST = 20
+# Wider ones are not read by every program, and who does not read them looks for objects all over the file.
+_WIDEST = (4, 8, 4)
+_SUBSECTION = re.compile(rb"[\x00\t\n\x0c\r ]*(\d{1,10}) +(\d{1,10})[\x00\t\n\x0c\r ]+")
+_LINE = 20
 
 
 def check_cross_references(data: bytes) -> None:
@@ -51,6 +54,7 @@ def _section(data: bytes, place: int) -> tuple[int, list[int]]:
         if trailer < 0:
             _refuse("a table of cross-references has no trailer")
         described = read_value(data, trailer + len(b"trailer"))
+        _check_table(data[place:trailer])
         return (trailer - place) // _SHORTEST_LINE, _named(described, "/XRefStm", "/Prev")
     header = _STREAM.match(data, place)
     if header is None:
@@ -62,9 +66,11 @@ def _section(data: bytes, place: int) -> tuple[int, list[int]]:
 def _announced(stream: Value) -> int:
     widths, index, size = (entry(stream, name) for name in ("/W", "/Index", "/Size"))
     found = [] if widths is None else [each.number for each in widths.parts]
-    wide = [each for each in found if each is not None and 0 <= each <= _WIDEST]
+    wide = [each for each in found if each is not None and each >= 0]
     if len(wide) != 3 or len(found) != 3 or not any(wide):
         _refuse("a cross-reference stream has no widths")
+    if any(each > most for each, most in zip(wide, _WIDEST, strict=True)):
+        _refuse("a cross-reference stream has wider entries than every program reads")
     counts = (
         [None if size is None else size.number]
         if index is None
@@ -72,7 +78,28 @@ def _announced(stream: Value) -> int:
     )
     if any(each is None or each < 0 for each in counts):
         _refuse("a cross-reference stream does not say how long it is")
+    if index is not None:
+        firsts = [each.number for each in index.parts[::2]]
+        _check_apart([(first or 0, count or 0) for first, count in zip(firsts, counts, strict=True)])
     return sum(each or 0 for each in counts)
+
+
+def _check_table(table: bytes) -> None:
+    """Its subsections name no object twice; where its form ends, the library's strict reader judges."""
+    place, sections = table.find(b"xref") + len(b"xref"), list[tuple[int, int]]()
+    while (found := _SUBSECTION.match(table, place)) is not None:
+        sections.append((int(found[1]), int(found[2])))
+        place = found.end() + int(found[2]) * _LINE
+    _check_apart(sections)
+
+
+def _check_apart(sections: list[tuple[int, int]]) -> None:
+    # Of two entries for one object some programs take the first and some the last.
+    end = 0
+    for first, count in sorted(sections):
+        if count and first < end:
+            _refuse("the cross-references name an object twice in one section")
+        end = max(end, first + count)
 
 
 def _named(described: Value, *names: str) -> list[int]:

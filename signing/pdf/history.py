@@ -19,6 +19,7 @@ from signing.pdf.signature_fields import Walked, fields_in
 _SEEN_BY_OTHERS = frozenset(
     {"/AcroForm", "/DSS", "/Metadata", "/Pages", "/Extensions", "/Version", "/MarkInfo"}
 )
+_DRAWS_VALUES = ("/NeedAppearances", "/DA", "/Q", "/XFA")
 _STAMP = "/ETSI.RFC3161"
 _MOST_NAMED = 200
 
@@ -103,6 +104,7 @@ class _Step:
     def _of_fields(self) -> Iterator[Named]:
         old, new = self._history.fields(self._revision - 1), self._history.fields(self._revision)
         self._told |= self._below(self._new.root, "/AcroForm", depth=2)
+        yield from self._of_form(held(self._old.root, "/AcroForm"), held(self._new.root, "/AcroForm"))
         for name in sorted({*old, *new}):
             before, now = old.get(name), new.get(name)
             if now is None:
@@ -111,6 +113,31 @@ class _Step:
                 yield self._new_field(now)
             else:
                 yield from self._same_field(before, now)
+
+    def _of_form(self, old: object, new: object) -> Iterator[Named]:
+        """What the whole form says of how its values are drawn: programs then draw them anew, whatever was signed."""
+        fields = self._history.fields(self._revision - 1).values()
+        drawn = [each for each in fields if each.kind not in ("/Sig", "")]
+        if not drawn or not isinstance(old, generic.DictionaryObject):
+            return
+        now = new if isinstance(new, generic.DictionaryObject) else generic.DictionaryObject()
+        for key in _DRAWS_VALUES:
+            if not self._same(old, now, key):
+                yield Named("form-changed", f"the form has another {key}", key, True)
+        before, after = held(old, "/DR"), held(now, "/DR")
+        bare = _is_true(now) or any(held(each.field, "/AP") is None for each in drawn)
+        if not (_identical(before, after) if bare and before is None else self._kept(before, after, 2)):
+            yield Named("form-changed", "the form has other resources", "/DR", True)
+
+    def _kept(self, old: object, new: object, depth: int) -> bool:
+        """Whether everything of the old resources is among the new ones, as it was."""
+        if old is None:
+            return True
+        is_plain = isinstance(old, generic.DictionaryObject) and not isinstance(old, generic.StreamObject)
+        if not depth or not is_plain or not isinstance(new, generic.DictionaryObject):
+            return _identical(old, new)
+        assert isinstance(old, generic.DictionaryObject)
+        return all(self._kept(held(old, key), held(new, key), depth - 1) for key in old)
 
     def _new_field(self, now: Walked) -> Named:
         self._tell(now)
@@ -147,6 +174,10 @@ class _Step:
 
     def _signed(self, now: Walked, signature: generic.PdfObject | None) -> Named:
         stamp = held(signature, "/Type") == "/DocTimeStamp" or held(signature, "/SubFilter") == _STAMP
+        if stamp and held(now.field, "/AP") is not None and _is_visible(now.field):
+            # Nobody's word stands behind what a stamp shows: whoever asks gets one.
+            detail = f"the document time stamp {now.name} was put over the page"
+            return Named("annotation-added", detail, now.name, True)
         if stamp:
             return Named("timestamp-added", f"the document time stamp {now.name} was added", now.name, False)
         return Named("signature-added", f"the signature {now.name} was added", now.name, False)
@@ -290,6 +321,11 @@ def _listed(array: generic.PdfObject | None) -> set[generic.Reference | None]:
         else []
     )
     return {each.reference if isinstance(each, generic.IndirectObject) else None for each in items}
+
+
+def _is_true(form: generic.DictionaryObject) -> bool:
+    found = held(form, "/NeedAppearances")
+    return isinstance(found, generic.BooleanObject) and bool(found.value)
 
 
 def _is_visible(field: generic.DictionaryObject) -> bool:
