@@ -53,7 +53,7 @@ class Changes:
 
     def after(self, placed: PlacedSignature) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
         """All of them in order of revisions, and what is wrong with the rules themselves."""
-        permissions, findings = permissions_of(placed)
+        permissions, findings = permissions_of(placed.dictionary, placed.field)
         if not placed.covering.end:
             return (), findings
         if not placed.complete:
