@@ -95,7 +95,9 @@ class SignatureField:
 def signature_fields(revision: Revision) -> list[SignatureField]:
     """All of them in the order of the form; raises DocumentUnreadable and DocumentTooComplex."""
     walked = fields_in(revision.root)
-    found = [_signature_field(revision, each) for each in walked if each.kind == "/Sig" and "/T" in each.field]
+    found = [
+        _signature_field(revision, each) for each in walked if each.kind == "/Sig" and "/T" in each.field
+    ]
     if len(walked) > MAX_FIELDS_TO_SIGN:
         raise DocumentTooComplex("the PDF has more form fields than are read", limit="fields")
     if sum(each.signed for each in found) > MAX_SIGNATURES_TO_SIGN:

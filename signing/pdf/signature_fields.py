@@ -14,7 +14,6 @@ from signing.pdf.tokens import Value
 from signing.validation.contents import Finding
 
 
-
 @dataclass(frozen=True, slots=True)
 class PlacedSignature:
     """A filled signature field; ``written`` are the tokens of its dictionary, None where those have no place.

@@ -19,7 +19,13 @@ from signing.validation.conclusion import PASSED, Checks, Conclusion, failed, in
 from signing.validation.contents import CmsSignature, DigestOf, Finding, Form, NotAtHand, NotCovered
 from signing.validation.report import Outcome, SubIndication
 from signing.validation.scene import Scene
-from signing.validation.signature_values import AlgorithmUse, ValueRefused, digest_name, verify_digest, verify_value
+from signing.validation.signature_values import (
+    AlgorithmUse,
+    ValueRefused,
+    digest_name,
+    verify_digest,
+    verify_value,
+)
 from signing.validation.signing_certificate import named_by_hash, named_certificates
 from signing.validation.trust import Use
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.support.pdf_files import make_pdf, packed, plain_objects, start_of_references, stream
+from tests.support.pdf_files import make_pdf, packed, plain_objects, start_of_references
 
 _MIB = 1 << 20
 _SIZE = 100
