@@ -52,7 +52,7 @@ class Changes:
 
     def after(self, placed: PlacedSignature) -> tuple[tuple[Change, ...], tuple[Finding, ...]]:
         """All of them in order of revisions, and what is wrong with the rules themselves."""
-        permissions, findings = permissions_of(placed)
+        permissions, findings = permissions_of(placed.dictionary, placed.field)
         if not placed.covering.end:
             return (), findings
         if not placed.complete:
@@ -149,8 +149,8 @@ class Changes:
 
 def _objects_behind(data: bytes, end: int) -> Iterator[tuple[int, str]]:
     """Place and name of what looks like an object behind ``end``, in streams too: who repairs a file finds it there."""
-    for each in _OBJECT.finditer(data, end):
-        yield each.start(1), f"object {int(each[1])} {int(each[2])}"
+    for each in _OBJECT.finditer(data[end:]):
+        yield end + each.start(1), f"object {int(each[1])} {int(each[2])}"
 
 
 def _length_made_true(data: bytes, end: int) -> bool:

@@ -12,8 +12,6 @@ from typing import NoReturn
 from signing.errors import DocumentTooComplex, DocumentUnreadable
 from signing.pdf.tokens import Value, entry, read_value
 
-MAX_SECTIONS = 1_000
-MAX_ENTRIES = 300_000
 _START = re.compile(rb"startxref[\x00\t\n\x0c\r ]*(\d{1,12})[\x00\t\n\x0c\r ]*%%EOF")
 _TABLE = re.compile(rb"[\x00\t\n\x0c\r ]*xref\b")
 _STREAM = re.compile(rb"[\x00\t\n\x0c\r ]*\d{1,10}[\x00\t\n\x0c\r ]+\d{1,5}[\x00\t\n\x0c\r ]+obj")
@@ -25,42 +23,48 @@ _SUBSECTION = re.compile(rb"[\x00\t\n\x0c\r ]*(\d{1,10}) +(\d{1,10})[\x00\t\n\x0
 _LINE = 20
 
 
-def check_cross_references(data: bytes) -> None:
+def check_cross_references(data: bytes, max_sections: int, max_entries: int) -> None:
     """Raises DocumentUnreadable and DocumentTooComplex."""
     if re.match(rb"%PDF-\d\.\d", data) is None:
         _refuse("the file does not begin as a PDF")
     found = list(_START.finditer(data, max(0, len(data) - _TAIL)))
     if not found:
         _refuse("the file does not end as a PDF")
-    waiting, seen, entries = [int(found[-1][1])], set[int](), 0
+    waiting, seen, entries = [(int(found[-1][1]), False)], set[int](), 0
     while waiting:
-        place = waiting.pop()
+        place, beside = waiting.pop()
         if place in seen:
             _refuse("the cross-references lead back to themselves")
         seen.add(place)
-        announced, more = _section(data, place)
+        announced, more = _section(data, place, beside)
         entries += announced
-        if len(seen) > MAX_SECTIONS:
+        if len(seen) > max_sections:
             raise DocumentTooComplex("the document has more revisions than are read", limit="revisions")
-        if entries > MAX_ENTRIES:
+        if entries > max_entries:
             raise DocumentTooComplex("the document has more objects than are read", limit="objects")
         waiting += more
 
 
-def _section(data: bytes, place: int) -> tuple[int, list[int]]:
-    """How many entries it announces, and where the sections are that it names."""
-    if _TABLE.match(data, place):
+def _section(data: bytes, place: int, beside: bool) -> tuple[int, list[tuple[int, bool]]]:
+    """How many entries it announces, and where the sections are that it names.
+
+    One ``beside`` a table (XRefStm) is read with that table, which alone says what came before (§7.5.8.4).
+    """
+    if not beside and _TABLE.match(data, place):
         trailer = data.find(b"trailer", place)
         if trailer < 0:
             _refuse("a table of cross-references has no trailer")
         described = read_value(data, trailer + len(b"trailer"))
         _check_table(data[place:trailer])
-        return (trailer - place) // _SHORTEST_LINE, _named(described, "/XRefStm", "/Prev")
+        named = [(each, True) for each in _named(described, "/XRefStm")]
+        named += [(each, False) for each in _named(described, "/Prev")]
+        return (trailer - place) // _SHORTEST_LINE, named
     header = _STREAM.match(data, place)
     if header is None:
         _refuse("there are no cross-references where they should be")
     described = read_value(data, header.end())
-    return _announced(described), _named(described, "/Prev")
+    before = [] if beside else _named(described, "/Prev")
+    return _announced(described), [(each, False) for each in before]
 
 
 def _announced(stream: Value) -> int:
@@ -85,11 +89,13 @@ def _announced(stream: Value) -> int:
 
 
 def _check_table(table: bytes) -> None:
-    """Its subsections name no object twice; where its form ends, the library's strict reader judges."""
+    """Lines of 20 octets in subsections (ISO 32000-1 §7.5.4) that name no object twice."""
     place, sections = table.find(b"xref") + len(b"xref"), list[tuple[int, int]]()
     while (found := _SUBSECTION.match(table, place)) is not None:
         sections.append((int(found[1]), int(found[2])))
         place = found.end() + int(found[2]) * _LINE
+    if table[place:].strip():
+        _refuse("the table of cross-references is not in lines of 20 octets")
     _check_apart(sections)
 
 
@@ -102,12 +108,13 @@ def _check_apart(sections: list[tuple[int, int]]) -> None:
         end = max(end, first + count)
 
 
-def _named(described: Value, *names: str) -> list[int]:
-    found = [entry(described, name) for name in names]
-    numbers = [each.number for each in found if each is not None]
-    if any(each is None or each < 0 for each in numbers):
+def _named(described: Value, name: str) -> list[int]:
+    found = entry(described, name)
+    if found is None:
+        return []
+    if found.number is None or found.number < 0:
         _refuse("the cross-references name a place that is none")
-    return [each for each in numbers if each is not None]
+    return [found.number]
 
 
 def _refuse(detail: str) -> NoReturn:

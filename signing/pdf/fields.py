@@ -21,8 +21,11 @@ from pyhanko.sign import fields as library
 from pyhanko.sign.signers.cms_embedder import docmdp_reference_dictionary, fieldmdp_reference_dictionary
 
 from signing.errors import DocumentTooComplex, DocumentUnreadable, SigningForbidden
-from signing.pdf.limits import MAX_FIELDS, MAX_LOCKED, MAX_SIGNATURES, MAX_TEXT
-from signing.pdf.revision import Revision, dictionary_in, elements, entry, read_signature
+from signing.pdf.limits import MAX_FIELDS_TO_SIGN, MAX_LOCKED, MAX_SIGNATURES_TO_SIGN, MAX_TEXT
+from signing.pdf.opening import held
+from signing.pdf.permissions import permissions_of
+from signing.pdf.revision import Revision, dictionary_in, elements, entry
+from signing.pdf.signature_fields import Walked, fields_in
 
 Rectangle = tuple[float, float, float, float]
 
@@ -49,11 +52,6 @@ class Lock:
             raise SigningForbidden(
                 "a lock names too many fields, or one at too great length", most=MAX_LOCKED
             )
-
-    def locks(self, name: str) -> bool:
-        """Whether the field, or one that it is part of, is locked."""
-        named = any(name == each or name.startswith(f"{each}.") for each in self.fields)
-        return {"All": True, "Include": named, "Exclude": not named}[self.action]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +93,27 @@ class SignatureField:
 
 
 def signature_fields(revision: Revision) -> list[SignatureField]:
-    """All of them in the order of the form; raises DocumentTooComplex."""
+    """All of them in the order of the form; raises DocumentUnreadable and DocumentTooComplex."""
+    walked = fields_in(revision.root)
     found = [
-        SignatureField(str(name), reference, value is not None)
-        for (name, value, reference), _ in zip(
-            library.enumerate_sig_fields(revision), range(MAX_FIELDS + 1), strict=False
-        )
+        _signature_field(revision, each) for each in walked if each.kind == "/Sig" and "/T" in each.field
     ]
-    if len(found) > MAX_FIELDS or sum(each.signed for each in found) > MAX_SIGNATURES:
-        raise DocumentTooComplex("the PDF has more signature fields than are read", limit="signatures")
-    for each in found:
-        value = each.dictionary.raw_get("/V") if each.signed else None
-        if isinstance(value, generic.IndirectObject) and value.get_pdf_handler() is revision.prev:
-            read_signature(revision.prev, value.reference)
+    if len(walked) > MAX_FIELDS_TO_SIGN:
+        raise DocumentTooComplex("the PDF has more form fields than are read", limit="fields")
+    if sum(each.signed for each in found) > MAX_SIGNATURES_TO_SIGN:
+        raise DocumentTooComplex("the PDF has more signatures than are read", limit="signatures")
     return found
+
+
+def _signature_field(revision: Revision, walked: Walked) -> SignatureField:
+    if walked.reference is None:
+        raise DocumentUnreadable("a signature field is no object of its own", kind="pdf")
+    value = walked.field.raw_get("/V") if "/V" in walked.field else None
+    if isinstance(value, generic.IndirectObject) and value.get_pdf_handler() is revision.prev:
+        # Read ahead: the library takes a long hexadecimal string digit by digit.
+        revision.prev.signature_dictionary(value.reference)
+    reference = generic.IndirectObject(walked.reference.idnum, walked.reference.generation, revision)
+    return SignatureField(walked.name, reference, held(walked.field, "/V") is not None)
 
 
 def free_name(handler: PdfHandler, stem: str) -> str:
@@ -192,30 +197,43 @@ def lock_dictionary(chosen: Lock) -> generic.DictionaryObject:
     return _spec(chosen).as_sig_field_lock()
 
 
-def check_permitted(handler: PdfHandler, known: list[SignatureField], name: str) -> None:
-    """Raises SigningForbidden when what stands in the document forbids to sign a field of that name."""
-    if permission_of(handler) == Permission.NO_CHANGES:
-        raise SigningForbidden("the document is certified without changes", field=name)
-    for each in known:
-        if each.signed and any(found.locks(name) for found in locks_of(each.value)):
-            raise SigningForbidden("the field is locked by a signature", field=name, by=each.name)
+def check_permitted(revision: Revision, known: list[SignatureField], name: str, *, adds_look: bool) -> None:
+    """Raises SigningForbidden when a signature in the document forbids to sign a field of that name.
+
+    ``adds_look``: the field is new and visible, which is no filling of a form (ISO 32000-2 §12.8.2.2).
+    """
+    for signature, field, by in _signed(revision, known):
+        permissions, unreadable = permissions_of(signature, field)
+        if unreadable:
+            raise SigningForbidden("what a signature permits cannot be read", field=name, by=by)
+        if permissions.level == Permission.NO_CHANGES:
+            raise SigningForbidden("the document is certified without changes", field=name, by=by)
+        if permissions.level is not None and adds_look:
+            raise SigningForbidden("a certified document gets no new field that is seen", field=name, by=by)
+        if permissions.locked is not None and permissions.locked.is_locked(name):
+            raise SigningForbidden("the field is locked by a signature", field=name, by=by)
 
 
-def permission_of(handler: PdfHandler) -> Permission | None:
-    """What the certification permits; None when the document is not certified."""
-    perms = dictionary_in(handler.root, "/Perms")
+def _signed(
+    revision: Revision, known: list[SignatureField]
+) -> Iterator[tuple[generic.DictionaryObject, generic.DictionaryObject, str]]:
+    """Every signature with its field and the field's name; a certification also where no field has it."""
+    found = [(each.value, each.dictionary, each.name) for each in known if each.signed]
+    yield from found
+    perms = dictionary_in(revision.root, "/Perms")
     certification = None if perms is None else dictionary_in(perms, "/DocMDP")
-    if certification is None:
-        return None
-    for parameters in _transforms(certification, "/DocMDP"):
-        permission = entry(parameters, "/P")
-        return Permission.FILL_FORMS if permission is None else Permission(int(permission))
-    return Permission.NO_CHANGES
+    if certification is not None and not any(certification == each for each, _, _ in found):
+        yield certification, generic.DictionaryObject(), ""
 
 
-def locks_of(signature: generic.DictionaryObject) -> list[Lock]:
-    """The locks that a signature made."""
-    return [_lock_of(parameters) for parameters in _transforms(signature, "/FieldMDP")]
+def check_references(revision: Revision, known: list[SignatureField]) -> None:
+    """Raises SigningForbidden when hybrid cross-references came after the first signature."""
+    reader = revision.prev
+    values = [each.dictionary.raw_get("/V") for each in known if each.signed]
+    named = [each.reference for each in values if isinstance(each, generic.IndirectObject)]
+    first = min((reader.xrefs.get_last_change(each) for each in named), default=None)
+    if first is not None and any(each > first for each in reader.hybrid_revisions):
+        raise SigningForbidden("hybrid cross-references were added after a signature")
 
 
 def demanded_lock(field: generic.DictionaryObject) -> Lock | None:
@@ -236,12 +254,6 @@ def _lock_of(parameters: generic.DictionaryObject) -> Lock:
     if action == "All" or not names:  # Exclude of nothing is all; Include of nothing is none
         return Lock("All") if action != "Include" else Lock("Include", ("",))
     return Lock("Include" if action == "Include" else "Exclude", names)
-
-
-def _transforms(signature: generic.DictionaryObject, method: str) -> Iterator[generic.DictionaryObject]:
-    for found in elements(signature, "/Reference"):
-        if entry(found, "/TransformMethod") == method:
-            yield dictionary_in(found, "/TransformParams") or generic.DictionaryObject()
 
 
 def _refer(signature: generic.IndirectObject, reference: generic.DictionaryObject) -> None:

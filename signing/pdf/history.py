@@ -74,6 +74,9 @@ class _Step:
         self._told: set[generic.Reference] = set()
 
     def changes(self) -> Iterator[Named]:
+        if self._revision in self._history.reader.hybrid_revisions:
+            detail = "hybrid cross-references were added, by which others may see something else"
+            yield Named("hybrid-references-added", detail, None, True)
         yield from self._of_catalog()
         yield from self._of_fields()
         yield from self._of_pages()

@@ -1,8 +1,8 @@
 """A PDF file of anybody opened for reading, within limits; the library's reader behind one door.
 
 Read strictly: a file whose cross-references contradict each other shows different people different things. Hybrid
-cross-references do so by design and are refused, as are encrypted files. Whatever goes wrong below becomes one of
-DocumentUnreadable, DocumentEncrypted and DocumentTooComplex.
+ones may do so by design, so whoever reads says where they are (``Reader.hybrid_revisions``). Encrypted files are
+refused. Whatever goes wrong below becomes one of DocumentUnreadable, DocumentEncrypted and DocumentTooComplex.
 """
 
 from __future__ import annotations
@@ -15,42 +15,27 @@ from pathlib import Path
 from typing import Any, cast
 
 from pyhanko.pdf_utils import generic, misc
-from pyhanko.pdf_utils.decode_limits import (
-    DEFAULT_PURPOSE_LIMITS,
-    DecodeLimits,
-    DecodePurpose,
-    DocumentDecodeBudget,
-    StreamDecodeLimits,
-)
+from pyhanko.pdf_utils.decode_limits import DecodePurpose
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPath
 
 from kernel.errors import DomainError
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.cross_references import check_cross_references
-from signing.pdf.limits import MAX_PDF_BYTES
+from signing.pdf.limits import (
+    DECODE_LIMITS,
+    MAX_DEPTH,
+    MAX_ENTRIES,
+    MAX_LOOKUPS,
+    MAX_PDF_BYTES,
+    MAX_READS,
+    MAX_SECTIONS,
+    MAX_TOKENS,
+)
 from signing.pdf.plain_objects import Reach, number_of, read_plain, reference_of, ways_in_plain
 from signing.pdf.tokens import NotADictionary, Value, is_short, read_dictionary
 from signing.pdf.usages import Graph, Usages, graph_of, references_in
 
-MAX_READS = 500_000
-MAX_LOOKUPS = 2_000_000
-MAX_TOKENS = 200_000
-MAX_DEPTH = 100
 ALWAYS_SHORT = 4 << 20
-_MIB = 1 << 20
-_LIMITS = DecodeLimits(
-    per_stream=StreamDecodeLimits(max_output_size=64 * _MIB),
-    per_purpose={
-        **DEFAULT_PURPOSE_LIMITS,
-        DecodePurpose.OBJECT_STREAM: StreamDecodeLimits(
-            max_ratio=100, ratio_floor=_MIB, max_output_size=4 * _MIB
-        ),
-        DecodePurpose.XREF_STREAM: StreamDecodeLimits(max_output_size=8 * _MIB),
-        DecodePurpose.XMP_METADATA: StreamDecodeLimits(max_output_size=4 * _MIB),
-        DecodePurpose.CRL: StreamDecodeLimits(max_ratio=50, ratio_floor=4 * _MIB, max_output_size=32 * _MIB),
-    },
-    document_budget=DocumentDecodeBudget(base_allowance=64 * _MIB, max_ratio=4),
-)
 # The library tells of every oddity it meets; what counts of them becomes a finding here.
 logging.getLogger("pyhanko").addHandler(logging.NullHandler())
 
@@ -62,7 +47,13 @@ class Reader(PdfFileReader):
         self.data = data
         self._reads = 0
         self._places: dict[int, tuple[bytes, int, dict[int, tuple[int, int]]]] = {}
-        super().__init__(BytesIO(data), strict=True, decode_limits=_LIMITS)
+        super().__init__(BytesIO(data), strict=True, decode_limits=DECODE_LIMITS)
+
+    @property
+    def hybrid_revisions(self) -> frozenset[int]:
+        """Those, counted from 0, that a reader may see otherwise: one that knows no cross-reference streams."""
+        xrefs = self.xrefs
+        return frozenset(each for each in range(xrefs.total_revisions) if xrefs.get_xref_data(each).hybrid)
 
     def place_of(self, reference: generic.Reference, revision: int | None = None) -> int | None:
         """Where the object stands in the file; None where it is not there or inside an object stream."""
@@ -239,16 +230,16 @@ class Resolver(HistoricalResolver):
         return self.usages.of(ref)
 
 
-def open_pdf(source: bytes | Path) -> Reader:
+def open_pdf(
+    source: bytes | Path, *, max_sections: int = MAX_SECTIONS, max_entries: int = MAX_ENTRIES
+) -> Reader:
     """The file, read whole; raises DocumentUnreadable, DocumentEncrypted and DocumentTooComplex."""
     data = _bytes_of(source)
     with refusing_what_cannot_be_read():
-        check_cross_references(data)
+        check_cross_references(data, max_sections, max_entries)
         reader = Reader(data)
         if "/Encrypt" in reader.trailer:
             raise DocumentEncrypted("the document is encrypted", kind="pdf")
-        if reader.xrefs.hybrid_xrefs_present:
-            raise DocumentUnreadable("the document has hybrid cross-references", kind="pdf")
         if not isinstance(reader.root, generic.DictionaryObject):
             raise DocumentUnreadable("the document has no catalog", kind="pdf")
         return reader

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, misc
 from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
 
 from signing.pdf.opening import held
-from signing.pdf.signature_fields import PlacedSignature
 from signing.validation.contents import Finding
 
 
@@ -30,16 +29,18 @@ class Permissions:
         return None if self.level is None else MDPPerm(self.level)
 
 
-def permissions_of(placed: PlacedSignature) -> tuple[Permissions, tuple[Finding, ...]]:
+def permissions_of(
+    signature: generic.DictionaryObject, field: generic.DictionaryObject
+) -> tuple[Permissions, tuple[Finding, ...]]:
     """What the signature dictionary says, else the lock of its field; what cannot be read permits nothing."""
     findings: list[Finding] = []
     levels, specs = [], []
-    for method, parameters in _transforms(placed.dictionary):
+    for method, parameters in _transforms(signature):
         if method == "/DocMDP":
             levels.append(_level(parameters, 2, findings))
         elif method == "/FieldMDP":
             specs.append(_spec(parameters, findings))
-    lock = held(placed.field, "/Lock")
+    lock = held(field, "/Lock")
     if isinstance(lock, generic.DictionaryObject):
         if "/P" in lock:
             levels.append(_level(lock, 1, findings))
@@ -82,6 +83,6 @@ def _level(parameters: generic.DictionaryObject, otherwise: int, findings: list[
 def _spec(parameters: generic.DictionaryObject, findings: list[Finding]) -> FieldMDPSpec | None:
     try:
         return FieldMDPSpec.from_pdf_object(parameters)
-    except (ValueError, KeyError, TypeError):
+    except (misc.PdfError, ValueError, KeyError, TypeError):
         findings.append(Finding("field-locks-unreadable", "which fields the signature locks cannot be read"))
         return None

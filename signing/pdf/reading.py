@@ -77,6 +77,7 @@ def _found(
     findings: list[Finding] = []
     earlier: list[_Earlier] = []
     history = Changes(History(reader))
+    first = placed[0].revision if placed else 0
     certificates = [each for each in map(read_certificate, stored.certificates) if each is not None]
     for each in placed:
         if is_document_timestamp(each):
@@ -90,7 +91,7 @@ def _found(
                     _Earlier(each.covering.end, Covered(timestamps=frozenset({number}), evidence=held))
                 )
         else:
-            for found in _signature(reader, each, len(signatures) + 1, certificates, history):
+            for found in _signature(reader, each, len(signatures) + 1, certificates, history, first):
                 earlier.append(_Earlier(each.covering.end, _held_by(found)))
                 signatures.append(replace(found, evidence=found.evidence | stored))
     return signatures, timestamps, findings
@@ -107,6 +108,7 @@ def _signature(
     number: int,
     certificates: Sequence[x509.Certificate],
     history: Changes,
+    first: int,
 ) -> tuple[FoundSignature, ...]:
     form = _FORMS.get(_encoding(placed))
     findings = list(placed.covering.findings)
@@ -119,7 +121,7 @@ def _signature(
             Finding("signature-removed", "a later revision took the signature out of the document")
         )
     changes, about = history.after(placed)
-    findings += about
+    findings += [*about, *_hybrid(reader, placed, first)]
     content = digest_over(reader.data, placed.covering)
     cover = Cover(form or "PKCS7", content, _scope(reader, placed), False, placed.name)
     found = _read(placed, cover, number, certificates, findings if form is not None else None)
@@ -136,6 +138,18 @@ def _signature(
         )
         for each in found
     )
+
+
+def _hybrid(reader: Reader, placed: PlacedSignature, first: int) -> list[Finding]:
+    """Many programs write hybrid cross-references; they break what was signed when they come after it was signed."""
+    covered = [each for each in reader.hybrid_revisions if each <= placed.revision]
+    late = any(each > first for each in covered)
+    detail = "the document has hybrid cross-references" + (
+        ", added after its first signature"
+        if late
+        else ": a reader that does not know cross-reference streams may show something else"
+    )
+    return [Finding("hybrid-references", detail, fatal=late)] if covered else []
 
 
 def _read(

@@ -7,29 +7,26 @@ document says of itself (its information dictionary, its XMP, its version) stays
 from __future__ import annotations
 
 import hashlib
-import re
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import SEEK_END, BytesIO
 from typing import Any, Self
 
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.misc import PdfDecodeLimitError, PdfError, PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.pdf_utils.xref import read_object_header
 from pyhanko.sign.signers.pdf_byterange import PdfSignedData
 
 from kernel.errors import DomainError
-from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable, SignatureTooLong
-from signing.pdf.limits import DECODE_LIMITS, MAX_OBJECTS, MAX_PAGES, MAX_PDF_BYTES, MAX_REVISIONS
+from signing.errors import DocumentTooComplex, DocumentUnreadable, SignatureTooLong
+from signing.pdf.limits import MAX_ENTRIES_TO_SIGN, MAX_PAGES, MAX_PDF_BYTES, MAX_SECTIONS_TO_SIGN
+from signing.pdf.opening import Reader, open_pdf
 
 _TAIL = 4096
-_CONTENTS = re.compile(rb"/Contents\s*<([0-9A-Fa-f]{1024,})>")
 _MALFORMED = (
     PdfError,
     ValueError,
@@ -83,11 +80,13 @@ class Placed:
 class Revision(IncrementalPdfFileWriter):
     """The update that is being written."""
 
+    prev: Reader
+
     @classmethod
     def of(cls, source: bytes) -> Self:
         """Raises DocumentUnreadable, DocumentEncrypted, DocumentTooComplex."""
         with reading():
-            return cls(BytesIO(source), prev=open_pdf(source))
+            return cls(BytesIO(source), prev=_opened(source))
 
     @classmethod
     def _handle_id(cls, prev: PdfFileReader) -> generic.ArrayObject:
@@ -145,6 +144,7 @@ class Revision(IncrementalPdfFileWriter):
         if not source.endswith((b"\r", b"\n")):
             stream.write(b"\n")
         self._write_updated_section(stream)
+        _within("bytes", len(stream.getbuffer()), MAX_PDF_BYTES)
         return stream
 
 
@@ -156,44 +156,11 @@ def _belongs(written: generic.PdfObject, reference: generic.Reference) -> None:
             _belongs(part, reference)
 
 
-def open_pdf(source: bytes) -> PdfFileReader:
-    """A reader within the limits; raises DocumentUnreadable, DocumentEncrypted, DocumentTooComplex."""
-    if len(source) > MAX_PDF_BYTES:
-        raise DocumentTooComplex("the PDF is too long", limit="bytes", most=MAX_PDF_BYTES)
-    if not source.startswith(b"%PDF-"):
-        raise DocumentUnreadable("the file is not a PDF", kind="pdf")
-    with reading():
-        reader = PdfFileReader(BytesIO(source), strict=True, decode_limits=DECODE_LIMITS)
-        if "/Encrypt" in reader.trailer_view:
-            raise DocumentEncrypted("the PDF is encrypted", kind="pdf")
-        _within("objects", int(reader.trailer_view["/Size"]), MAX_OBJECTS)
-        _within("revisions", reader.total_revisions, MAX_REVISIONS)
-        _within("pages", int(reader.root["/Pages"]["/Count"]), MAX_PAGES)
-        return reader
-
-
-def read_signature(reader: PdfFileReader, reference: generic.Reference) -> None:
-    """Read a signature dictionary ahead: the library takes a long hexadecimal string digit by digit.
-
-    Whatever is not of the usual form is left to the library, which says what is wrong with it.
-    """
-    place = reader.xrefs[reference]
-    if not isinstance(place, int) or reader.cache_get_indirect_object(reference.generation, reference.idnum):
-        return
-    data = reader.stream.getvalue()
-    end = data.find(b"endobj", place)
-    found = _CONTENTS.search(data, place, end)
-    if found is None:
-        return
-    stream = BytesIO(data[place : found.start(1)] + data[found.end(1) : end])
-    with suppress(*_MALFORMED):
-        if read_object_header(stream, strict=True) == (reference.idnum, reference.generation):
-            read = generic.read_object(stream, reference)
-            if isinstance(read, generic.DictionaryObject) and not read["/Contents"]:
-                read[pdf_name("/Contents")] = generic.ByteStringObject(
-                    bytes.fromhex(found[1].decode("ascii"))
-                )
-                reader.cache_indirect_object(reference.generation, reference.idnum, read)
+def _opened(source: bytes) -> Reader:
+    """A reader of what is read again when it is signed; raises as ``Revision.of``."""
+    reader = open_pdf(source, max_sections=MAX_SECTIONS_TO_SIGN, max_entries=MAX_ENTRIES_TO_SIGN)
+    _within("pages", int(reader.root["/Pages"]["/Count"]), MAX_PAGES)
+    return reader
 
 
 def entry(dictionary: generic.DictionaryObject, key: str) -> Any:

@@ -8,13 +8,10 @@ from pyhanko.pdf_utils import generic, misc
 
 from signing.errors import DocumentTooComplex
 from signing.pdf.byte_ranges import Covering, covering_of
+from signing.pdf.limits import MAX_FIELD_DEPTH, MAX_FIELDS, MAX_SIGNATURES
 from signing.pdf.opening import Reader, held
 from signing.pdf.tokens import Value
 from signing.validation.contents import Finding
-
-MAX_FIELDS = 10_000
-MAX_SIGNATURES = 200
-MAX_DEPTH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +132,7 @@ def fields_in(root: generic.DictionaryObject) -> list[Walked]:
             continue
         seen.add(reference)
         field = item.get_object()
-        if not isinstance(field, generic.DictionaryObject) or depth > MAX_DEPTH:
+        if not isinstance(field, generic.DictionaryObject) or depth > MAX_FIELD_DEPTH:
             continue
         name = _joined(above, held(field, "/T"))
         kind = str(held(field, "/FT") or kind)

@@ -215,8 +215,10 @@ def _put_in(
 ) -> str:
     known = fields.signature_fields(revision)
     name = wishes.get("field") or fields.free_name(revision, "Signature")
-    fields.check_permitted(revision, known, name)
     appearance, permission = wishes.get("appearance"), wishes.get("certify")
+    fields.check_references(revision, known)
+    is_there = any(each.name == name for each in known)
+    fields.check_permitted(revision, known, name, adds_look=appearance is not None and not is_there)
     if permission is not None and any(each.signed for each in known):
         raise SigningForbidden("only the first signature of a document certifies it", field=name)
     place = None if appearance is None else appearance.place

@@ -19,7 +19,13 @@ from signing.validation.conclusion import PASSED, Checks, Conclusion, failed, in
 from signing.validation.contents import CmsSignature, DigestOf, Finding, Form, NotAtHand, NotCovered
 from signing.validation.report import Outcome, SubIndication
 from signing.validation.scene import Scene
-from signing.validation.signature_values import AlgorithmUse, ValueRefused, digest_name, verify_value
+from signing.validation.signature_values import (
+    AlgorithmUse,
+    ValueRefused,
+    digest_name,
+    verify_digest,
+    verify_value,
+)
 from signing.validation.signing_certificate import named_by_hash, named_certificates
 from signing.validation.trust import Use
 
@@ -161,6 +167,8 @@ def _value(
     cms: CmsSignature, content: DigestOf | None, checks: Checks
 ) -> tuple[Conclusion, tuple[AlgorithmUse, ...]]:
     digest = digest_name(cms.digest_algorithm)
+    if not cms.signed_bytes:
+        return _bare_value(cms, digest, content, checks)
     found = checks.conclude(VALUE, "content", "EN 319 102-1 5.2.7", _content(cms, digest, content))
     used = () if digest is None else (AlgorithmUse(digest),)
     if not found.passed:
@@ -175,6 +183,32 @@ def _value(
         return checks.conclude(VALUE, "signature-value", "EN 319 102-1 5.2.7", refused), used
     checks.conclude(VALUE, "signature-value", "EN 319 102-1 5.2.7", PASSED)
     return PASSED, (*used, use)
+
+
+def _bare_value(
+    cms: CmsSignature, digest: str | None, content: DigestOf | None, checks: Checks
+) -> tuple[Conclusion, tuple[AlgorithmUse, ...]]:
+    """Without signed attributes the value is over the content itself, and so over whatever attributes it may be.
+
+    RFC 5652 §5.4. Where it holds, acceptance still says that the attributes are missing.
+    """
+    used = () if digest is None else (AlgorithmUse(digest),)
+    try:
+        if content is None:
+            raise NotAtHand("what was signed is not at hand")
+        assert cms.certificate is not None
+        use = verify_digest(
+            cms.certificate, cms.signature_algorithm, cms.parameters, cms.signature, content, digest
+        )
+        found = PASSED
+    except NotAtHand as error:
+        found = indeterminate(SubIndication.SIGNED_DATA_NOT_FOUND, str(error))
+    except NotCovered as error:
+        found = failed(SubIndication.HASH_FAILURE, str(error))
+    except ValueRefused as error:
+        found = failed(SubIndication.SIG_CRYPTO_FAILURE, str(error))
+    checks.conclude(VALUE, "signature-value", "EN 319 102-1 5.2.7", found)
+    return found, (*used, use) if found.passed else used
 
 
 def _content(cms: CmsSignature, digest: str | None, content: DigestOf | None) -> Conclusion:
@@ -209,6 +243,8 @@ def _acceptance(
 
 
 def _elements(subject: Subject, cms: CmsSignature) -> Conclusion:
+    if not cms.signed:
+        return indeterminate(SubIndication.SIG_CONSTRAINTS_FAILURE, "the signed attributes are missing")
     if subject.form != "PKCS7" and not _has_reference(cms):
         return indeterminate(
             SubIndication.SIG_CONSTRAINTS_FAILURE, "the signed reference to the certificate is missing"

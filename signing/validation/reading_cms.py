@@ -165,7 +165,8 @@ def _attributes(
 ) -> _Values:
     if found is None:
         if signed:
-            findings.append(Finding("signed-attributes-missing", "the signature has no signed attributes"))
+            detail = "the signature has no signed attributes"
+            findings.append(Finding("signed-attributes-missing", detail, fatal=False))
         return {}
     attributes = found.as_list()
     if len(attributes) > MAX_ATTRIBUTES:

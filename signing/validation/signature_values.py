@@ -14,8 +14,10 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from pki import asn1
+from signing.validation.contents import NotCovered
 
 _SHA3 = {7: "sha3_224", 8: "sha3_256", 9: "sha3_384", 10: "sha3_512"}
 DIGESTS = {
@@ -116,6 +118,30 @@ def verify_value(
         check(signature, data)
     except InvalidSignature as error:
         raise ValueRefused("the signature value is not that of the signer's key") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise ValueRefused(str(error) or "the signature algorithm is not known") from error
+    return use
+
+
+def verify_digest(
+    certificate: x509.Certificate,
+    algorithm: str,
+    parameters: bytes | None,
+    signature: bytes,
+    digest_of: Callable[[str], bytes],
+    digest: str | None = None,
+) -> AlgorithmUse:
+    """The same of data of which only digests are at hand; an Edwards key is refused, which signs no digest."""
+    try:
+        use, check = _plan(certificate, algorithm, parameters, digest)
+        if not isinstance(check, partial) or use.digest is None:
+            raise ValueRefused("a signature of this key without signed attributes is not computed")
+        verify, *arguments, hashed = (check.func, *check.args)
+        verify(*arguments, Prehashed(hashed), signature, digest_of(use.digest))
+    except InvalidSignature as error:
+        raise ValueRefused("the signature value is not that of the signer's key") from error
+    except (NotCovered, ValueRefused):
+        raise
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueRefused(str(error) or "the signature algorithm is not known") from error
     return use

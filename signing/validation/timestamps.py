@@ -91,7 +91,7 @@ def read_token(der: bytes, others: Sequence[x509.Certificate] = ()) -> ReadToken
         if contents.content_type != ades.ID_TST_INFO.dotted_string or contents.content is None:
             return None
         (signer,) = contents.signers
-        if any(each.fatal for each in (*contents.findings, *signer.findings)):
+        if not signer.cms.signed or any(each.fatal for each in (*contents.findings, *signer.findings)):
             return None
         info = asn1.decode(asn1.TimeStampInfo, contents.content)
     except (DomainError, NotDer, ValueError):

@@ -51,6 +51,7 @@ PUBLIC = {
     "showOcdsCodelist",
     "showPublicationPolicy",
     "showPublicDocument",
+    "verifyDocument",
 }
 # A party sees and renews its own certificates, and says that it has them.
 EVERYBODY_SIGNED_IN = {
@@ -60,6 +61,13 @@ EVERYBODY_SIGNED_IN = {
     "showCertificate",
     "renewCertificate",
     "handOverCertificate",
+    "prepareDocument",
+    "showPreparedDocument",
+    "downloadPreparedDocument",
+    "completeDocument",
+    "downloadSignedDocument",
+    "discardPreparedDocument",
+    "extendDocument",
 }
 ALLOWED: dict[str, set[str]] = {
     "registerParty": {"registrar"},
@@ -121,6 +129,7 @@ ALLOWED: dict[str, set[str]] = {
     "signMinutes": {"member"},
     "listReturns": {"bidder", "auditor"},
     "exportAuditFolder": {"auditor"},
+    "sealDocument": set(),
 }
 # In good form, so that only the role can be what is wrong with a request.
 _WIRE = {"document": "", "signature": ""}
@@ -137,6 +146,7 @@ BODIES: dict[str, Any] = {
     "declareUnsuccessful": {"ground": "board-ruling", "reason": "a reason"},
     "extendPriceOpening": {"until": "2030-01-01T00:00:00Z", "reason": "a reason"},
     "countersignKeySet": {"signature": ""},
+    "sealDocument": {"format": "file", "documents": [{"name": "x", "content": "eA=="}]},
     "signRecord": {"signature": ""},
     "signMinutes": {"revision": 1, "signed_at": "2030-01-01T00:00:00Z", "signature": ""},
     "submitEnvelope": {"manifest": "", "seal": "", "headers": {}},
@@ -161,6 +171,7 @@ NAMES = {
     "submission_id": UNKNOWN,
     "request_id": UNKNOWN,
     "proposal": UNKNOWN,
+    "prepared_id": UNKNOWN,
     "fingerprint": "0" * 64,
     "digest": "0" * 64,
     "party": "IR-00000000779",

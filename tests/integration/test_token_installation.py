@@ -124,5 +124,5 @@ def test_the_pin_from_the_environment(made: Made, monkeypatch: pytest.MonkeyPatc
     pki = settings.pki.model_copy(update={"keys": keys})
     opened = build_container(settings.model_copy(update={"pki": pki}))
     assert made.token.pin not in str(settings.redacted())
-    assert len(opened.authority.first_certificates()) == 6
+    assert len(opened.authority.first_certificates()) == 7
     opened.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.support.pdf_files import make_pdf, packed, plain_objects, start_of_references, stream
+from tests.support.pdf_files import make_pdf, packed, plain_objects, start_of_references
 
 _MIB = 1 << 20
 _SIZE = 100
@@ -69,27 +69,6 @@ def nested(depth: int) -> dict[int, bytes]:
     return plain_objects(catalog=b"/AcroForm 6 0 R") | {6: b"[" * depth + b"]" * depth}
 
 
-def hybrid() -> bytes:
-    """A table whose trailer names a stream of cross-references beside it."""
-    objects = plain_objects()
-    pdf = bytearray(b"%PDF-1.7\n")
-    lines = []
-    for number, body in objects.items():
-        lines.append(b"%d 1\n%010d 00000 n\r\n" % (number, len(pdf)))
-        pdf += b"%d 0 obj\n%b\nendobj\n" % (number, body)
-    side = len(pdf)
-    pdf += b"9 0 obj\n%b\nendobj\n" % stream(
-        b"\x01\x00\x00\x00\x0a\x00\x00", b"/Type/XRef/Size 10/W[1 4 2]/Index[8 1]"
-    )
-    table = len(pdf)
-    pdf += b"xref\n0 1\n0000000000 65535 f\r\n" + b"".join(lines)
-    pdf += b"trailer\n<</Size 10/Root 1 0 R/ID[<00><00>]/XRefStm %d>>\nstartxref\n%d\n%%%%EOF\n" % (
-        side,
-        table,
-    )
-    return bytes(pdf)
-
-
 BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "references of no width": (
         lambda: with_stream_of_references(b"/Size 10/W[0 0 0]/Index[0 999999999999]", b""),
@@ -121,5 +100,4 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "deep nesting": (lambda: make_pdf(nested(100_000)), "document-too-complex"),
     "a loop of revisions": (looped, "document-unreadable"),
-    "hybrid references": (hybrid, "document-unreadable"),
 }

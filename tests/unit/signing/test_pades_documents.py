@@ -101,7 +101,11 @@ def test_what_is_too_long_is_not_read(
     monkeypatch: pytest.MonkeyPatch, signer: Signer, authority: MemoryAuthority
 ) -> None:
     """The length is looked at first, the number of objects before any of them."""
-    for name, limit in (("MAX_PDF_BYTES", "bytes"), ("MAX_OBJECTS", "objects"), ("MAX_PAGES", "pages")):
+    for name, limit in (
+        ("MAX_ENTRIES_TO_SIGN", "objects"),
+        ("MAX_SECTIONS_TO_SIGN", "revisions"),
+        ("MAX_PAGES", "pages"),
+    ):
         assert getattr(limits, name) > 0
         with monkeypatch.context() as patch:
             patch.setattr(revision, name, 0)
