@@ -8,6 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 from app.container import Container
+from app.lacking_evidence import with_evidence
+from app.signing_services import InstallationEvidence
+from kernel.clock import Clock
 from pki.trust import TrustStore
 from signing.ades.services import Evidence
 from signing.validation.algorithm_policy import AlgorithmPolicy
@@ -23,7 +26,7 @@ def verify(
     trust: Trust,
     *,
     at: datetime | None,
-    made_at: datetime,
+    clock: Clock,
     content: bytes | Path | None = None,
     name: str | None = None,
     fetched: Callable[[FoundDocument, Trust, datetime], Trust] | None = None,
@@ -34,8 +37,10 @@ def verify(
     """
     document = read_document(source, content=content, name=name)
     if fetched is not None:
-        trust = fetched(document, trust, at or made_at)
-    return judge(document, trust, AlgorithmPolicy.default(), at=at or made_at, made_at=made_at)
+        trust = fetched(document, trust, at or clock.now())
+    # What was made a moment ago must not seem to be of the future.
+    now = clock.now()
+    return judge(document, trust, AlgorithmPolicy.default(), at=at or now, made_at=now)
 
 
 class InstallationTrust:
@@ -56,6 +61,10 @@ class InstallationTrust:
             if self._made is None or self._made[0] != known:
                 self._made = (known, self._make(store))
             return self._made[1]
+
+    def completed(self, document: FoundDocument, trust: Trust, at: datetime) -> Trust:
+        """With the installation's own answers about certificates of its own, which may be newer than every list."""
+        return with_evidence(document, trust, at, InstallationEvidence(self._container))
 
     def _make(self, store: TrustStore) -> Trust:
         settings = self._container.settings

@@ -113,7 +113,13 @@ async def post_verification(
     def work() -> Response:
         now = container.clock.now()
         report = verify(
-            document, verifier.trust.current(), at=moment, made_at=now, content=beside, name=called
+            document,
+            verifier.trust.current(),
+            at=moment,
+            clock=container.clock,
+            content=beside,
+            name=called,
+            fetched=verifier.trust.completed,
         )
         return _answer(report, form, language, container, now)
 

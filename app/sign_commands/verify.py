@@ -66,15 +66,16 @@ def command(
         if each is not None:
             require_free(each, force=force)
     moment = None if at is None else parse_utc(at)
-    report = verify(
-        document,
-        chosen_trust(trust, folder),
-        at=moment,
-        made_at=clock_of_commands().now(),
-        content=content,
-        name=document.name,
-        fetched=_fetching() if fetch else None,
-    )
+    with chosen_trust(trust, folder) as (trusted, completed):
+        report = verify(
+            document,
+            trusted,
+            at=moment,
+            clock=clock_of_commands(),
+            content=content,
+            name=document.name,
+            fetched=_fetching() if fetch else completed,
+        )
     _write(report, xml, html, language, force=force)
     if as_json:
         from signing.validation.report_json import report_bytes
@@ -110,6 +111,8 @@ def _signature(number: int, found: SignatureReport) -> Iterator[str]:
     yield f"  {number}. {found.indication}{sub}: {_plain(who + party)}, {found.form} {found.level or 'below B-B'}"
     if found.detail:
         yield f"     {_plain(found.detail)}"
+    if found.detail and "revocation information" in found.detail:
+        yield "     evidence that is not inside the file is fetched with --fetch"
     if found.best_time is not None:
         yield f"     proven to exist at {format_utc(found.best_time)}"
     yield f"     covers {_plain(found.scope)}{'' if found.whole else ' (not all of the file)'}"

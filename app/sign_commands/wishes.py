@@ -35,10 +35,11 @@ class FieldLock(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = str(value)
-        if text == "all":
+        if text.lower() == "all":
             return ("All", ())
-        action = "Exclude" if text.startswith("all-but:") else "Include"
-        names = tuple(each.strip() for each in text.removeprefix("all-but:").split(","))
+        but = text.lower().startswith("all-but:")
+        action = "Exclude" if but else "Include"
+        names = tuple(each.strip() for each in (text[len("all-but:") :] if but else text).split(","))
         if not all(names):
             self.fail("name the fields, with commas", param, ctx)
         return (action, names)
@@ -46,10 +47,20 @@ class FieldLock(click.ParamType[Any]):
 
 _OPTIONS = (
     click.option("--field", help="An empty signature field, or the name of a new one."),
-    click.option("--visible", type=Place(), help="Where it is seen; without it the signature is invisible."),
+    click.option(
+        "--visible",
+        type=Place(),
+        metavar="page,x,y,w,h",
+        help="Where it is seen, in points from the page's lower left corner; invisible otherwise.",
+    ),
     click.option("--reason", help="Why it is signed; stands in the signature."),
     click.option("--location", help="Where it is signed."),
-    click.option("--lock", type=FieldLock(), help="Form fields that may not change afterwards."),
+    click.option(
+        "--lock",
+        type=FieldLock(),
+        metavar="all|NAME,..|all-but:NAME,..",
+        help="Form fields that may not change afterwards.",
+    ),
     click.option(
         "--certify",
         type=click.Choice(list(PERMISSIONS)),

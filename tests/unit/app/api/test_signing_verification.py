@@ -16,14 +16,20 @@ from lxml import etree
 from app.api.bounded_work import BoundedWork
 from app.container import Container
 from app.signing_services import services_of
+from app.verifying import InstallationTrust
 from client.folder import PartyFolder
 from kernel.canonical import from_base64, to_base64
 from kernel.clock import format_utc
 from kernel.errors import Unavailable
 from pki.signed_data import Signer
 from signing.ades.cades import sign_file
-from signing.ades.services import Level
+from signing.ades.services import Evidence, Level, Services
+from signing.validation.algorithm_policy import AlgorithmPolicy
+from signing.validation.judging import judge
+from signing.validation.reading import read_document
+from signing.validation.report import SubIndication
 from signing.validation.report_json import read_report
+from signing.validation.trust import Trust
 
 # Nothing here depends on which database holds the installation.
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -72,6 +78,28 @@ def test_anybody_gets_a_sealed_report(
     (found,) = report.signatures
     assert (report.name, found.party, found.level) == ("deed.txt.p7s", signer.party, "B-LTA")
     assert failed.json()["indication"] == "TOTAL-FAILED"
+
+
+@ON_SQLITE
+def test_the_authority_knows_what_no_list_tells_yet(
+    client: TestClient, container: Container, signer: Signer
+) -> None:
+    """A signature without evidence passes where the installation itself answers for its certificate, list or not."""
+    container.trust.refresh()
+    bare = sign_file(BytesIO(CONTENT), signer, Level.B_B, Services(), at=container.clock.now())
+    trust = InstallationTrust(container)
+    roots = Trust(trust.current().anchors, trust.current().intermediates, Evidence(), "roots alone")
+    document = read_document(bare, content=CONTENT)
+
+    now = container.clock.now()
+    alone = judge(document, roots, AlgorithmPolicy.default(), at=now, made_at=now)
+    answered = trust.completed(document, roots, now)
+    now = container.clock.now()
+    completed = judge(document, answered, AlgorithmPolicy.default(), at=now, made_at=now)
+
+    assert alone.signatures[0].sub_indication is SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE
+    assert completed.passed
+    assert client.post(PLACE, json=body(bare, CONTENT)).json()["indication"] == "TOTAL-PASSED"
 
 
 @ON_SQLITE
