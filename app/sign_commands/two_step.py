@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,14 @@ from app.sign_commands.services import (
     service_options,
 )
 from app.sign_commands.wishes import pdf_options, pdf_wishes
+from kernel.canonical import sha256_hex
 from signing.ades.services import Level
+from signing.errors import PreparedCompleted
 from signing.two_step import FORMATS, MAX_HEADER_BYTES, MAX_SIGNATURE_BYTES, PreparedDocument
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _DEFAULT_MINUTES = 24 * 60
+_COMPLETED = b"mohr/completed-document/v1 "
 
 
 @click.command("prepare")
@@ -93,19 +97,33 @@ def prepare(
 @force_option
 @json_option
 def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:
-    """Put the signature value in: the signed document, or a refusal and nothing."""
+    """Put the signature value in, once: the signed document, or a refusal and nothing."""
     from signing.two_step import check_open
     from signing.two_step_making import complete_document
 
     target = require_free(out, force=options["force"])
-    prepared = PreparedDocument.from_bytes(read_bounded(state, MAX_DOCUMENT_BYTES + MAX_HEADER_BYTES))
     value = read_bounded(signature, MAX_SIGNATURE_BYTES)
-    at = clock_of_commands().now()
-    check_open("prepared", prepared.expires_at, at)
-    with opened_services(service_choice(options), prepared.level) as services:
-        made = complete_document(prepared, value, services, at=at)
-    write_whole(target, made, force=options["force"])
+    with _alone(state):
+        kept = read_bounded(state, MAX_DOCUMENT_BYTES + MAX_HEADER_BYTES)
+        if kept.startswith(_COMPLETED):
+            made_before = kept.removeprefix(_COMPLETED).decode("ascii", "replace").strip()[:64]
+            raise PreparedCompleted("the document has its signature already", sha256=made_before)
+        prepared = PreparedDocument.from_bytes(kept)
+        at = clock_of_commands().now()
+        check_open("prepared", prepared.expires_at, at)
+        with opened_services(service_choice(options), prepared.level) as services:
+            made = complete_document(prepared, value, services, at=at)
+        write_whole(target, made, force=options["force"])
+        write_whole(state, _COMPLETED + sha256_hex(made).encode("ascii") + b"\n", force=True)
     tell({"out": str(target), **_document(prepared)}, options["as_json"])
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Of two processes that complete one state the second waits, and then finds it completed."""
+    with state.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def tell(answer: Mapping[str, Any], as_json: bool) -> None:

@@ -175,6 +175,12 @@ def test_two_steps_in_processes_of_their_own(place: Path, signer: Signer) -> Non
     completed = run("sign", "complete", state, "--signature", place / "value", "--out", out)
     assert completed.exit_code == 0, completed.output
     accepted_by_openssl(place, "deed.p7s", "-content", "deed.txt")
+    again = run("sign", "complete", state, "--signature", place / "value", "--out", place / "again.p7s")
+    assert (again.exit_code, (place / "again.p7s").exists()) == (2, False)
+    assert (
+        f"prepared-completed: the document has its signature already sha256={sha256_hex(out.read_bytes())}"
+        in (again.stderr)
+    )
 
 
 def test_a_state_that_is_over_is_not_completed(place: Path) -> None:
