@@ -1,6 +1,8 @@
-"""Files that read soundly here and draw another page in other programs are refused or named.
+"""Files that read soundly here and may draw another page in other programs are refused or named.
 
-Each file passed the comparison of revisions as a harmless addition, and poppler drew ``pay 900`` or another value.
+The comparison of revisions takes them for harmless additions. Of five of these tricks poppler 22.12 was seen to draw
+another page: NeedAppearances, an exchanged form font, a doubled entry, a wide field of cross-references, a front made
+true.
 """
 
 from __future__ import annotations
