@@ -28,7 +28,7 @@ from tests.support.softhsm import MODULE, SoftToken, close_all_sessions, softhsm
 from tests.unit.app.people import enrol, registrar_of
 
 QUERY = {"Content-Type": "application/timestamp-query"}
-NAMES = ["intermediate", "ocsp", "receipt", "root", "tsa", "tsa-rsa"]
+NAMES = ["intermediate", "ocsp", "receipt", "root", "seal", "tsa", "tsa-rsa"]
 
 
 @dataclass(frozen=True)
