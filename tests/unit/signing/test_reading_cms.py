@@ -20,12 +20,16 @@ from signing.ades.cms_edit import read_parts
 from signing.ades.services import Level
 from signing.cms import sign_detached
 from signing.validation import ber
+from signing.validation.algorithm_policy import AlgorithmPolicy
 from signing.validation.cms_evidence import attribute_evidence, whole_answer
 from signing.validation.cms_stamps import digest_of
 from signing.validation.contents import CmsSignature, NotCovered
+from signing.validation.judging import judge
 from signing.validation.reading import read_document
 from signing.validation.reading_cades import read_cades
 from signing.validation.reading_cms import read_cms, read_contents
+from signing.validation.report import SubIndication
+from signing.validation.trust import Trust
 from tests.support.authority import MemoryAuthority, make_authority
 from tests.support.openssl import run_openssl, write_signer
 from tests.support.signing import services_of
@@ -206,3 +210,26 @@ def test_a_missing_or_other_content_is_not_covered_over(
     with pytest.raises(NotCovered):
         alone.timestamps[-1].imprint("sha256")
     assert [each.code for each in other.findings if each.fatal] == ["content-mismatch"]
+
+
+@pytest.mark.parametrize(
+    ("content_is_the_attributes", "expected"),
+    [(True, SubIndication.SIG_CONSTRAINTS_FAILURE), (False, SubIndication.SIG_CRYPTO_FAILURE)],
+)
+def test_attributes_do_not_pass_for_content(
+    authority: MemoryAuthority, signer: Signer, content_is_the_attributes: bool, expected: SubIndication
+) -> None:
+    """A signature whose signed attributes were taken out, and offered as what was signed, never passes."""
+    info = asn1.decode(ades.ContentInfo, sign_detached(CONTENT, signer, at=authority.now))
+    (one,) = info.content.signers.as_list()
+    attributes = asn1.encode(one.signed_attributes)
+    one.signed_attributes = None
+    info.content.signers = asn1.SetOf([one])
+    offered = attributes if content_is_the_attributes else CONTENT
+    trust = Trust.of([authority.root], [authority.intermediate], authority.crls())
+
+    document = read_document(asn1.encode(info), content=offered)
+    report = judge(document, trust, AlgorithmPolicy.default(), at=authority.now, made_at=authority.now)
+
+    assert not report.passed
+    assert report.signatures[0].sub_indication is expected
