@@ -102,6 +102,11 @@ def opened_signer(choice: KeyChoice) -> Iterator[Signer]:
             keys.close()
         return
     path = Path(choice.key)
+    if not path.exists():
+        raise NotFound(
+            "there is no such key: name a party's folder or a key file, or the token that holds it",
+            key=choice.key,
+        )
     yield _of_folder(path, choice) if path.is_dir() else _of_file(path, choice)
 
 
