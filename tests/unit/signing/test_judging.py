@@ -333,6 +333,24 @@ def revoked_signer_archived_before() -> Case:
     return case(authority, der)
 
 
+def revoked_signer_archived_after() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    after(authority, HOUR)
+    authority.revoke(person.certificate)
+    after(authority, HOUR)
+    der = signed(authority, Level.B_LTA, person)
+    after(authority, HOUR)
+    return case(authority, der)
+
+
+def list_older_than_the_certificate() -> Case:
+    authority = opened()
+    lists = authority.crls()
+    after(authority, HOUR)
+    return Case(signed(authority, Level.B_B), authority.now, [authority.root], lists)
+
+
 def with_answer(**options: object) -> Case:
     """The signer's certificate judged by an answer alone, the authority's by the root's list."""
     authority = opened()
@@ -502,6 +520,8 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (archived_beyond_all_stamps, ("INDETERMINATE", "OUT_OF_BOUNDS_NOT_REVOKED")),
     (archive_renewed, PASSED),
     (revoked_signer_archived_before, PASSED),
+    (revoked_signer_archived_after, ("INDETERMINATE", "REVOKED_NO_POE")),
+    (list_older_than_the_certificate, ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")),
     (expired_authority_archived, ("INDETERMINATE", "OUT_OF_BOUNDS_NO_POE")),
     (archived_then_stamps_revoked, PASSED),
     (answered_by_the_issuer, PASSED),
