@@ -73,8 +73,9 @@ def approved(cast: Cast, **changes: Any) -> str:
 def keyed(cast: Cast, **changes: Any) -> str:
     """Approved, with a key set that everybody countersigned."""
     tender = approved(cast, **changes)
+    holders = cast.key_holders()
     cast.buyer().compose_key_set(tender)
-    for member in cast.key_holders():
+    for member in holders:
         missing = member.countersign_key_set(tender)
     assert missing == []
     return tender

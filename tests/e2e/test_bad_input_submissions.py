@@ -259,8 +259,9 @@ def test_who_decides_does_not_bid(stage: Stage, cast: Cast) -> None:
     session = cast.person(name, "member", "bidder")
     seat = {"party": session.party, "name": name, "seat": "alternate"}
     tender = scenes.approved(cast, commission=[*cast.commission, seat])
+    holders = [*cast.key_holders(), Member(session)]
     cast.buyer().compose_key_set(tender)
-    for member in [*cast.key_holders(), Member(session)]:
+    for member in holders:
         member.countersign_key_set(tender)
     cast.buyer().publish(tender)
     made = hand_made(cast, session, tender)
