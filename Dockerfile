@@ -12,6 +12,7 @@ COPY app app
 COPY audit audit
 COPY client client
 COPY custodian custodian
+COPY authenticity authenticity
 COPY documents documents
 COPY events events
 COPY identity identity

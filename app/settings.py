@@ -230,6 +230,21 @@ class SigningSettings(Part):
     trust_folder: Path | None = None
 
 
+class DocumentSettings(Part):
+    """The register of documents. ``max_document_bytes``: of one file; ``max_reserved_identifiers`` of one
+    party wait at once,
+    each for ``reserved_days``. Questions about what is not registered: ``unknown_checks_per_minute`` from one source.
+    ``examinations`` of handed-in files run at a time in each process, each at most ``examination_seconds``.
+    """
+
+    max_document_bytes: int = Field(64 << 20, ge=1024, le=64 << 20)
+    max_reserved_identifiers: int = Field(100_000, ge=1, le=10_000_000)
+    reserved_days: int = Field(30, ge=1, le=365)
+    unknown_checks_per_minute: int = Field(20, ge=1, le=100_000)
+    examinations: int = Field(2, ge=1, le=64)
+    examination_seconds: float = Field(30.0, gt=0, le=600)
+
+
 class MetricsSettings(Part):
     """``/metrics``: on or off, and the token to read it with; without ``token_file`` it answers this machine only."""
 
@@ -285,6 +300,7 @@ class Settings(BaseSettings):
     pki: PkiSettings = PkiSettings()
     metrics: MetricsSettings = MetricsSettings()
     signing: SigningSettings = SigningSettings()
+    documents: DocumentSettings = DocumentSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -9,7 +9,7 @@ from identity.errors import OwnRoles, RoleMissing
 from kernel.errors import Conflict, MalformedInput
 from pki.names import is_party
 
-ROLES = frozenset({"registrar", "buyer", "approver", "member", "bidder", "auditor", "sealer"})
+ROLES = frozenset({"registrar", "buyer", "approver", "member", "bidder", "auditor", "sealer", "secretary"})
 KINDS = frozenset({"person", "organisation"})
 MAX_NAME = 64
 

@@ -17,9 +17,10 @@ from kernel.errors import MalformedInput
 _NAME = re.compile(r"ir\.tehran\.(?P<domain>[a-z]+)\.(?P<fact>[a-z]+(-[a-z]+)*)\.v(?P<version>[1-9][0-9]*)")
 _PROCUREMENT = "ir.tehran.procurement."
 _SIGNING = "ir.tehran.signing."
+_DOCUMENTS = "ir.tehran.documents."
 
 # Every domain that records events. Each has its topics on a bus, so a new one needs them made before it is used.
-DOMAINS = ("identity", "pki", "procurement", "signing")
+DOMAINS = ("documents", "identity", "pki", "procurement", "signing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,15 @@ DOCUMENT_SIGNED = EventType(
 # The installation's own seal is no private matter: who had it put on what.
 DOCUMENT_SEALED = EventType(f"{_SIGNING}document-sealed.v1", frozenset({"by", "format", "level", "digest"}))
 
+# The register. ``commitment`` opens with what is disclosed to who holds the document; ``digest`` is there for
+# public ones only.
+DOCUMENT_REGISTERED = EventType(
+    f"{_DOCUMENTS}document-registered.v1", frozenset({"document", "unit", "kind", "commitment", "paper"})
+)
+DOCUMENT_STATE_CHANGED = EventType(
+    f"{_DOCUMENTS}document-state-changed.v1", frozenset({"document", "state", "commitment", "paper"})
+)
+
 EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
     {
         event.name: event
@@ -142,6 +152,8 @@ EVENT_TYPES: Mapping[str, EventType] = MappingProxyType(
             DOCUMENT_PREPARED,
             DOCUMENT_SIGNED,
             DOCUMENT_SEALED,
+            DOCUMENT_REGISTERED,
+            DOCUMENT_STATE_CHANGED,
         )
     }
 )

@@ -23,7 +23,7 @@ from procurement.ports import Actor
 router = APIRouter(prefix="/identity", tags=["identity"])
 
 PartyId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="the party")]
-Role = Literal["registrar", "buyer", "approver", "member", "bidder", "auditor", "sealer"]
+Role = Literal["registrar", "buyer", "approver", "member", "bidder", "auditor", "sealer", "secretary"]
 
 
 class PartyBody(Strict):

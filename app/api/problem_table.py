@@ -170,6 +170,32 @@ _PROCUREMENT = {
     "returns-incomplete": ProblemKind(409, "Returns incomplete"),
 }
 
+_DOCUMENTS = {
+    "identifier-character": ProblemKind(422, "Something that is no digit in an identifier"),
+    "identifier-length": ProblemKind(422, "Too few or too many digits in an identifier"),
+    "identifier-check": ProblemKind(422, "A mistyped identifier"),
+    "document-unknown": ProblemKind(404, "No such registered document"),
+    "document-registered": ProblemKind(409, "These bytes are registered already"),
+    "document-kind-unknown": ProblemKind(422, "No such kind of document"),
+    "document-rule-broken": ProblemKind(422, "Not what the rule asks of its kind"),
+    "unit-forbidden": ProblemKind(403, "Another unit's document"),
+    "identifier-unreserved": ProblemKind(409, "The identifier was not given out to this party"),
+    "document-state-final": ProblemKind(409, "The document is no longer in force"),
+    "document-file-missing": ProblemKind(409, "The file has not been delivered"),
+    "too-many-checks": ProblemKind(429, "Too many questions at once"),
+    "registration-proof-invalid": ProblemKind(422, "The file does not prove a registration"),
+    "mark-impossible": ProblemKind(422, "The identifier cannot be put on this document"),
+}
+
 PROBLEMS: Mapping[str, ProblemKind] = MappingProxyType(
-    {**_GENERAL, **_IDENTITY, **_PKI_AND_SIGNING, **_LOG, **_SEALING, **_CUSTODIAN, **_PROCUREMENT}
+    {
+        **_GENERAL,
+        **_IDENTITY,
+        **_PKI_AND_SIGNING,
+        **_LOG,
+        **_SEALING,
+        **_CUSTODIAN,
+        **_DOCUMENTS,
+        **_PROCUREMENT,
+    }
 )

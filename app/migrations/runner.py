@@ -25,6 +25,7 @@ ROW_MODULES = (
     "pki.orm",
     "procurement.adapters.orm",
     "documents.orm",
+    "documents.register.orm",
     "transparency.log_store",
     "transparency.ocds_store",
 )

@@ -1,0 +1,1 @@
+"""The register of documents that the city issues: rows, files and use cases."""
