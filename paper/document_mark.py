@@ -48,9 +48,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A page beside a document that cannot bear its mark: it names the document by all that is registered of it.
+    """A page beside a document that cannot bear its mark: it names the document by what is registered of it.
 
-    ``rows``: name and value of what else it says, in the reader's language.
+    ``digest``: SHA-256 (hex) of the document; ``issued_on``: YYYY-MM-DD.
     """
 
     mark: Mark
@@ -78,11 +78,6 @@ def render_sheet(sheet: Sheet) -> bytes:
         ["SHA-256", "\u200b".join(sheet.digest[at : at + 16] for at in range(0, 64, 16)), "ltr"],
     ]
     return _compiled("document_sheet.typ", json.dumps({**_mark(sheet.mark), "rows": rows}))
-
-
-def line_of(mark: Mark) -> str:
-    """What the mark says, for those who do not see it."""
-    return f"شناسه سند: {_shown(mark.identifier)}، بررسی اصالت در {mark.site}"
 
 
 def _mark(mark: Mark) -> dict[str, Any]:
