@@ -11,7 +11,7 @@ to the commitment in that entry. ``paper``: an officer signed for this very docu
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +33,7 @@ from schemas.events import DOCUMENT_REGISTERED, DOCUMENT_STATE_CHANGED, EventTyp
 from signing.ades.cades import file_digest
 from signing.documents import parse_document
 from signing.validation.algorithm_policy import AlgorithmPolicy
+from signing.validation.contents import FoundDocument
 from signing.validation.judging import judge
 from signing.validation.reading import read_document
 from signing.validation.report import SignatureReport, ValidationReport
@@ -60,11 +61,15 @@ _IN_PAPER = tuple(Entry.__dataclass_fields__)
 
 @dataclass(frozen=True, slots=True)
 class ProofAnchors:
-    """Whom one trusts: roots, and the verifier keys (C2SP vkey text) of the log and its witnesses."""
+    """Whom one trusts: roots, and the verifier keys (C2SP vkey text) of the log and its witnesses.
+
+    ``complete`` may add evidence for the newest time stamps, which none inside can be about.
+    """
 
     trust: Trust
     log: str
     witnesses: Sequence[str]
+    complete: Callable[[FoundDocument, Trust, datetime], Trust] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +110,7 @@ def verify_registration_proof(
     if content is None:
         raise RegistrationProofInvalid("the file is no registration proof", step="content")
     with _step("seal"):
-        report = _judged(data, None, anchors.trust, at, now)
+        report = _judged(data, None, anchors, at, now)
         seal = _sealed(report)
     existed = seal.best_time or at
     with _step("content"):
@@ -159,9 +164,11 @@ def _refuse(step: str, detail: str) -> RegistrationProofInvalid:
 
 
 def _judged(
-    data: bytes, content: bytes | None, trust: Trust, at: datetime, now: datetime
+    data: bytes, content: bytes | None, anchors: ProofAnchors, at: datetime, now: datetime
 ) -> ValidationReport:
-    found = read_document(data, content=content)
+    found, trust = read_document(data, content=content), anchors.trust
+    if anchors.complete is not None:
+        trust = anchors.complete(found, trust, at)
     return judge(found, trust, AlgorithmPolicy.default(), at=at, made_at=now)
 
 
@@ -231,7 +238,7 @@ def _signed_paper(
     if not sha256_hex(document) == value["digest"] == digest:
         raise _refuse("paper", "the paper is another one than the log entry names")
     content = parse_document(document, type_=type_)
-    return content, _only_passed(_judged(signature, document, anchors.trust, existed, now), "paper")
+    return content, _only_passed(_judged(signature, document, anchors, existed, now), "paper")
 
 
 def _officer(
