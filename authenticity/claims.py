@@ -11,7 +11,7 @@ from authenticity.pdf_pictures import Seen
 
 _GROUPS = LENGTH // 4
 # Five groups of four; what writes from right to left may give the groups back in the other order.
-_WRITTEN = re.compile(r"(?<!\d)\d{4}(?:[^\d\n]{0,3}\d{4}){%d}(?!\d)" % (_GROUPS - 1))
+_WRITTEN = re.compile(rf"(?<!\d)\d{{4}}(?:[^\d\n]{{0,3}}\d{{4}}){{{_GROUPS - 1}}}(?!\d)")
 _MAX_CLAIMS = 8
 
 

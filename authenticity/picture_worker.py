@@ -80,7 +80,7 @@ def _codes_on(page: Any) -> list[str]:
     scale = _DPI / 72 * min(1.0, (_MAX_PIXELS / pixels) ** 0.5)
     drawn = page.render(scale=scale, grayscale=True)
     rows = memoryview(drawn.buffer).cast("B").cast("B", shape=[drawn.height, drawn.stride])
-    found = zxingcpp.read_barcodes(rows, formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(rows, formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]))
     return [each.text[:500] for each in found]
 
 
@@ -93,7 +93,7 @@ def _codes_of_scan(given: bytes) -> list[str]:
         picture = Image.open(BytesIO(given), formats=["PNG", "JPEG", "TIFF", "WEBP"]).convert("L")
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError):
         return []
-    found = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormats([zxingcpp.BarcodeFormat.QRCode]))
     return [each.text[:500] for each in found[:_MAX_CODES]]
 
 
