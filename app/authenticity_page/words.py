@@ -37,6 +37,10 @@ class Voice:
     def other(self) -> Language:
         return "en" if self.language == "fa" else "fa"
 
+    @property
+    def comma(self) -> str:
+        return "، " if self.language == "fa" else ", "
+
     def say(self, group: str, code: str, **fields: object) -> str:
         """The words for a code, with ``fields`` in them; raises KeyError for a code without words."""
         told = words()[group][code][self.language]
