@@ -63,7 +63,7 @@ class Answer:
     claimed: str | None = None
 
     def to_document(self) -> dict[str, Any]:
-        """Canonical content; who asks by identifier is told of a withheld document its unit, kind and state alone."""
+        """Canonical content; of a withheld document its unit, kind and state alone, unless by its bytes."""
         return {
             "type": ANSWER,
             "asked": self.asked,
@@ -83,9 +83,14 @@ class Answer:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether more exists than is told: only who holds the bytes of a withheld document learns what it is."""
+        """Whether more exists than is told: only who holds the bytes of a withheld document learns what it is.
+
+        A file that merely bears its identifier is not these bytes.
+        """
         found = self.registration
-        return found is not None and found.record.disclosure == "withheld" and self.asked == "identifier"
+        if found is None or found.record.disclosure != "withheld":
+            return False
+        return self.asked == "identifier" or self.claimed is not None
 
     @property
     def last_change(self) -> Change | None:
