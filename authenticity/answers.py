@@ -85,7 +85,12 @@ class Answer:
     def is_withheld(self) -> bool:
         """Whether more exists than is told: only who holds the bytes of a withheld document learns what it is."""
         found = self.registration
-        return found is not None and found.record.disclosure == "withheld" and self.asked == "identifier"
+        return found is not None and found.record.disclosure == "withheld" and not self._holds_bytes
+
+    @property
+    def _holds_bytes(self) -> bool:
+        """A file that only claims an identifier shows no more than that somebody knows the identifier."""
+        return self.asked != "identifier" and self.claimed is None
 
     @property
     def last_change(self) -> Change | None:
