@@ -11,7 +11,6 @@ from authenticity.answers import Answer
 from authenticity.examination import Looking, examine
 from authenticity.record import Registration, Signatory
 from authenticity.signatories import signatories_of
-from authenticity.standing import day_of
 from documents.register.lookup import by_digest, by_identifier
 from documents.register.store import DocumentStore
 from kernel.clock import format_utc
@@ -71,7 +70,6 @@ def examine_file(
         content,
         register=_Registered(container, files),
         looking=Looking(judge),
-        today=day_of(at),
         at=at,
     )
     found = answer.registration

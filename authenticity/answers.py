@@ -83,14 +83,14 @@ class Answer:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether more exists than is told: only who holds the bytes of a withheld document learns what it is.
-
-        A file that merely bears its identifier is not these bytes.
-        """
+        """Whether more exists than is told: only who holds the bytes of a withheld document learns what it is."""
         found = self.registration
-        if found is None or found.record.disclosure != "withheld":
-            return False
-        return self.asked == "identifier" or self.claimed is not None
+        return found is not None and found.record.disclosure == "withheld" and not self._holds_bytes
+
+    @property
+    def _holds_bytes(self) -> bool:
+        """A file that only claims an identifier shows no more than that somebody knows the identifier."""
+        return self.asked != "identifier" and self.claimed is None
 
     @property
     def last_change(self) -> Change | None:

@@ -69,7 +69,7 @@ def _header(voice: Voice, frame: Frame) -> str:
     home = f"{PLACE}?{urlencode({'lang': voice.language})}"
     return (
         f'<header><a class="home" href="{home}"><bdi>{escape(frame.organisation)}</bdi>'
-        f'<h1>{voice.text("title")}</h1></a>'
+        f"<h1>{voice.text('title')}</h1></a>"
         f'<a id="language" href="{escape(frame.place)}?{escape(query)}" lang="{voice.other}" '
         f'hreflang="{voice.other}">{voice.text("other_language")}</a></header>\n'
     )
