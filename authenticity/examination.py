@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from hashlib import sha256
 from typing import Protocol
 
@@ -17,11 +16,12 @@ from authenticity.answers import Alteration, Answer, Verdict
 from authenticity.claims import claimed_identifiers
 from authenticity.pdf_pictures import Seen, seen_in, seen_in_picture
 from authenticity.record import Registration
-from authenticity.signatories import signatories_of
+from authenticity.signatories import signer_of
+from authenticity.standing import verdict_on_bytes
 from kernel.errors import LimitExceeded, NotFound, Unavailable
 from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable
 from signing.pdf.revision_ends import revision_ends
-from signing.validation.report import Indication, ValidationReport
+from signing.validation.report import Indication, SignatureReport, ValidationReport
 
 _UNREADABLE = (DocumentUnreadable, DocumentEncrypted, DocumentTooComplex)
 _UNDRAWABLE = (*_UNREADABLE, LimitExceeded, NotFound, Unavailable)
@@ -50,25 +50,17 @@ class Looking:
     picture: Callable[[bytes], Seen] = seen_in_picture
 
 
-def verdict_of_bytes(registration: Registration, today: date) -> Verdict:
-    """What is said of the very bytes that are registered; ``today`` by the calendar of Tehran."""
-    if registration.state != "valid":
-        return registration.state
-    until = registration.record.valid_until
-    return "expired" if until is not None and date.fromisoformat(until) < today else "authentic"
-
-
-def examine(content: bytes, *, register: Register, looking: Looking, today: date, at: str) -> Answer:
+def examine(content: bytes, *, register: Register, looking: Looking, at: str) -> Answer:
     """The answer for a whole file; ``proof`` is left for the caller. Refuses nothing: what cannot be read is
     unknown."""
     digest = sha256(content).hexdigest()
     found = register.by_digest(digest)
     if found is not None:
-        return Answer("file", digest, verdict_of_bytes(found, today), at, found)
+        return Answer("file", digest, verdict_on_bytes(found, at), at, found)
     report = _judged(content, looking)
     grown = _grown_from(content, register)
     if grown is not None:
-        return _grown(content, digest, grown, report, today, at, looking)
+        return _grown(content, digest, grown, report, at, looking)
     seen = _seen(content, looking)
     claims = claimed_identifiers(seen) if seen is not None else ()
     unknown = Answer("file", digest, "unknown", at, claimed=claims[0] if claims else None)
@@ -78,7 +70,7 @@ def examine(content: bytes, *, register: Register, looking: Looking, today: date
     for claim in claims:
         claimed = register.by_identifier(claim)
         if claimed is not None:
-            alterations = tuple(_compared(content, report, seen, claimed, register.file_of(claimed)))
+            alterations = tuple(_compared(content, report, seen, claimed, register.file_of(claimed), looking))
             return Answer("file", digest, "altered", at, claimed, None, alterations[:_MAX_ALTERATIONS], claim)
     return unknown
 
@@ -115,14 +107,13 @@ def _grown(
     digest: str,
     grown: _Grown,
     report: ValidationReport | None,
-    today: date,
     at: str,
     looking: Looking,
 ) -> Answer:
     before = _judged(content[: grown.length], looking)
     alterations = tuple(_added(content, grown.length, before, report))[:_MAX_ALTERATIONS]
     kept_up = report is not None and report.passed and all(each.code in _UPKEEP for each in alterations)
-    verdict: Verdict = verdict_of_bytes(grown.registration, today) if kept_up else "altered"
+    verdict: Verdict = verdict_on_bytes(grown.registration, at) if kept_up else "altered"
     return Answer("file", digest, verdict, at, grown.registration, alterations=alterations)
 
 
@@ -137,19 +128,21 @@ def _added(
         old = earlier.get(signature.identifier)
         if old is None:
             named = True
-            yield Alteration("signature-added", None, {"signer": signature.signer or ""})
+            yield Alteration("signature-added", None, {"signer": signer_of(signature)})
             continue
         known = Counter((each.code, each.place) for each in old.changes)
         for change in signature.changes:
+            if change.code == "signature-added":
+                continue
             if known[change.code, change.place] > 0:
                 known[change.code, change.place] -= 1
                 continue
             named = True
             fields = {"place": change.place, "detail": change.detail, "allowed": change.allowed}
-            yield Alteration(change.code, signature.signer, fields)
+            yield Alteration(change.code, signer_of(signature), fields)
         if signature.indication is Indication.TOTAL_FAILED:
             named = True
-            yield _broken(signature.signer, signature.sub_indication)
+            yield _broken(signature)
     if not named:
         yield Alteration("bytes-appended", None, {"bytes": len(content) - length})
 
@@ -160,6 +153,7 @@ def _compared(
     seen: Seen | None,
     claimed: Registration,
     registered: bytes | None,
+    looking: Looking,
 ) -> Iterator[Alteration]:
     """How a file that bears an identifier differs from what is registered under it; of withheld ones nothing
     but that it
@@ -169,19 +163,18 @@ def _compared(
         return
     if registered is not None and registered.startswith(content):
         yield Alteration("cut-off", None, {"missing_bytes": len(registered) - len(content)})
-    found = signatories_of(report) if report is not None else ()
-    was, now = (Counter((each.name, each.organization) for each in of) for of in (claimed.signatories, found))
-    for name, organization in (was - now).elements():
-        yield Alteration("signature-removed", None, {"signer": name, "organization": organization})
-    for name, organization in (now - was).elements():
-        yield Alteration("signature-of-another", None, {"signer": name, "organization": organization})
+    was, now = _signers(None if registered is None else _judged(registered, looking)), _signers(report)
+    for _, name in (was - now).elements():
+        yield Alteration("signature-removed", None, {"signer": name})
+    for _, name in (now - was).elements():
+        yield Alteration("signature-of-another", None, {"signer": name})
     for signature in report.signatures if report is not None else ():
         if signature.indication is Indication.TOTAL_FAILED:
-            yield _broken(signature.signer, signature.sub_indication)
+            yield _broken(signature)
         for change in signature.changes:
             if not change.allowed:
                 fields = {"place": change.place, "detail": change.detail, "allowed": False}
-                yield Alteration(change.code, signature.signer, fields)
+                yield Alteration(change.code, signer_of(signature), fields)
     if registered is not None and seen is not None:
         yield from _pages(seen, registered)
     yield Alteration("other-bytes", None, {"bytes": len(content), "registered_bytes": claimed.record.size})
@@ -196,8 +189,15 @@ def _pages(seen: Seen, registered: bytes) -> Iterator[Alteration]:
         yield Alteration("page-count", None, {"pages": seen.pages, "registered_pages": pages})
 
 
-def _broken(signer: str | None, why: object) -> Alteration:
-    return Alteration("signature-broken", signer, {"signer": signer or "", "indication": str(why or "")})
+def _signers(report: ValidationReport | None) -> Counter[tuple[str, str]]:
+    """By certificate, because anybody can have a certificate of any name made somewhere."""
+    signatures = () if report is None else report.signatures
+    return Counter((each.path[0].fingerprint if each.path else "", signer_of(each)) for each in signatures)
+
+
+def _broken(signature: SignatureReport) -> Alteration:
+    why = str(signature.sub_indication or "")
+    return Alteration("signature-broken", signer_of(signature), {"indication": why})
 
 
 def _judged(content: bytes, looking: Looking) -> ValidationReport | None:

@@ -48,17 +48,17 @@ class SignedPaper:
 
 @dataclass(frozen=True, slots=True)
 class ProvenChange:
-    """A change of state with its place in the log and its paper."""
+    """A change of state with its place in the log and its paper, None where that can no longer be judged."""
 
     change: Change
     logged: Logged
-    paper: SignedPaper
+    paper: SignedPaper | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProofParts:
-    """What a proof is made of. ``paper`` is None where it names documents of others that are withheld: then its digest
-    stands in the log entry, and the seal says for it that it was signed.
+    """What a proof is made of. ``paper`` is None where it names other documents that are withheld, or can no longer be
+    judged: its digest stands in the log entry, and the seal says for it that it was signed.
     """
 
     registration: Registration
@@ -100,7 +100,7 @@ def _content(parts: ProofParts, services: Services, at: datetime) -> dict[str, A
         "registered_at": registration.registered_at,
         "signatories": [asdict(each) for each in registration.signatories],
         "logged": _logged(parts.logged),
-        "paper": None if parts.paper is None else _paper(parts.paper, services, at),
+        "paper": _paper(parts.paper, services, at),
         "changes": [_change(each, services, at) for each in parts.changes],
     }
 
@@ -120,8 +120,10 @@ def _logged(logged: Logged) -> dict[str, Any]:
     return {"entry": to_base64(logged.entry), "proof": logged.proof}
 
 
-def _paper(paper: SignedPaper, services: Services, at: datetime) -> dict[str, str]:
+def _paper(paper: SignedPaper | None, services: Services, at: datetime) -> dict[str, str] | None:
     """With time stamp and evidence: later nobody may be left to ask about the officer's certificate."""
+    if paper is None:
+        return None
     digest = file_digest(BytesIO(paper.document))
     signature = extend(paper.signature, Level.B_LT, services, digest, at=at)
     return {

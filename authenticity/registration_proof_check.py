@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +22,14 @@ from typing import Any
 from cryptography import x509
 
 from authenticity.errors import RegistrationProofInvalid
-from authenticity.papers import REGISTRATION, STATE_CHANGE, Entry, registration_of, state_change_of
+from authenticity.papers import (
+    REGISTRATION,
+    STATE_CHANGE,
+    Entry,
+    StateChangePaper,
+    registration_of,
+    state_change_of,
+)
 from authenticity.record import STATE_OF, Change, Record
 from authenticity.registration_proof import MAX_CONTENT_BYTES, PROOF, claimed_content
 from kernel.canonical import from_base64, parse_canonical, sha256_hex
@@ -74,10 +81,10 @@ class ProofAnchors:
 
 @dataclass(frozen=True, slots=True)
 class ChangeProven:
-    """A change of state that is in the log and was signed by ``officer``."""
+    """A change of state that is in the log and was signed by ``officer`` (None where the paper is left out)."""
 
     change: Change
-    officer: str
+    officer: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,30 +267,27 @@ def _change(
             raise _refuse("changes", "a change has missing or unknown fields")
         event, _ = _logged(value["logged"], anchors, DOCUMENT_STATE_CHANGED)
         told = event["data"]
-        content, signature = _signed_paper(value["paper"], STATE_CHANGE, told["paper"], anchors, existed, now)
-        paper = state_change_of(content)
-        said = (value["act"], record.identifier, value["successor"], value["reason"])
-        if (paper.act, paper.identifier, paper.successor, paper.reason) != said:
-            raise _refuse("changes", "the officer signed for another change")
-        leaf = str(value["logged"]["proof"]["leaf_hash"])
-        change = Change(
-            paper.act,
-            str(value["at"]),
-            paper.reason,
-            paper.successor,
-            told["paper"],
-            leaf,
-            str(value["salt"]),
-        )
+        said = StateChangePaper(value["act"], record.identifier, value["successor"], value["reason"], "")
+        officer = None
+        if value["paper"] is not None:
+            officer = _officer_of_change(value["paper"], said, told["paper"], anchors, existed, now)
+        leaf, salt = str(value["logged"]["proof"]["leaf_hash"]), str(value["salt"])
+        at, paper = str(value["at"]), told["paper"]
+        change = Change(said.act, at, said.reason, said.successor, paper, leaf, salt)
+        committed = change.commitment(record.document)
         found = (event["subject"], told["document"], told["state"], told["commitment"])
-        if found != (
-            record.document,
-            record.document,
-            STATE_OF[paper.act],
-            change.commitment(record.document),
-        ):
+        if found != (record.document, record.document, STATE_OF[said.act], committed):
             raise _refuse("changes", "the log entry and the change contradict each other")
-        return ChangeProven(change, _name(signature))
+        return ChangeProven(change, officer)
+
+
+def _officer_of_change(
+    value: Any, said: StateChangePaper, digest: str, anchors: ProofAnchors, existed: datetime, now: datetime
+) -> str:
+    content, signature = _signed_paper(value, STATE_CHANGE, digest, anchors, existed, now)
+    if replace(state_change_of(content), nonce="") != said:
+        raise _refuse("changes", "the officer signed for another change")
+    return _name(signature)
 
 
 def _compare(document: Path | bytes, record: Record) -> None:

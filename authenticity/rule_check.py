@@ -10,7 +10,7 @@ from authenticity.errors import RuleBroken
 from authenticity.formats import FoundFormat, format_of
 from authenticity.papers import Entry
 from authenticity.rule import Demand, KindRule, Named
-from authenticity.signatories import profile_of
+from authenticity.signatories import profile_of, signer_of
 from signing.ades.services import Level
 from signing.validation.report import Indication, SignatureReport, ValidationReport
 
@@ -76,7 +76,7 @@ def _signatures(kind: KindRule, report: ValidationReport | None) -> Iterator[Bre
     failed = [each for each in signatures if each.indication is Indication.TOTAL_FAILED]
     if failed:
         # Whatever else it bears: the city registers no document with a signature that is broken.
-        names = tuple(f"{each.signer or each.identifier}: {each.sub_indication}" for each in failed)
+        names = tuple(f"{signer_of(each) or each.identifier}: {each.sub_indication}" for each in failed)
         yield _breach(kind, "signatures", "TOTAL-FAILED", "TOTAL-PASSED", names)
     if kind.level is None:
         return
@@ -88,7 +88,7 @@ def _signatures(kind: KindRule, report: ValidationReport | None) -> Iterator[Bre
         return
     if _people(allowed) < kind.signatures:
         reasons = tuple(
-            f"{each.signer or each.identifier}: {each.indication} {each.sub_indication or ''}".strip()
+            f"{signer_of(each) or each.identifier}: {each.indication} {each.sub_indication or ''}".strip()
             for each in signatures
             if each not in allowed
         )

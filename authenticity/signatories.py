@@ -18,6 +18,13 @@ def signatories_of(report: ValidationReport) -> tuple[Signatory, ...]:
     return tuple(_signatory(each) for each in report.signatures)
 
 
+def signer_of(signature: SignatureReport) -> str:
+    """The name of who signed, by his certificate; empty where there is none."""
+    if not signature.path:
+        return ""
+    return _attribute(signature, NameOID.COMMON_NAME) or signature.path[0].subject
+
+
 def profile_of(signature: SignatureReport) -> str | None:
     """Which profile of ours its certificate was issued under, by its certificate policy; None for those of others."""
     if not signature.path:
@@ -30,19 +37,19 @@ def profile_of(signature: SignatureReport) -> str | None:
 def _signatory(signature: SignatureReport) -> Signatory:
     at = signature.best_time or signature.claimed_time
     return Signatory(
-        name=signature.signer or "",
-        organization=_organization(signature),
+        name=signer_of(signature),
+        organization=_attribute(signature, NameOID.ORGANIZATION_NAME),
         level=signature.level or "",
         indication=str(signature.indication),
         at=None if at is None else format_utc(at),
     )
 
 
-def _organization(signature: SignatureReport) -> str | None:
+def _attribute(signature: SignatureReport, attribute: x509.ObjectIdentifier) -> str | None:
     if not signature.path:
         return None
     subject = x509.load_der_x509_certificate(signature.path[0].der).subject
-    named = [str(each.value) for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)]
+    named = [str(each.value) for each in subject.get_attributes_for_oid(attribute)]
     return named[0] if named else None
 
 

@@ -101,7 +101,8 @@ def told(found: RegistrationProven, name: str) -> Iterator[str]:
         yield f"  all of this is proven to have existed at {format_utc(found.proven_at)}"
     for each in found.changes:
         change = each.change
-        yield f"  {change.act} at {change.at} by {_plain(each.officer)}: {_plain(change.reason)}"
+        by = f" by {_plain(each.officer)}" if each.officer else ""
+        yield f"  {change.act} at {change.at}{by}: {_plain(change.reason)}"
         if change.successor is not None:
             yield f"  the document {change.successor} stands instead"
     yield f"  {_STATES[found.state]} as of {format_utc(found.made_at)}; only the register knows what came after"
