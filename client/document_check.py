@@ -18,7 +18,7 @@ from client.anchors import Anchors
 from client.errors import NotVerified
 from client.http import ApiClient
 from client.session import checking
-from kernel.canonical import from_base64, parse_canonical
+from kernel.canonical import from_base64, parse_canonical, parse_json
 from kernel.clock import Clock, parse_utc
 from pki.trust import TrustStore
 from procurement.published import read_signed, require_service
@@ -63,6 +63,12 @@ class DocumentCheck:
     def by_digest(self, digest: str) -> CheckedAnswer:
         """What is said of the bytes with that SHA-256 (hex)."""
         return self._checked(self._api.get(f"/documents/by-digest/{digest}"), digest)
+
+    def by_file(self, content: bytes, digest: str) -> CheckedAnswer:
+        """What is found in a whole file, which is sent: also what was changed in it."""
+        answer = self._api.post_bytes("/documents/examinations", content, "application/octet-stream")
+        with checking("answer"):
+            return self._checked(parse_json(answer, max_bytes=2 * MAX_ANSWER_BYTES), digest)
 
     def _checked(self, wire: dict[str, Any], asked: str) -> CheckedAnswer:
         with checking("answer"):

@@ -18,9 +18,9 @@ _MAX_BYTES = 1 << 30
 
 
 class Journal:
-    """Kept in a file that only grows; a last line that was cut off by a crash is passed over."""
+    """Kept in a file that only grows, or nowhere (None); a last line that was cut off by a crash is passed over."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._identifiers: dict[str, str] = {}
         self._done: set[str] = set()
@@ -42,7 +42,7 @@ class Journal:
         self._add([{"digest": digest, "done": True} for digest in digests])
 
     def _read(self) -> None:
-        if not self._path.exists():
+        if self._path is None or not self._path.exists():
             return
         if self._path.stat().st_size > _MAX_BYTES:
             raise FolderInvalid("the journal is too long", path=str(self._path))
@@ -65,9 +65,10 @@ class Journal:
     def _add(self, lines: list[dict[str, Any]]) -> None:
         if not lines:
             return
-        with self._path.open("ab") as file:
-            file.write("".join(json.dumps(each) + "\n" for each in lines).encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
+        if self._path is not None:
+            with self._path.open("ab") as file:
+                file.write("".join(json.dumps(each) + "\n" for each in lines).encode("ascii"))
+                file.flush()
+                os.fsync(file.fileno())
         for each in lines:
             self._take(each)
