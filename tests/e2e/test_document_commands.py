@@ -28,7 +28,7 @@ def test_the_walk_through_works_as_it_is_written(tmp_path: Path) -> None:
 
 
 def _script(folder: Path) -> str:
-    """The blocks in their order, without those that show a form only (``...`` or a name in capitals to be filled in)."""
+    """The blocks in their order, without those that show a form only (``...``, or INSTALLATION to be filled in)."""
     blocks = [each for each in _BLOCK.findall(_PAGE.read_text("utf-8")) if "mohr" in each]
     commands = "".join(each for each in blocks if "..." not in each and "INSTALLATION" not in each)
     for known, fresh in zip(("8530", "8531", "8532"), _free_ports(3), strict=True):

@@ -102,7 +102,7 @@ ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 
 def test_what_a_client_registers_is_checked_and_proven(office: Office) -> None:
-    """A marked and signed PDF keeps its identifier; signed answer and proof lead to the log by pinned keys, later too."""
+    """A marked and signed PDF keeps its identifier; its signed answer and proof lead to the log, later too."""
     path = office.folder / "permit.pdf"
     (identifier,) = office.secretary.reserve(1)
     now = office.container.clock.now()
