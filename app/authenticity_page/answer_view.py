@@ -64,7 +64,7 @@ def _head(voice: Voice, answer: Answer, state: str) -> str:
     if answer.verdict == "unknown":
         return _unknown(voice, answer)
     if answer.asked == "identifier":
-        told = voice.say("registered_told", state)
+        told = voice.say("registered_told", "withheld" if answer.is_withheld and state == "valid" else state)
         if answer.is_withheld:
             told += f"</p><p>{voice.say('withheld', 'told')}"
         return f"{_heading(state, voice.say('registered', state))}<p>{told}</p>"
@@ -144,14 +144,19 @@ def _inside(voice: Voice, signatures: Sequence[Signatory]) -> str:
 
 
 def _registered(voice: Voice, answer: Answer, found: Registration, shown: Shown) -> str:
-    """What is registered: to be compared, unless the bytes themselves have shown it."""
-    by_bytes = answer.asked != "identifier" and answer.verdict != "altered"
-    title = voice.text("facts" if by_bytes or answer.is_withheld else "compare")
+    """What is registered: to be compared, where that can still decide something."""
     listed = facts.to_compare(voice, answer, found, shown)
-    if by_bytes or answer.is_withheld:
-        return f"<h3>{title}</h3>{listed}"
-    last = f'<p class="last">{voice.text("compare_last")}</p>'
-    return f"<h3>{title}</h3>{listed}{last}{facts.file_of(voice, answer, found, shown)}"
+    by_bytes = answer.asked != "identifier" and answer.verdict != "altered"
+    if answer.is_withheld or by_bytes:
+        return f"<h3>{voice.text('facts')}</h3>{listed}"
+    if answer.state != "valid":
+        told = f"<h3>{voice.text('facts')}</h3>{listed}"
+    else:
+        last = f'<p class="last">{voice.text("compare_last")}</p>'
+        told = f"<h3>{voice.text('compare')}</h3>{listed}{last}"
+    file = facts.file_of(voice, answer, found, shown)
+    kind = ' class="beside"' if "<figure>" in file else ""
+    return f"<div{kind}><div>{told}</div><div>{file}</div></div>"
 
 
 def _claimed(voice: Voice, answer: Answer) -> str:
