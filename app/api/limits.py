@@ -16,7 +16,7 @@ from kernel.errors import DomainError, LimitExceeded, MalformedInput
 _EXAMINATIONS = "/documents/examinations"
 # What a form says beside the file in it.
 _FORM_BYTES = 8 << 10
-_BLOB = re.compile(r"/submissions/[^/]+/blobs/[^/]+")
+_STREAMED = re.compile(r"/submissions/[^/]+/blobs/[^/]+|/documents/files/[^/]+")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 
 
@@ -82,7 +82,7 @@ class Limits:
             )
 
     def _body_limit(self, scope: Scope) -> int:
-        if scope["method"] == "PUT" and _BLOB.fullmatch(scope["path"]):
+        if scope["method"] == "PUT" and _STREAMED.fullmatch(scope["path"]):
             return self.limits.max_blob_bytes
         if scope["method"] == "POST" and scope["path"] == _EXAMINATIONS:
             return self.document_bytes + _FORM_BYTES
