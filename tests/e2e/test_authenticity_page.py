@@ -85,8 +85,8 @@ def _filled(container: Container, stage: Stage, folder: Path) -> Registry:
         (folder / f"{name}.pdf").write_bytes(content)
     take_out_of_force(container, superseded, "supersede", "مبلغ در بند ۳ اشتباه بود", valid)
     take_out_of_force(container, revoked, "revoke", "پروانه لغو شد")
-    past = {"issued_on": "2025-03-01", "valid_until": "2026-03-01", "kind": "permit"}
-    enter(container, expired, city_pdf(expired, stage.url, "پروانه"), **past)
+    permit, days = city_pdf(expired, stage.url, "پروانه"), ("2025-03-01", "2026-03-01")
+    enter(container, expired, permit, kind="permit", issued_on=days[0], valid_until=days[1])
     enter(container, withheld, b"a secret", disclosure="withheld", kind="contract", title="راز شهر")
     (folder / "secret").write_bytes(b"a secret")
     _held_by_visitors(container, folder, source, once, original, (first, second))
