@@ -16,6 +16,8 @@ from authenticity.record import Change, Registration, Signatory
 from signing.validation.html_parts import Voice as ReportVoice
 
 MAX_LISTED = 50
+# These say something of the signature itself, and not of what came after it.
+_OF_SIGNER = frozenset({"signature-broken", "signature-added", "signature-removed", "signature-of-another"})
 # How far a state is from being relied on; the style sheet draws each.
 _TONES = {
     "authentic": "good",
@@ -105,35 +107,47 @@ def _why(voice: Voice, last: Change) -> str:
 
 
 def _alterations(voice: Voice, found: Sequence[Alteration]) -> str:
+    """Each difference once, with all signatures after which it came."""
     if not found:
         return ""
-    items = "".join(f"<li>{_alteration(voice, each)}</li>" for each in found[:MAX_LISTED])
-    rest = len(found) - MAX_LISTED
+    since: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        signers = since.setdefault((each.code, _where(voice, each)), [])
+        if each.since is not None and each.since not in signers:
+            signers.append(each.since)
+    items = [_difference(voice, code, where, signers) for (code, where), signers in since.items()]
+    rest = len(items) - MAX_LISTED
     more = f"<li>… +{voice.number(rest)}</li>" if rest > 0 else ""
-    return f'<h3>{voice.text("what_changed")}</h3><ul class="differences">{items}{more}</ul>'
+    return f'<h3>{voice.text("what_changed")}</h3><ul class="differences">{"".join(items[:MAX_LISTED])}{more}</ul>'
 
 
-def _alteration(voice: Voice, each: Alteration) -> str:
-    since = "" if each.since is None else f" ({voice.text('since')} {outside(each.since)})"
-    where = voice.comma.join(
-        f"{_field(voice, name)}: {outside(voice.plain_number(value) if isinstance(value, int) else value)}"
-        for name, value in each.fields.items()
-        if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
-    )
-    return f"{_what(voice, each.code)}{since}" + (f"<br><small>{where}</small>" if where else "")
+def _difference(voice: Voice, code: str, where: str, signers: Sequence[str]) -> str:
+    relation = "of_signer" if code in _OF_SIGNER else "since"
+    told = f" ({voice.text(relation)} {voice.comma.join(map(outside, signers))})" if signers else ""
+    return f"<li>{_what(voice, code)}{told}{where}</li>"
 
 
 def _what(voice: Voice, code: str) -> str:
     """In the words of this page, else in those of the reports on signatures, else the code itself."""
-    return (
-        voice.say("alteration", code)
-        if voice.knows("alteration", code)
-        else ReportVoice(voice.language).word("change", code)
-    )
+    if voice.knows("alteration", code):
+        return voice.say("alteration", code)
+    return ReportVoice(voice.language).word("change", code)
 
 
-def _field(voice: Voice, name: str) -> str:
-    return voice.say("alteration_field", name) if voice.knows("alteration_field", name) else outside(name)
+def _where(voice: Voice, each: Alteration) -> str:
+    """The fields that a visitor can use, as HTML."""
+    said = [
+        f"{voice.say('alteration_field', name)}: {_value(voice, name, value)}"
+        for name, value in each.fields.items()
+        if voice.knows("alteration_field", name) and value is not None and value != ""
+    ]
+    return f"<br><small>{voice.comma.join(said)}</small>" if said else ""
+
+
+def _value(voice: Voice, name: str, value: object) -> str:
+    if name == "indication":
+        return ReportVoice(voice.language).word("sub_indication", str(value))
+    return outside(voice.plain_number(value) if isinstance(value, int) else str(value))
 
 
 def _inside(voice: Voice, signatures: Sequence[Signatory]) -> str:

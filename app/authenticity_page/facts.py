@@ -73,7 +73,9 @@ def evidence(voice: Voice, answer: Answer, shown: Shown) -> str:
 def signatory(voice: Voice, each: Signatory) -> str:
     """One signature: who, of which organisation, how it was judged and when it is proven to have been there."""
     who = [outside(each.name)] + ([outside(each.organization)] if each.organization else [])
-    told = [escape(say(voice.language, "verdict", each.indication)), outside(each.level)]
+    told = [escape(say(voice.language, "verdict", each.indication))]
+    if each.level:
+        told.append(outside(each.level))
     if each.at:
         told.append(f"{voice.text('proven')} {voice.moment(each.at)}")
     return f"{voice.comma.join(who)}<br><small>{voice.comma.join(told)}</small>"

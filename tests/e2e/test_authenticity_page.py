@@ -213,6 +213,8 @@ def test_by_identifier(visits: Any, registry: Registry, size: tuple[int, int], l
     picture.scroll_into_view_if_needed()
     expect(picture).to_have_js_property("naturalWidth", 1000)
     looks_right(visit)
+    visit.page.emulate_media(color_scheme="dark")
+    looks_right(visit)
 
 
 @pytest.mark.parametrize(("size", "language"), SIGHTS)
