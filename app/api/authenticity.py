@@ -98,7 +98,6 @@ def get_document_page(
     """Where the QR code on a document leads: what is registered under its identifier, to compare (HTML)."""
     frame = _frame(container, asked=(("identifier", identifier),), typed=identifier)
     return _answered(
-        request,
         _voice(request, lang),
         frame,
         lambda: ask_by_identifier(identifier, asker, counter, container),
