@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from app.api import (
     audit,
     auth,
+    documents,
     health,
     identity,
     log,
@@ -57,6 +58,7 @@ ROUTERS = (
     timestamping.router,
     signing.router,
     signing_verification.router,
+    documents.router,
     tenders.router,
     submissions.router,
     openings.router,
@@ -77,6 +79,7 @@ TAGS = {
     "identity": "Parties and their roles",
     "pki": "Certificates, revocation, OCSP, time stamps",
     "signing": "Signing, extending and verifying documents of anybody",
+    "documents": "The register of documents that the city issues",
     "tenders": "From draft to notice, closing list and end",
     "submissions": "A bidder's way in",
     "openings": "The commission's sessions, decisions and award",

@@ -13,7 +13,7 @@ from app.api.problems import problem_of, respond
 from app.settings import LimitSettings
 from kernel.errors import DomainError, LimitExceeded, MalformedInput
 
-_BLOB = re.compile(r"/submissions/[^/]+/blobs/[^/]+")
+_STREAMED = re.compile(r"/submissions/[^/]+/blobs/[^/]+|/documents/files/[^/]+")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 
 
@@ -75,7 +75,7 @@ class Limits:
             )
 
     def _body_limit(self, scope: Scope) -> int:
-        if scope["method"] == "PUT" and _BLOB.fullmatch(scope["path"]):
+        if scope["method"] == "PUT" and _STREAMED.fullmatch(scope["path"]):
             return self.limits.max_blob_bytes
         return self.limits.max_body_bytes
 
