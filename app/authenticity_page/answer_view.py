@@ -52,9 +52,7 @@ def refusal_section(voice: Voice, title: str, told: str) -> str:
 
 
 def _section(tone: str, content: str) -> str:
-    return (
-        f'<section id="answer" class="answer {tone}" aria-labelledby="verdict" tabindex="-1">{content}</section>'
-    )
+    return f'<section id="answer" class="answer {tone}" aria-labelledby="verdict" tabindex="-1">{content}</section>'
 
 
 def _heading(name: str, words: str) -> str:
@@ -99,7 +97,9 @@ def _why(voice: Voice, last: Change) -> str:
     if last.successor is not None:
         address = f"/d/{last.successor}?lang={voice.language}"
         shown = facts.identifier(voice, last.successor)
-        lines.append(f'<p><a class="button" href="{address}">{voice.text("see_successor")}</a><br>{shown}</p>')
+        lines.append(
+            f'<p><a class="button" href="{address}">{voice.text("see_successor")}</a><br>{shown}</p>'
+        )
     return "".join(lines)
 
 
@@ -114,7 +114,7 @@ def _alterations(voice: Voice, found: Sequence[Alteration]) -> str:
 
 def _alteration(voice: Voice, each: Alteration) -> str:
     known = voice.knows("alteration", each.code)
-    what = voice.say("alteration", each.code) if known else f"<bdi dir=\"ltr\">{outside(each.code)}</bdi>"
+    what = voice.say("alteration", each.code) if known else f'<bdi dir="ltr">{outside(each.code)}</bdi>'
     since = "" if each.since is None else f" {voice.text('since')} {outside(each.since)}"
     where = voice.comma.join(
         f"{_field(voice, name)}: {outside(voice.plain_number(value))}"

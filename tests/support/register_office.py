@@ -30,6 +30,7 @@ from kernel.database import read_only
 from kernel.errors import DomainError
 from pki.authority import make_request
 from pki.issuance import issue_request
+from pki.list_issuing import refresh_crls
 from pki.names import Subject
 from pki.papers import Paper
 from pki.published_lists import current_crls
@@ -167,6 +168,17 @@ class RegisterOffice:
     def facts(self, type_: str) -> list[dict[str, Any]]:
         """The events of that type, oldest first."""
         return [each for each in self.office.events() if each["type"] == type_]
+
+    def wait(self, step: timedelta) -> None:
+        """Time goes by, and the authority's lists stay fresh."""
+        self.clock.advance(step)
+        refresh_crls(**self.tools)
+
+    @property
+    def tools(self) -> dict[str, Any]:
+        """What the use cases of the authority are handed."""
+        office = self.office
+        return {"unit_of_work": office.unit_of_work, "clock": self.clock, "authority": office.authority}
 
     def rows(self) -> tuple[int, int, int]:
         """How many documents, papers and reserved identifiers there are."""

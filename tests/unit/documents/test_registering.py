@@ -24,7 +24,6 @@ from kernel.database import read_only
 from kernel.errors import DomainError, Forbidden, LimitExceeded, MalformedInput
 from pki.algorithms import fingerprint_of
 from pki.errors import CertificateRevoked
-from pki.list_issuing import refresh_crls
 from pki.revocation import revoke_certificate
 from schemas.events import DOCUMENT_REGISTERED
 from signing.errors import WrongSigner
@@ -85,7 +84,7 @@ def test_an_identifier_is_used_once_by_whom_it_was_given_to(
     used = officer.note(b"one")
     officer.register(used)
     of_colleague, lapsing = colleague.note(b"two"), officer.note(b"three")
-    place.clock.advance(LIMITS.reserved_for)
+    place.wait(LIMITS.reserved_for)
     good = officer.note(b"four")
 
     for bad in (of_colleague, replace(good, identifier=used.identifier), lapsing):
@@ -162,15 +161,9 @@ def test_an_officer_whose_certificate_was_revoked_registers_nothing(
     before, later = officer.note(b"one"), officer.note(b"two")
     paper = officer.paper(later)
     officer.register(before)
-    tools: dict[str, Any] = {
-        "unit_of_work": place.office.unit_of_work,
-        "clock": place.clock,
-        "authority": place.office.authority,
-    }
     fingerprint = fingerprint_of(officer.signer.certificate)
-    revoke_certificate(fingerprint, "affiliationChanged", actor=REGISTRAR, **tools)
-    place.clock.advance(timedelta(minutes=1))
-    refresh_crls(**tools)
+    revoke_certificate(fingerprint, "affiliationChanged", actor=REGISTRAR, **place.tools)
+    place.wait(timedelta(minutes=1))
 
     with pytest.raises(CertificateRevoked):
         officer.send(paper)
