@@ -158,7 +158,8 @@ class RegisterOffice:
 
     def certified(self, party: str, organization: str | None) -> Signer:
         """A key with a recorded certificate."""
-        key, tools = make_key(), {"unit_of_work": self.office.unit_of_work, "clock": self.clock}
+        key = make_key()
+        tools: dict[str, Any] = {"unit_of_work": self.office.unit_of_work, "clock": self.clock}
         csr = make_request(key, Subject("Wish", "IR-0"))
         wanted = enter_request(EnterRequest("person-signing", csr), **tools)
         admit_at_installation(wanted.id, Subject("زهرا مرادی", party, organization), **tools)

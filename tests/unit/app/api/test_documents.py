@@ -62,7 +62,7 @@ class Secretary:
         """A whole registration, that is accepted."""
         content = content or self.report()
         assert self.deliver(content).status_code == 204
-        answer = self.register(entry_of(content, *self.reserve(), self.at, **other))
+        answer = self.register(entry_of(content, self.reserve()[0], self.at, **other))
         assert answer.status_code == 201, answer.text
         found: dict[str, Any] = answer.json()["registrations"][0]
         return found
@@ -181,11 +181,11 @@ def test_what_is_off_is_told_and_nothing_is_lost(
     assert [secretary.deliver(content).status_code for _ in range(2)] == [204, 204]
     assert secretary.register(entry).status_code == 201
     assert secretary.deliver(content).status_code == 204
-    other = secretary.register(entry_of(content, *secretary.reserve(), secretary.at, kind="letter"))
+    other = secretary.register(entry_of(content, secretary.reserve()[0], secretary.at, kind="letter"))
     assert (other.status_code, other.json()["identifier"]) == (409, identifier)
     note = b"unsigned"
     assert secretary.deliver(note).status_code == 204
-    broken = secretary.register(entry_of(note, *secretary.reserve(), secretary.at))
+    broken = secretary.register(entry_of(note, secretary.reserve()[0], secretary.at))
     assert (broken.status_code, broken.json()["code"]) == (422, "document-rule-broken")
     assert {each["demand"] for each in broken.json()["demands"]} == {"formats", "signatures"}
 
@@ -219,7 +219,7 @@ def test_a_process_that_dies_leaves_a_document_registered_or_not(
     """Killed between file, row and the file's place, nothing is half there, and the same paper sent again leads to one
     registration with its file."""
     content = secretary.report()
-    entry = entry_of(content, *secretary.reserve(), secretary.at)
+    entry = entry_of(content, secretary.reserve()[0], secretary.at)
     paper = registration_paper(UNIT, [entry], secretary.visitor.signer, secretary.at)
     for name, data in (("file", content), ("document", paper.document), ("signature", paper.signature)):
         (tmp_path / name).write_bytes(data)
