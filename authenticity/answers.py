@@ -63,7 +63,7 @@ class Answer:
     claimed: str | None = None
 
     def to_document(self) -> dict[str, Any]:
-        """Canonical content; who asks by identifier is told of a withheld document its unit, kind and state alone."""
+        """Canonical content; of a withheld document its unit, kind and state alone, unless by its bytes."""
         return {
             "type": ANSWER,
             "asked": self.asked,
@@ -83,14 +83,14 @@ class Answer:
 
     @property
     def is_withheld(self) -> bool:
-        """Whether more exists than is told: only who holds the bytes of a withheld document learns what it is."""
-        found = self.registration
-        return found is not None and found.record.disclosure == "withheld" and not self._holds_bytes
+        """Whether more exists than is told: only who holds the bytes of a withheld document learns what it is.
 
-    @property
-    def _holds_bytes(self) -> bool:
-        """A file that only claims an identifier shows no more than that somebody knows the identifier."""
-        return self.asked != "identifier" and self.claimed is None
+        A file that merely bears its identifier is not these bytes.
+        """
+        found = self.registration
+        if found is None or found.record.disclosure != "withheld":
+            return False
+        return self.asked == "identifier" or self.claimed is not None
 
     @property
     def last_change(self) -> Change | None:

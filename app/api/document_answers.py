@@ -39,9 +39,7 @@ Typed = Annotated[
 PageNumber = Annotated[int, Path(ge=1, le=_MAX_PAGE)]
 
 
-@router.get(
-    "/by-digest/{digest}", operation_id="checkDocumentByDigest", responses=documented(422, 429, 503)
-)
+@router.get("/by-digest/{digest}", operation_id="checkDocumentByDigest", responses=documented(422, 429, 503))
 def get_by_digest(
     digest: str, asker: Asker, counter: CurrentCounter, container: CurrentContainer, response: Response
 ) -> SignedDocumentBody:

@@ -10,9 +10,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problem_table import PROBLEMS
 from app.api.problems import problem_of, respond
-from app.settings import LimitSettings
+from app.settings import DocumentSettings, LimitSettings
 from kernel.errors import DomainError, LimitExceeded, MalformedInput
 
+_EXAMINATIONS = "/documents/examinations"
+# What a form says beside the file in it.
+_FORM_BYTES = 8 << 10
 _BLOB = re.compile(r"/submissions/[^/]+/blobs/[^/]+")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 
@@ -33,10 +36,14 @@ class BodyTooLarge(HTTPException):
 
 @dataclass(frozen=True)
 class Limits:
-    """ASGI middleware. The body is counted while it streams, whatever length was announced."""
+    """ASGI middleware. The body is counted while it streams, whatever length was announced.
+
+    ``document_bytes``: of one document of the register.
+    """
 
     app: ASGIApp
     limits: LimitSettings
+    document_bytes: int = DocumentSettings().max_document_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,6 +84,8 @@ class Limits:
     def _body_limit(self, scope: Scope) -> int:
         if scope["method"] == "PUT" and _BLOB.fullmatch(scope["path"]):
             return self.limits.max_blob_bytes
+        if scope["method"] == "POST" and scope["path"] == _EXAMINATIONS:
+            return self.document_bytes + _FORM_BYTES
         return self.limits.max_body_bytes
 
 

@@ -1,6 +1,6 @@
 """One answer as the first screen that a visitor sees: the state in large words, then what to compare, then evidence.
 
-By identifier no word here praises what the visitor holds; a sign, a border and words tell the state, never colour alone.
+By identifier no word here praises what the visitor holds; sign, border and words tell the state, never colour alone.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from app.authenticity_page.signs import sign
 from app.authenticity_page.words import Voice, outside
 from authenticity.answers import Alteration, Answer
 from authenticity.record import Change, Registration, Signatory
+from signing.validation.html_parts import Voice as ReportVoice
 
 MAX_LISTED = 50
 # How far a state is from being relied on; the style sheet draws each.
@@ -52,9 +53,7 @@ def refusal_section(voice: Voice, title: str, told: str) -> str:
 
 
 def _section(tone: str, content: str) -> str:
-    return (
-        f'<section id="answer" class="answer {tone}" aria-labelledby="verdict" tabindex="-1">{content}</section>'
-    )
+    return f'<section id="answer" class="answer {tone}" aria-labelledby="verdict" tabindex="-1">{content}</section>'
 
 
 def _heading(name: str, words: str) -> str:
@@ -99,7 +98,9 @@ def _why(voice: Voice, last: Change) -> str:
     if last.successor is not None:
         address = f"/d/{last.successor}?lang={voice.language}"
         shown = facts.identifier(voice, last.successor)
-        lines.append(f'<p><a class="button" href="{address}">{voice.text("see_successor")}</a><br>{shown}</p>')
+        lines.append(
+            f'<p><a class="button" href="{address}">{voice.text("see_successor")}</a><br>{shown}</p>'
+        )
     return "".join(lines)
 
 
@@ -113,15 +114,22 @@ def _alterations(voice: Voice, found: Sequence[Alteration]) -> str:
 
 
 def _alteration(voice: Voice, each: Alteration) -> str:
-    known = voice.knows("alteration", each.code)
-    what = voice.say("alteration", each.code) if known else f"<bdi dir=\"ltr\">{outside(each.code)}</bdi>"
-    since = "" if each.since is None else f" {voice.text('since')} {outside(each.since)}"
+    since = "" if each.since is None else f" ({voice.text('since')} {outside(each.since)})"
     where = voice.comma.join(
-        f"{_field(voice, name)}: {outside(voice.plain_number(value))}"
+        f"{_field(voice, name)}: {outside(voice.plain_number(value) if isinstance(value, int) else value)}"
         for name, value in each.fields.items()
-        if isinstance(value, str | int) and value != ""
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != ""
     )
-    return f"{what}{since}" + (f"<br><small>{where}</small>" if where else "")
+    return f"{_what(voice, each.code)}{since}" + (f"<br><small>{where}</small>" if where else "")
+
+
+def _what(voice: Voice, code: str) -> str:
+    """In the words of this page, else in those of the reports on signatures, else the code itself."""
+    return (
+        voice.say("alteration", code)
+        if voice.knows("alteration", code)
+        else ReportVoice(voice.language).word("change", code)
+    )
 
 
 def _field(voice: Voice, name: str) -> str:

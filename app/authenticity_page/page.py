@@ -68,7 +68,8 @@ def _header(voice: Voice, frame: Frame) -> str:
     query = urlencode((*frame.asked, ("lang", voice.other)))
     home = f"{PLACE}?{urlencode({'lang': voice.language})}"
     return (
-        f'<header><a class="home" href="{home}"><bdi>{escape(frame.organisation)}</bdi><h1>{voice.text("title")}</h1></a>'
+        f'<header><a class="home" href="{home}"><bdi>{escape(frame.organisation)}</bdi>'
+        f'<h1>{voice.text("title")}</h1></a>'
         f'<a id="language" href="{escape(frame.place)}?{escape(query)}" lang="{voice.other}" '
         f'hreflang="{voice.other}">{voice.text("other_language")}</a></header>\n'
     )
@@ -95,6 +96,7 @@ def _paper(voice: Voice, frame: Frame) -> str:
 
 def _file(voice: Voice) -> str:
     """With a script the file stays where it is; without one, sending it is the only way, and is said."""
+    report = f"/documents/examinations?report=signatures&amp;lang={voice.language}"
     return (
         f'<div class="way"><h3>{voice.text("file")}</h3><p>{voice.text("file_told")}</p>'
         f'<form id="by-file" action="/documents/examinations?lang={voice.language}" method="post" '
@@ -104,7 +106,9 @@ def _file(voice: Voice) -> str:
         f'<small class="scripted" hidden>{voice.text("stays")}</small></p>'
         f'<button class="unscripted second">{voice.text("send")}</button></form>'
         f'<div id="send" hidden><p>{voice.text("send_told")}</p>'
-        f'<button type="button" class="second">{voice.text("send")}</button></div></div>'
+        f'<button type="button" class="second">{voice.text("send")}</button>'
+        f'<p><button form="by-file" class="plain" formaction="{report}" formtarget="_blank">'
+        f"{voice.text('more_files')}</button></p></div></div>"
     )
 
 

@@ -148,7 +148,10 @@ for (const each of document.querySelectorAll('.scripted')) each.hidden = false;
 find('by-photo').hidden = false;
 find('file').classList.add('covered');
 find('file').addEventListener('change', checkFile);
-find('by-file').addEventListener('submit', (event) => event.preventDefault());
+find('by-file').addEventListener('submit', (event) => {
+  // Only the report on signatures is a page of its own, and asked for by its button.
+  if (!event.submitter?.hasAttribute('formaction')) event.preventDefault();
+});
 find('photo').addEventListener('change', readPhoto);
 find('send').querySelector('button').addEventListener('click', sendFile);
 find('identifier').addEventListener('input', lookAtTyped);
