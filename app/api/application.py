@@ -13,6 +13,7 @@ from app.api import (
     auth,
     authenticity,
     document_answers,
+    documents_rule,
     health,
     identity,
     log,
@@ -67,6 +68,7 @@ ROUTERS = (
     log.router,
     ocds.router,
     audit.router,
+    documents_rule.router,
     authenticity.router,
     # Behind all others below /documents: whatever is no name of theirs is taken for an identifier.
     document_answers.router,
