@@ -14,6 +14,7 @@ from app.api import (
     authenticity,
     document_answers,
     documents,
+    documents_rule,
     health,
     identity,
     log,
@@ -69,6 +70,7 @@ ROUTERS = (
     log.router,
     ocds.router,
     audit.router,
+    documents_rule.router,
     authenticity.router,
     # Behind all others below /documents: whatever is no name of theirs is taken for an identifier.
     document_answers.router,
