@@ -13,6 +13,7 @@ from app.api import (
     auth,
     authenticity,
     document_answers,
+    document_proofs,
     documents,
     documents_rule,
     health,
@@ -72,6 +73,7 @@ ROUTERS = (
     audit.router,
     documents_rule.router,
     authenticity.router,
+    document_proofs.router,
     # Behind all others below /documents: whatever is no name of theirs is taken for an identifier.
     document_answers.router,
 )

@@ -47,9 +47,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _ASSET_SECONDS = 600
-# Where the rule of documents is shown, and whether a proof of registration is given out.
-_RULE: str | None = None
-_HAS_PROOFS = False
+_RULE = "/documents/rule"
 
 Lang = Annotated[Language | None, Query(description="fa or en; otherwise what the browser prefers")]
 Typed = Annotated[str, Path(max_length=200)]
@@ -237,7 +235,7 @@ def _frame(container: Container, asked: tuple[tuple[str, str], ...] = (), typed:
 
 
 def _shown(voice: Voice) -> Shown:
-    return Shown(kinds=_kinds(voice.language), pictures=True, proof=_HAS_PROOFS)
+    return Shown(kinds=_kinds(voice.language), pictures=True, proof=True)
 
 
 @lru_cache(maxsize=2)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from app.sign_commands.files import force_option, require_free, write_whole
+from app.sign_commands.registration import proof_bytes, tell_registration
 from app.sign_commands.services import clock_of_commands
 from kernel.clock import format_utc, parse_utc
 
@@ -26,7 +27,9 @@ _OUT = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("verify")
 @click.argument("document", type=_FILE)
-@click.option("--content", type=_FILE, help="The file beside a detached signature.")
+@click.option(
+    "--content", type=_FILE, help="The file beside a detached signature, or the registered document."
+)
 @click.option("--at", metavar="TIME", help="As of when it is judged (RFC 3339); now otherwise.")
 @click.option("--trust", type=_FOLDER, help="Folder of anchors: certificates, lists and answers beside them.")
 @click.option(
@@ -58,7 +61,7 @@ def command(
     language: str,
     force: bool,
 ) -> None:
-    """Verify a signed document; exit code 0 when all of it passed, 1 when it failed or cannot be judged."""
+    """Verify a signed document or registration proof; exit code 0 when it passed, 1 when it failed or is in doubt."""
     from app.sign_commands.trust import chosen_trust
     from app.verifying import verify
 
@@ -66,6 +69,14 @@ def command(
         if each is not None:
             require_free(each, force=force)
     moment = None if at is None else parse_utc(at)
+    proof = proof_bytes(document)
+    if proof is not None:
+        fetched = _fetching() if fetch else None
+        judged = tell_registration(
+            proof, document.name, content, trust, folder, moment, fetched=fetched, as_json=as_json
+        )
+        _write(judged, xml, html, language, force=force)
+        return
     with chosen_trust(trust, folder) as (trusted, completed):
         report = verify(
             document,
