@@ -128,6 +128,8 @@ def _links(voice: Voice, answer: Answer, shown: Shown) -> str:
     elif answer.asked == "digest":
         links.append((f"/documents/by-digest/{answer.value}", "signed_answer"))
     found = answer.registration
-    if shown.proof and found is not None and found.record.disclosure == "public":
-        links.append((f"/documents/{found.record.identifier}/proof", "proof_file"))
+    if shown.proof and answer.proof is not None and found is not None and not answer.is_withheld:
+        # Of a withheld document it is given to who shows that he holds the bytes.
+        shows = "" if found.record.disclosure == "public" else f"?digest={found.record.digest}"
+        links.append((f"/documents/{found.record.identifier}/proof{shows}", "proof_file"))
     return "".join(f'<p><a class="more" href="{place}">{voice.text(name)}</a></p>' for place, name in links)

@@ -60,6 +60,8 @@ PUBLIC = {
     "checkDocumentByDigest",
     "downloadPublicDocument",
     "showPublicDocumentPage",
+    "proveRegistration",
+    "showDocumentsRule",
 }
 # A party sees and renews its own certificates, and says that it has them.
 EVERYBODY_SIGNED_IN = {

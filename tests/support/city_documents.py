@@ -12,15 +12,15 @@ from hashlib import sha256
 
 import segno
 import typst
-from app.register_desk import register_desk
-from documents.register.lookup import by_identifier, signatories_text
 
 from app.container import Container
+from app.register_desk import register_desk
 from app.signing_services import services_of
 from app.verifying import InstallationTrust, verify
 from authenticity.identifier import grouped
 from authenticity.record import STATE_OF, Act, Change, Record, Registration, Signatory
 from authenticity.signatories import signatories_of
+from documents.register.lookup import by_identifier, signatories_text
 from documents.register.orm import DocumentChangeRow, RegisteredDocumentRow
 from kernel.clock import format_utc
 from kernel.database import read_only

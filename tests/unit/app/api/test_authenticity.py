@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from html import escape
+from html import escape, unescape
 from importlib import resources
 from typing import Any
 
@@ -142,6 +142,24 @@ def test_the_page_holds_against_what_is_written_into_it(client: TestClient, cont
         assert "unsafe" not in policy
         assert page.headers["cache-control"] == "no-store"
         assert client.head(path).headers["content-type"] == page.headers["content-type"]
+
+
+@ON_SQLITE
+def test_every_link_leads_somewhere(client: TestClient, container: Container, identifier: str) -> None:
+    """Whatever a page links to or loads is answered, in either language and for a withheld document too."""
+    enter(container, new_identifier(), b"secret", disclosure="withheld")
+    secret = sha256(b"secret").hexdigest()
+    for path in (
+        f"/d/{identifier}?lang=en",
+        f"/authenticity?digest={DIGEST}",
+        f"/authenticity?digest={secret}",
+    ):
+        page = client.get(path)
+        assert page.status_code == 200
+        places = {unescape(each) for each in re.findall(r' (?:href|src)="(/[^"]*)"', page.text)}
+        assert any(each.startswith("/documents/") for each in places)
+        for place in places:
+            assert client.get(place).status_code == 200, (path, place)
 
 
 @ON_SQLITE
