@@ -46,11 +46,13 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+# Whatever is shorter is answered in words.
+_MAX_ASKED = 2_000
 _ASSET_SECONDS = 600
 _RULE = "/documents/rule"
 
 Lang = Annotated[Language | None, Query(description="fa or en; otherwise what the browser prefers")]
-Typed = Annotated[str, Path(max_length=200)]
+Typed = Annotated[str, Path(max_length=_MAX_ASKED)]
 
 
 @router.get(
@@ -65,8 +67,12 @@ def get_page(
     counter: CurrentCounter,
     container: CurrentContainer,
     lang: Lang = None,
-    identifier: Annotated[str | None, Query(max_length=200, description="20 digits in any figures")] = None,
-    digest: Annotated[str | None, Query(max_length=64, description="SHA-256 of a file, hexadecimal")] = None,
+    identifier: Annotated[
+        str | None, Query(max_length=_MAX_ASKED, description="20 digits in any figures")
+    ] = None,
+    digest: Annotated[
+        str | None, Query(max_length=_MAX_ASKED, description="SHA-256 of a file, hexadecimal")
+    ] = None,
 ) -> Response:
     """The page of the public check; with an identifier or a digest, and the answer to it."""
     voice = _voice(request, lang)

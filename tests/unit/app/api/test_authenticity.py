@@ -126,6 +126,24 @@ def test_who_asks_for_too_much_waits(client: TestClient, container: Container, i
 
 
 @ON_SQLITE
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"identifier": "9" * 1000}, "far longer"),
+        ({"identifier": "123"}, "this has 3"),
+        ({"identifier": "1234-5\u06286"}, "a Persian or Arabic letter at place 7"),
+        ({"identifier": "12345678901234567889"}, "exchanged"),
+        ({"digest": "AB" * 32}, "64 hexadecimal digits"),
+        ({"digest": "x" * 500}, "64 hexadecimal digits"),
+    ],
+)
+def test_what_is_mistyped_is_told_in_words(client: TestClient, asked: dict[str, str], told: str) -> None:
+    """The page says what is wrong, in the status of the refusal, and guesses nothing."""
+    page = client.get("/authenticity", params={"lang": "en", **asked})
+    assert (page.status_code, told in page.text) == (422, True), page.text
+
+
+@ON_SQLITE
 def test_the_page_holds_against_what_is_written_into_it(client: TestClient, container: Container) -> None:
     """Titles, reasons, names and what is typed come out as text; nothing inline, nothing elsewhere, no frame."""
     first, second = new_identifier(), new_identifier()
