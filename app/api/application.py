@@ -15,6 +15,7 @@ from app.api import (
     document_answers,
     document_proofs,
     documents,
+    documents_rule,
     health,
     identity,
     log,
@@ -70,6 +71,7 @@ ROUTERS = (
     log.router,
     ocds.router,
     audit.router,
+    documents_rule.router,
     authenticity.router,
     document_proofs.router,
     # Behind all others below /documents: whatever is no name of theirs is taken for an identifier.

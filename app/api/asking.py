@@ -21,6 +21,7 @@ from documents.register.store import DocumentStore
 from kernel.errors import MalformedInput
 
 _PICTURES_BYTES = 32 << 20
+SHA_256 = "sha-256"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -73,7 +74,7 @@ def ask_by_identifier(typed: str, asker: str, counter: Counter, container: Conta
 def ask_by_digest(digest: str, asker: str, counter: Counter, container: Container) -> Answer:
     """Raises MalformedInput and TooManyChecks."""
     if _DIGEST.fullmatch(digest) is None:
-        raise MalformedInput("a digest is 64 lower-case hexadecimal digits (SHA-256)")
+        raise MalformedInput("a digest is 64 lower-case hexadecimal digits", expected=SHA_256)
     counter.by_digest.take(asker)
     answer = answer_digest(container, digest)
     if answer.registration is not None:

@@ -46,11 +46,13 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+# Whatever is shorter is answered in words.
+_MAX_ASKED = 2_000
 _ASSET_SECONDS = 600
-_PROOF = "/documents/{identifier}/proof"
+_RULE = "/documents/rule"
 
 Lang = Annotated[Language | None, Query(description="fa or en; otherwise what the browser prefers")]
-Typed = Annotated[str, Path(max_length=200)]
+Typed = Annotated[str, Path(max_length=_MAX_ASKED)]
 
 
 @router.get(
@@ -65,19 +67,21 @@ def get_page(
     counter: CurrentCounter,
     container: CurrentContainer,
     lang: Lang = None,
-    identifier: Annotated[str | None, Query(max_length=200, description="20 digits in any figures")] = None,
-    digest: Annotated[str | None, Query(max_length=64, description="SHA-256 of a file, hexadecimal")] = None,
+    identifier: Annotated[
+        str | None, Query(max_length=_MAX_ASKED, description="20 digits in any figures")
+    ] = None,
+    digest: Annotated[
+        str | None, Query(max_length=_MAX_ASKED, description="SHA-256 of a file, hexadecimal")
+    ] = None,
 ) -> Response:
     """The page of the public check; with an identifier or a digest, and the answer to it."""
     voice = _voice(request, lang)
     if identifier is not None:
         frame = _frame(container, asked=(("identifier", identifier),), typed=identifier)
-        return _answered(
-            request, voice, frame, lambda: ask_by_identifier(identifier, asker, counter, container)
-        )
+        return _answered(voice, frame, lambda: ask_by_identifier(identifier, asker, counter, container))
     if digest is not None:
         frame = _frame(container, asked=(("digest", digest),))
-        return _answered(request, voice, frame, lambda: ask_by_digest(digest, asker, counter, container))
+        return _answered(voice, frame, lambda: ask_by_digest(digest, asker, counter, container))
     return _page(render(voice, _frame(container)))
 
 
@@ -98,7 +102,6 @@ def get_document_page(
     """Where the QR code on a document leads: what is registered under its identifier, to compare (HTML)."""
     frame = _frame(container, asked=(("identifier", identifier),), typed=identifier)
     return _answered(
-        request,
         _voice(request, lang),
         frame,
         lambda: ask_by_identifier(identifier, asker, counter, container),
@@ -167,7 +170,7 @@ async def post_examination(
         called = given.name or name
 
         def work() -> Response:
-            return _examined(request, container, counter, given.content, called, report, as_page, voice)
+            return _examined(container, counter, given.content, called, report, as_page, voice)
 
         return await counter.examining.run(work)
     except DomainError as error:
@@ -177,7 +180,6 @@ async def post_examination(
 
 
 def _examined(
-    request: Request,
     container: Container,
     counter: Counter,
     content: bytes,
@@ -192,19 +194,19 @@ def _examined(
         return Response(report_html(judged, voice.language), media_type=HTML_TYPE, headers=headers)
     found = examine_file(container, counter.trust, counter.files, content)
     if as_page:
-        section = answer_section(voice, found.answer, _shown(request, voice), found.signatures)
+        section = answer_section(voice, found.answer, _shown(voice), found.signatures)
         return _page(render(voice, _frame(container), section))
     body = SignedDocumentBody(**to_wire(signed(container, found.answer)))
     return Response(body.model_dump_json(), media_type="application/json", headers=_HEADERS)
 
 
-def _answered(request: Request, voice: Voice, frame: Frame, ask: Callable[[], Answer]) -> Response:
+def _answered(voice: Voice, frame: Frame, ask: Callable[[], Answer]) -> Response:
     """The page with the answer, or with what was refused, in the status of the refusal."""
     try:
         answer = ask()
     except DomainError as error:
         return _refused(voice, frame, error)
-    return _page(render(voice, frame, answer_section(voice, answer, _shown(request, voice))))
+    return _page(render(voice, frame, answer_section(voice, answer, _shown(voice))))
 
 
 def _refused(voice: Voice, frame: Frame, error: DomainError) -> Response:
@@ -234,12 +236,12 @@ def _frame(container: Container, asked: tuple[tuple[str, str], ...] = (), typed:
         max_file_bytes=settings.documents.max_document_bytes,
         asked=asked,
         typed=typed,
+        rule=_RULE,
     )
 
 
-def _shown(request: Request, voice: Voice) -> Shown:
-    offered = {getattr(route, "path", "") for route in request.app.routes}
-    return Shown(kinds=_kinds(voice.language), pictures=True, proof=_PROOF in offered)
+def _shown(voice: Voice) -> Shown:
+    return Shown(kinds=_kinds(voice.language), pictures=True, proof=True)
 
 
 @lru_cache(maxsize=2)

@@ -24,6 +24,8 @@ def refused(voice: Voice, error: DomainError) -> str:
     wrong = typed_wrong(voice, error)
     if wrong is not None:
         return refusal_section(voice, voice.say("refused", "title"), wrong)
+    if error.fields.get("expected") == "sha-256":
+        return refusal_section(voice, voice.say("refused", "digest_title"), voice.say("refused", "digest"))
     code = error.code if voice.knows("refused_title", error.code) else "other"
     told = voice.say("refused_told", code, **error.fields)
     return refusal_section(voice, voice.say("refused_title", code), told)

@@ -1,5 +1,7 @@
-"""Documents of a city for tests: laid out with identifier and QR code, signed, and entered into an installation's register
-by hand, so that any state of the register can be set up."""
+"""Documents of a city for tests: laid out with identifier and QR code, signed, and entered into a register by hand.
+
+So any state of the register can be set up, also one that an officer needs years for.
+"""
 
 from __future__ import annotations
 

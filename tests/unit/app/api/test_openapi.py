@@ -40,6 +40,8 @@ OPEN = {
     "checkDocumentByDigest",
     "downloadPublicDocument",
     "showPublicDocumentPage",
+    "proveRegistration",
+    "showDocumentsRule",
     "listTenders",
     "showTender",
     "showKeySet",
