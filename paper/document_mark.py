@@ -1,7 +1,7 @@
 """The mark of a registered document: a QR code and a line of text, and the sheet for what bears no mark itself.
 
 Both lead to the public check and prove nothing: a forged paper can carry a copied mark. The same mark gives the same
-bytes. Set with the shipped fonts, as PDF/A-2b, so that a PDF/A document which takes it up stays one.
+bytes. Set with the shipped fonts, as PDF/A-1b, so that a PDF/A document of any part takes it up and stays one.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _compiled(template: str, view: str) -> bytes:
         ignore_system_fonts=True,
         format="pdf",
         sys_inputs={"view": view},
-        pdf_standards=["a-2b"],
+        pdf_standards=["a-1b"],
         timestamp=int(_MADE.timestamp()),
         pdf_tags=False,
     )

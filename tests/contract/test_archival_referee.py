@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import typst
 
 from authenticity.formats import format_of
+from authenticity.identifier import new_identifier
+from authenticity.marking import marked
 from kernel.clock import SystemClock
 from signing.ades.services import Level
 from signing.pdf.signing import sign_pdf
@@ -41,3 +44,21 @@ def test_what_is_refused_here_is_none(verapdf: VeraPdf, entry: bytes) -> None:
     pdf = claiming(entry)
     assert format_of(pdf).format == "pdf"
     assert not verapdf.judge(pdf).compliant
+
+
+@pytest.mark.parametrize("standard", ["a-1b", "a-2a", "a-3a", "a-4", "ua-1"])
+def test_a_mark_leaves_an_archival_file_one(verapdf: VeraPdf, standard: str) -> None:
+    """Every part of PDF/A, tagged files and PDF/UA among them, stays as veraPDF wants it with mark and identifier."""
+    pdf = typst.compile(
+        b'#set document(title: "Permit")\n#set text(lang: "en")\n= Permit', pdf_standards=[standard]
+    )
+    assert isinstance(pdf, bytes)
+    found = verapdf.judge(marked(pdf, new_identifier(), "https://mohr.example.ir", corner="bottom-left"))
+    assert (found.broken, found.compliant) == ((), True)
+    assert found.flavour == standard.replace("-", "").removeprefix("a")
+
+
+def test_a_marked_file_is_archival_for_the_rule_too() -> None:
+    """What veraPDF says is said here."""
+    pdf = marked(archival_pdf("سلام"), new_identifier(), "https://mohr.example.ir", corner="top-right")
+    assert format_of(pdf).format == "pdf-a"

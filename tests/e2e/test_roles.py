@@ -61,7 +61,6 @@ PUBLIC = {
     "downloadPublicDocument",
     "showPublicDocumentPage",
     "proveRegistration",
-    "proveRegistration",
     "showDocumentsRule",
 }
 # A party sees and renews its own certificates, and says that it has them.
