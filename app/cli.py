@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import json
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,13 @@ class Refused(click.ClickException):
     exit_code = 2
 
     def __init__(self, refusal: DomainError) -> None:
-        fields = "".join(f" {name}={value}" for name, value in refusal.fields.items())
+        fields = "".join(f" {name}={told}" for name, told in _told(refusal.fields))
         super().__init__(f"{refusal.code}: {with_cause(refusal)}{fields}")
+
+
+def _told(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in fields.items():
+        yield name, "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def folder_option(command: Any) -> Any:

@@ -102,6 +102,8 @@ class BoundedHttp:
                 return _body(response, deadline, max_bytes)
         except (httpcore.TimeoutException, TimeoutError) as error:
             raise FetchFailed("it did not answer in time") from error
+        except socket.gaierror as error:
+            raise FetchFailed("its name is not known") from error
         except (httpcore.NetworkError, OSError) as error:
             raise FetchFailed("no connection could be made, or it broke") from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError, TypeError) as error:

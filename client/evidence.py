@@ -1,9 +1,10 @@
 """Evidence from the addresses that certificates carry: issuers (AIA), OCSP responders, revocation lists (CDP).
 
 For each certificate below the root an OCSP answer is asked for first, because it is short; then the lists at its
-distribution points, of which a shard is as good as the whole. What is fetched counts only once it has proven itself:
-an issuer by a valid path, an answer or list by the signature of the issuer. One call asks for nothing twice and is
-bounded in time, requests, hops and bytes. RFC 5280 §4.2.1.13 and §4.2.2.1, RFC 6960 appendix A.
+distribution points, of which a shard is as good as the whole; then the lists that were given. All of it counts only
+once it has proven itself: an issuer by a valid path, an answer or list by the signature of the issuer. One call asks
+for nothing twice and is bounded in time, requests, hops and bytes. RFC 5280 §4.2.1.13 and §4.2.2.1,
+RFC 6960 appendix A.
 """
 
 from __future__ import annotations
@@ -35,6 +36,10 @@ MAX_ISSUERS_FETCHED = 8
 MAX_ADDRESSES = 4
 # How far the clock of a service may be ahead of ours.
 SKEW = timedelta(minutes=5)
+_UNKNOWN = "whether a certificate was revoked could not be learned"
+_NO_ADDRESS = (
+    "a certificate names no address to learn its revocation from, and no list beside the roots tells it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +53,20 @@ class FetchLimits:
 
 
 class HttpEvidence:
-    """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths."""
+    """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths, ``lists`` (DER) lie beside them."""
 
     def __init__(
         self,
         roots: Sequence[x509.Certificate],
         known: Sequence[x509.Certificate] = (),
+        lists: Sequence[bytes] = (),
         *,
         limits: FetchLimits | None = None,
         http: BoundedHttp | None = None,
     ) -> None:
         self._roots = tuple(roots)
         self._known = tuple(known)
+        self._lists = tuple(lists)
         self._limits = limits or FetchLimits()
         self._http = http or BoundedHttp()
 
@@ -67,7 +74,7 @@ class HttpEvidence:
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
     ) -> Evidence:
         """Path and revocation as the protocol says; raises EvidenceUnavailable naming service and certificate."""
-        fetching = _Fetching(self._http, self._limits, Deadline(self._limits.total_seconds))
+        fetching = _Fetching(self._http, self._limits, Deadline(self._limits.total_seconds), self._lists)
         path = self._path(certificate, others, at, fetching)
         found = Evidence(certificates=tuple(der_of(each) for each in reversed(path)))
         for issuer, subject in pairwise(path):
@@ -97,6 +104,7 @@ class _Fetching:
     http: BoundedHttp
     limits: FetchLimits
     deadline: Deadline
+    lists: tuple[bytes, ...] = ()
     requests: int = 0
     kept: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -189,11 +197,11 @@ def _read_certificates(der: bytes) -> list[x509.Certificate]:
 def _revocation(
     issuer: x509.Certificate, subject: x509.Certificate, at: datetime, fetching: _Fetching
 ) -> Evidence:
-    for attempt in (_answered, _listed):
+    for attempt in (_answered, _listed, _given):
         found = attempt(issuer, subject, at, fetching)
         if found is not None:
             return found
-    raise fetching.unavailable("whether a certificate was revoked could not be learned", subject)
+    raise fetching.unavailable(_UNKNOWN if _has_address(subject) else _NO_ADDRESS, subject)
 
 
 def _answered(
@@ -230,6 +238,26 @@ def _listed(
         else:
             return Evidence(crls=(found,))
     return None
+
+
+def _given(
+    issuer: x509.Certificate, subject: x509.Certificate, at: datetime, fetching: _Fetching
+) -> Evidence | None:
+    """Of the lists beside the roots, one that answers for this certificate."""
+    for each in fetching.lists:
+        try:
+            check_list(each, subject, issuer, at=at, skew=SKEW)
+        except RevocationUnknown:
+            continue
+        return Evidence(crls=(each,))
+    return None
+
+
+def _has_address(certificate: x509.Certificate) -> bool:
+    """Whether it says where its revocation can be learned."""
+    return bool(
+        _access_addresses(certificate, AuthorityInformationAccessOID.OCSP) or _list_addresses(certificate)
+    )
 
 
 def _access_addresses(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> list[str]:

@@ -140,8 +140,8 @@ class PreparedDocument:
     def from_bytes(cls, data: bytes) -> PreparedDocument:
         """Raises MalformedInput or LimitExceeded on anything that ``to_bytes`` does not write."""
         end = data.find(b"\n", 0, MAX_HEADER_BYTES + 1)
-        if end < 0:
-            raise MalformedInput("not a prepared document")
+        if end < 0 or not data.startswith(b"{"):
+            raise MalformedInput("this is no prepared document")
         header, content = parse_canonical(data[:end], max_bytes=MAX_HEADER_BYTES), data[end + 1 :]
         if set(header) != _FIELDS or header["v"] != VERSION or header["format"] not in FORMATS:
             raise MalformedInput("not a prepared document of this version")

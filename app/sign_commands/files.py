@@ -20,10 +20,13 @@ MAX_DOCUMENT_BYTES = 1 << 30
 force_option = click.option("--force", is_flag=True, help="Replace the file if it is there.")
 
 
-def out_option(required: bool = False) -> Callable[[Any], Any]:
-    """``--out``: where the answer is written."""
+def out_option(otherwise: str | None = None) -> Callable[[Any], Any]:
+    """``--out``: where the answer is written; ``otherwise`` says where without it, else it must be given."""
     return click.option(
-        "--out", type=click.Path(path_type=Path, dir_okay=False), required=required, help="File to write."
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        required=otherwise is None,
+        help="File to write." if otherwise is None else f"File to write; {otherwise} otherwise.",
     )
 
 

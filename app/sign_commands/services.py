@@ -14,6 +14,7 @@ import click
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.errors import MalformedInput
 from signing.ades.services import Level, Services
+from signing.errors import EVIDENCE, TIME_STAMPS, LevelUnreachable
 
 LEVELS = click.Choice([str(each) for each in Level])
 
@@ -45,13 +46,18 @@ def service_options(command: Any) -> Any:
     return command
 
 
+_ADVICE = {
+    TIME_STAMPS: "--tsa URL, or --folder INSTALLATION",
+    EVIDENCE: "--trust FOLDER with roots beside --tsa, or --folder INSTALLATION",
+}
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _OPTIONS = (
     click.option("--tsa", metavar="URL", envvar="MOHR_TSA", help="Time-stamping service (also MOHR_TSA)."),
     click.option(
         "--trust",
         type=_FOLDER,
-        help="Folder of root certificates: evidence is fetched from the addresses in certificates up to them.",
+        help="Folder of root certificates, up to which evidence is fetched from the addresses in certificates; "
+        "revocation lists (.crl) in it serve those that name none.",
     ),
     click.option(
         "--folder",
@@ -80,12 +86,25 @@ def opened_services(choice: ServiceChoice, level: Level) -> Iterator[Services]:
     """
     if choice.folder is not None and (choice.tsa is not None or choice.trust is not None):
         raise MalformedInput("either --tsa and --trust, or --folder")
-    if level is Level.B_B:
-        yield Services()
-    elif choice.folder is not None:
-        yield from _of_installation(choice.folder)
-    else:
-        yield _over_http(choice, level)
+    with _advising():
+        if level is Level.B_B:
+            yield Services()
+        elif choice.folder is not None:
+            yield from _of_installation(choice.folder)
+        else:
+            yield _over_http(choice, level)
+
+
+@contextmanager
+def _advising() -> Iterator[None]:
+    """What signs knows of no options: a refusal for want of a service also says which option names one."""
+    try:
+        yield
+    except LevelUnreachable as refusal:
+        if refusal.fields.get("needs") not in _ADVICE:
+            raise
+        detail = f"{refusal.detail}: give {_ADVICE[refusal.fields['needs']]}"
+        raise LevelUnreachable(detail, **refusal.fields) from refusal
 
 
 def _over_http(choice: ServiceChoice, level: Level) -> Services:
@@ -99,7 +118,7 @@ def _over_http(choice: ServiceChoice, level: Level) -> Services:
 
     trust = Trust.from_folder(choice.trust)
     roots = [each.certificate for each in trust.anchors]
-    return Services(stamps, HttpEvidence(roots, trust.intermediates))
+    return Services(stamps, HttpEvidence(roots, trust.intermediates, trust.evidence.crls))
 
 
 def _of_installation(folder: Path) -> Iterator[Services]:

@@ -41,7 +41,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @level_option()
 @pdf_options
 @service_options
-@out_option()
+@out_option("NAME.signed.pdf beside it")
 @force_option
 @json_option
 def pdf(document: Path, out: Path | None, key: KeyChoice, **options: Any) -> None:
@@ -67,7 +67,7 @@ def pdf(document: Path, out: Path | None, key: KeyChoice, **options: Any) -> Non
 @key_options
 @level_option()
 @service_options
-@out_option()
+@out_option("DOCUMENT.p7s, or .p7m with --enveloping, beside it")
 @force_option
 @json_option
 def file(
@@ -95,7 +95,7 @@ def file(
 @key_options
 @level_option()
 @service_options
-@out_option(required=True)
+@out_option()
 @force_option
 @json_option
 def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, add: bool, **options: Any) -> None:
@@ -104,7 +104,7 @@ def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, add: bool, **o
     from signing.ades.asice_inside import ContainerFile
 
     if add and len(documents) != 1:
-        raise click.UsageError("--add takes one container")
+        raise click.UsageError("--add takes one container, and nothing to put into it")
     with _signing(out, key, options) as (signer, level, services, target):
         at = clock_of_commands().now()
         if add:

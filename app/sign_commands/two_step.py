@@ -57,7 +57,7 @@ _COMPLETED = b"mohr/completed-document/v1 "
     show_default=True,
     help="How long the state may wait for the signature value.",
 )
-@out_option(required=True)
+@out_option()
 @force_option
 @json_option
 def prepare(
@@ -93,7 +93,7 @@ def prepare(
     "--signature", type=_FILE, required=True, help="The signature value, as its key's program wrote it."
 )
 @service_options
-@out_option(required=True)
+@out_option()
 @force_option
 @json_option
 def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pki.algorithms import der_of
+from pki.names import written_name
 from pki.path_validation import PathMissing, PathRefused, find_prospective_path
 from signing.validation.conclusion import PASSED, Conclusion, indeterminate
 from signing.validation.report import SubIndication
@@ -109,7 +110,7 @@ def validate_path(path: Path, scene: Scene, use: Use, instants: Instants) -> Con
 
 def names(certificate: x509.Certificate) -> str:
     """The subject, for a detail."""
-    return certificate.subject.rfc4514_string()
+    return written_name(certificate.subject)
 
 
 def _path(certificate: x509.Certificate, scene: Scene, use: Use) -> Path:
