@@ -101,10 +101,11 @@ def _advising() -> Iterator[None]:
     try:
         yield
     except LevelUnreachable as refusal:
-        if refusal.fields.get("needs") not in _ADVICE:
+        known = dict(refusal.fields)
+        advice = _ADVICE.get(known.pop("needs", None))
+        if advice is None:
             raise
-        detail = f"{refusal.detail}: give {_ADVICE[refusal.fields['needs']]}"
-        raise LevelUnreachable(detail, **refusal.fields) from refusal
+        raise LevelUnreachable(f"{refusal.detail}: give {advice}", **known) from refusal
 
 
 def _over_http(choice: ServiceChoice, level: Level) -> Services:

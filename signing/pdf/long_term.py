@@ -77,7 +77,9 @@ def refresh_pdf(source: bytes, services: Services, *, at: datetime) -> bytes:
     with reading():
         stamps = [each.contents for each in _signatures(revision) if each.is_stamp]
     if not stamps:
-        raise LevelUnreachable("the document has no document time stamp to refresh", level=Level.B_LTA.value)
+        raise LevelUnreachable(
+            "there is no document time stamp to refresh: extend to B-LTA first", level=Level.B_LTA.value
+        )
     return reach(revision, source, stamps[-1:], Level.B_LTA, services, at=at)
 
 

@@ -138,7 +138,7 @@ def _built(
     if own is not None:
         return Path((), own, conclusion)
     if not anchors:
-        raise PathMissing("there is no trust anchor for this use")
+        raise PathMissing("no trust anchor counts for this use at this time")
     found = find_prospective_path(
         certificate,
         scene.material.above(certificate),
