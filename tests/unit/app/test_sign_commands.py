@@ -147,6 +147,7 @@ def test_two_steps_in_processes_of_their_own(place: Path, signer: Signer) -> Non
         [
             *(sys.executable, "-m", "app.cli", "sign", "prepare", "deed.txt", "--format", "file"),
             *("--certificate", "own.pem", "--chain", "chain.pem", "--out", "deed.state", "--json"),
+            *("--to-sign", "digest"),
         ],
         cwd=place,
         capture_output=True,
@@ -159,7 +160,7 @@ def test_two_steps_in_processes_of_their_own(place: Path, signer: Signer) -> Non
     (document,) = answer["documents"]
     assert document == {"name": "deed.txt", "size": 14, "sha256": sha256_hex(b"what is agreed")}
     assert answer["digest_algorithm"] == "sha256"
-    (place / "digest").write_bytes(bytes.fromhex(answer["digest"]))
+    assert (place / "digest").read_bytes() == bytes.fromhex(answer["digest"])
     told = run_openssl(
         place,
         *("pkeyutl", "-sign", "-inkey", "key.pem", "-passin", "file:passphrase", "-in", "digest"),
@@ -205,8 +206,26 @@ def test_a_state_that_is_over_is_not_completed(place: Path) -> None:
 
 
 def test_a_level_without_services_says_what_is_missing(place: Path) -> None:
-    """Nothing is written when there is no time-stamping service for the level."""
+    """Nothing is written without a time-stamping service for the level; the options that name one are told."""
     refused = run("sign", "file", place / "deed.txt", *key_of(place), "--level", "B-T")
 
     assert (refused.exit_code, (place / "deed.txt.p7s").exists()) == (2, False)
     assert "signature-level-unreachable" in refused.stderr
+    assert "--tsa URL, or --folder INSTALLATION" in refused.stderr
+
+
+def test_a_key_that_cannot_sign_says_why(place: Path, authority: MemoryAuthority) -> None:
+    """A certificate of another key, a folder of no party, and a file that is no state are told apart."""
+    (place / "other.pem").write_bytes(pem_of([authority.intermediate]))
+    locked = ["--key", place / "key.pem", "--passphrase-file", place / "passphrase"]
+    (place / "digits").write_bytes(b"%PDF-1.7\n")
+    for arguments, told in (
+        (("file", place / "deed.txt", *locked, "--certificate", place / "other.pem"), "none is of this key"),
+        (("file", place / "deed.txt", "--key", place), "no party's"),
+        (
+            ("complete", place / "digits", "--signature", place / "deed.txt", "--out", place / "out"),
+            "no prepared document",
+        ),
+    ):
+        refused = run("sign", *arguments)
+        assert (refused.exit_code, told in refused.stderr) == (2, True), refused.stderr

@@ -166,6 +166,17 @@ def test_a_shard_where_ocsp_fails(authority: MemoryAuthority) -> None:
     assert service.asked[-2:] == ["POST /ocsp", "GET /sub/16-5.crl"]
 
 
+def test_lists_beside_the_roots(authority: MemoryAuthority) -> None:
+    """A certificate that names no address is told by the lists that were given; without them it is said why not."""
+    person, known = authority.person("IR-1"), [authority.intermediate]
+    with http_service({}) as service:
+        given = HttpEvidence([authority.root], known, authority.crls())
+        assert len(given.collect(person.certificate, (), authority.now).crls) == 2
+        with pytest.raises(EvidenceUnavailable, match="names no address"):
+            HttpEvidence([authority.root], known).collect(person.certificate, (), authority.now)
+        assert service.asked == []
+
+
 def test_a_bundle_behind_redirects(authority: MemoryAuthority) -> None:
     """An issuer may come as a bundle without signer, and a few hops away; not more, and not by another scheme."""
     with http_service({}) as service:
