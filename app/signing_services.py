@@ -9,7 +9,7 @@ from itertools import pairwise
 from cryptography import x509
 
 from app.container import Container
-from client.fetched_lists import check_list
+from client.fetched_lists import check_list, clears
 from kernel.database import read_only
 from kernel.errors import DomainError
 from pki.algorithms import der_of, fingerprint_of
@@ -93,7 +93,7 @@ class InstallationEvidence:
         if found is not None:
             answer, good = found
             lists = self._holding(issuer, subject, at) if self._lasting and good else ()
-            same = next((each for each in lists if _says_good(each, subject)), None)
+            same = next((each for each in lists if clears(each, subject)), None)
             return Evidence(ocsps=(answer,)) if same is None else Evidence(crls=(same,))
         for each in self._holding(issuer, subject, at):
             return Evidence(crls=(each,))
@@ -136,10 +136,3 @@ class InstallationEvidence:
                 heads = [each for each in newest_lists(session, name) if each.scope != DELTA]
                 heads.sort(key=lambda head: head.scope == FULL)
                 yield from [list_of(session, head) for head in heads]
-
-
-def _says_good(der: bytes, subject: x509.Certificate) -> bool:
-    """Whether the list is newer than the certificate, as a verifier wants it, and does not name it."""
-    found = x509.load_der_x509_crl(der)
-    newer = found.last_update_utc >= subject.not_valid_before_utc
-    return newer and found.get_revoked_certificate_by_serial_number(subject.serial_number) is None

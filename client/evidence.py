@@ -17,10 +17,11 @@ from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from client.bounded_http import BoundedHttp, Deadline, FetchFailed
-from client.fetched_lists import check_list
+from client.fetched_lists import check_list, clears
 from kernel.errors import DomainError
 from pki.algorithms import der_of, fingerprint_of
 from pki.errors import RevocationUnknown
@@ -53,7 +54,11 @@ class FetchLimits:
 
 
 class HttpEvidence:
-    """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths, ``lists`` (DER) lie beside them."""
+    """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths, ``lists`` (DER) lie beside them.
+
+    ``lasting`` is for what stays in a file: where the responder's certificate ends before the one that it answered for,
+    a list that says the same is taken instead.
+    """
 
     def __init__(
         self,
@@ -61,12 +66,14 @@ class HttpEvidence:
         known: Sequence[x509.Certificate] = (),
         lists: Sequence[bytes] = (),
         *,
+        lasting: bool = False,
         limits: FetchLimits | None = None,
         http: BoundedHttp | None = None,
     ) -> None:
         self._roots = tuple(roots)
         self._known = tuple(known)
         self._lists = tuple(lists)
+        self._lasting = lasting
         self._limits = limits or FetchLimits()
         self._http = http or BoundedHttp()
 
@@ -78,7 +85,10 @@ class HttpEvidence:
         path = self._path(certificate, others, at, fetching)
         found = Evidence(certificates=tuple(der_of(each) for each in reversed(path)))
         for issuer, subject in pairwise(path):
-            found |= _revocation(issuer, subject, at, fetching)
+            told = _revocation(issuer, subject, at, fetching)
+            if self._lasting and any(_ends_before(each, subject) for each in told.ocsps):
+                told = _lasting(issuer, subject, at, fetching) or told
+            found |= told
         return found
 
     def _path(
@@ -238,6 +248,25 @@ def _listed(
         else:
             return Evidence(crls=(found,))
     return None
+
+
+def _ends_before(answer: bytes, subject: x509.Certificate) -> bool:
+    """Whether the answer says good, by a certificate of its own that is over before the subject's."""
+    try:
+        read = ocsp.load_der_ocsp_response(answer)
+        good = read.certificate_status is ocsp.OCSPCertStatus.GOOD
+        return good and any(
+            each.not_valid_after_utc < subject.not_valid_after_utc for each in read.certificates
+        )
+    except ValueError:  # an answer about several certificates; it has been verified and stays
+        return False
+
+
+def _lasting(
+    issuer: x509.Certificate, subject: x509.Certificate, at: datetime, fetching: _Fetching
+) -> Evidence | None:
+    found = _listed(issuer, subject, at, fetching) or _given(issuer, subject, at, fetching)
+    return found if found is not None and all(clears(each, subject) for each in found.crls) else None
 
 
 def _given(

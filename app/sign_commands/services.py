@@ -119,7 +119,7 @@ def _over_http(choice: ServiceChoice, level: Level) -> Services:
 
     trust = Trust.from_folder(choice.trust)
     roots = [each.certificate for each in trust.anchors]
-    return Services(stamps, HttpEvidence(roots, trust.intermediates, trust.evidence.crls))
+    return Services(stamps, HttpEvidence(roots, trust.intermediates, trust.evidence.crls, lasting=True))
 
 
 def _of_installation(folder: Path) -> Iterator[Services]:

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -253,8 +254,11 @@ def test_everything_over_http(databases: Databases, tmp_path: Path, place: Path)
         fetched = verified(site, trust, stamped, *checking, "--fetch")
     assert (made.exit_code, short.exit_code) == (0, 0), made.output + short.output
     assert (by_itself[1]["indication"], fetched[1]["indication"]) == ("INDETERMINATE", "TOTAL-PASSED")
-    code, report = verified(site, trust, signed, *checking)
-    assert (code, report["signatures"][0]["level"]) == (0, "B-LTA")
+    # Long after the responder's certificate as well, which ends within weeks.
+    later = datetime.now(UTC) + timedelta(days=120)
+    for when in ([], ["--at", later.isoformat()]):
+        code, report = verified(site, trust, signed, *checking, *when)
+        assert (code, report["signatures"][0]["level"]) == (0, "B-LTA")
 
 
 @contextmanager
