@@ -76,7 +76,7 @@ def _widgets(spec: FieldComparisonSpec, new: Resolver) -> Iterator[FieldComparis
         return
     written = new.explicit_refs_in_revision()
     for index, (old_kid, kid) in enumerate(zip(before, kids, strict=True)):
-        if not written & {kid, *new.graph.looks_of(kid)} or "/T" in kid.get_object():
+        if not written & {kid, *new.graph.looks_of(kid)} or held(kid.get_object(), "/T") is not None:
             continue
         yield FieldComparisonSpec(spec.field_type, old_kid, kid, RawPdfPath(*path.path, "/Kids", index))
 
