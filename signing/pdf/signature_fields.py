@@ -13,8 +13,6 @@ from signing.pdf.opening import Reader, held
 from signing.pdf.tokens import Value
 from signing.validation.contents import Finding
 
-INHERITED = ("/DA", "/Q", "/V")
-
 
 @dataclass(frozen=True, slots=True)
 class PlacedSignature:
@@ -37,7 +35,7 @@ class PlacedSignature:
 
 @dataclass(frozen=True, slots=True)
 class Walked:
-    """A field or widget; ``has`` names the entries of ``INHERITED`` that it or a field above it has."""
+    """A field or widget; ``has``: which of /DA, /Q and /V it or a field above it has."""
 
     name: str
     kind: str
@@ -141,12 +139,18 @@ def fields_in(root: generic.DictionaryObject) -> list[Walked]:
             continue
         name = _joined(above, held(field, "/T"))
         kind = str(held(field, "/FT") or kind)
-        has = has | {key for key in INHERITED if held(field, key) is not None}
+        has = has | _entries(field)
         found.append(Walked(name, kind, field, reference, has))
         if len(found) > MAX_FIELDS:
             raise DocumentTooComplex("the document has more form fields than are read", limit="fields")
         waiting += [(each, name, kind, has, depth + 1) for each in reversed(_list(held(field, "/Kids")))]
     return found
+
+
+def _entries(field: generic.DictionaryObject) -> set[str]:
+    """Those that a widget takes from a field above it; a value counts unread, as it may be a signature."""
+    drawn_by = {key for key in ("/DA", "/Q") if not isinstance(held(field, key), generic.NullObject | None)}
+    return drawn_by | ({"/V"} & set(field))
 
 
 def _joined(above: str, part: object) -> str:
