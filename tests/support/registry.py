@@ -20,7 +20,7 @@ from kernel.database import Base, make_engine, make_sessions, read_only
 from pki.algorithms import PrivateKey
 from pki.authority import make_request
 from pki.installation import Authority, initialise_authority
-from pki.issuance import issue_request
+from pki.issuance import issue_batch
 from pki.keys import Cost
 from pki.list_issuing import refresh_crls
 from pki.names import Subject
@@ -128,7 +128,8 @@ class Office:
 
     def issue(self, request_id: str, actor: Person = REGISTRAR) -> RecordedCertificate:
         """The certificate of an approved request."""
-        return issue_request(request_id, actor=actor, **self.issuing)
+        (issued,) = issue_batch([request_id], actor=actor, **self.issuing)
+        return issued
 
     def certify(
         self, party: str, profile: str = "person-signing", key: PrivateKey | None = None
