@@ -135,6 +135,21 @@ class _Intent:
     by: str
 
 
+def issue_request(
+    request_id: str,
+    *,
+    actor: Actor,
+    unit_of_work: Callable[[], UnitOfWork],
+    clock: Clock,
+    authority: Authority,
+) -> RecordedCertificate:
+    """Certify the key of one approved request. Raises as ``issue_batch``."""
+    (issued,) = issue_batch(
+        [request_id], actor=actor, unit_of_work=unit_of_work, clock=clock, authority=authority
+    )
+    return issued
+
+
 def issue_batch(
     request_ids: Sequence[str],
     *,

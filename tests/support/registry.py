@@ -21,7 +21,7 @@ from pki.algorithms import PrivateKey
 from pki.authority import make_request
 from pki.beginning import initialise_authority
 from pki.installation import Authority
-from pki.issuance import issue_batch
+from pki.issuance import issue_request
 from pki.keys import Cost
 from pki.list_issuing import refresh_crls
 from pki.names import Subject
@@ -129,8 +129,7 @@ class Office:
 
     def issue(self, request_id: str, actor: Person = REGISTRAR) -> RecordedCertificate:
         """The certificate of an approved request."""
-        (issued,) = issue_batch([request_id], actor=actor, **self.issuing)
-        return issued
+        return issue_request(request_id, actor=actor, **self.issuing)
 
     def certify(
         self, party: str, profile: str = "person-signing", key: PrivateKey | None = None
