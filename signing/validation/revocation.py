@@ -69,7 +69,8 @@ class Status:
         """EN 319 102-1 §5.2.5.4 without a value in the constraints: as old as its own life at most; no end, never."""
         if self.next_update is None:
             return False
-        return self.this_update > at - (self.next_update - self.this_update)
+        # Without the difference itself: there are lists that end in the year 9999.
+        return at < self.next_update
 
 
 def decisive(found: Iterable[Status]) -> Status | None:
