@@ -4,15 +4,18 @@ A list or answer counts when (1) it is about this certificate of this issuer, (2
 somebody of the same name with a path to the same anchor, or, for answers, by whom the issuer certified for it or the
 trust names for it, (3) its signer was within its dates when it was issued, (4) it was issued after the certificate,
 (5) what is said about a certificate that was over by then covers such ones, and (6) it is not from the future.
+A signer other than the issuer that is revoked itself vouches for nothing after that, and for what it dated before only
+where that is proven (``signer_revoked_at``): whoever took its key writes any date.
 EN 319 102-1 §5.2.5 and §5.2.6.4, RFC 5280 §6.3.3, RFC 6960 §3.2 and §4.2.2.2.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Literal
 
 from cryptography import x509
@@ -36,14 +39,23 @@ from signing.validation.signature_values import (
 )
 
 _CERT_ID_DIGESTS = frozenset({"sha1", "sha256", "sha384", "sha512"})
-HasPath = Callable[[x509.Certificate], bool]
+# From a certificate up to the same anchor, both included; empty where there is no path.
+PathOf = Callable[[x509.Certificate], Sequence[x509.Certificate]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Voucher:
+    """Who signed a list or answer, and since when that one is revoked itself."""
+
+    certificate: x509.Certificate
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """What one list (with its delta) or answer says; ``digests`` are those of the evidence it rests on.
 
-    ``signer`` vouches for it; ``uses`` are the algorithms of its signature.
+    ``signer`` vouches for it, revoked since ``signer_revoked_at``; ``uses`` are the algorithms of its signature.
     """
 
     source: Literal["crl", "ocsp"]
@@ -55,6 +67,7 @@ class Status:
     reason: str | None
     signer: x509.Certificate
     uses: tuple[AlgorithmUse, ...]
+    signer_revoked_at: datetime | None = None
 
     @property
     def held(self) -> bool:
@@ -86,16 +99,25 @@ def statuses(
     material: Material,
     *,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
     responders: Iterable[x509.Certificate] = (),
 ) -> list[Status]:
     """All that counts, the newest first; ``now`` is the time after which everything is from the future."""
     found = [
-        *_by_lists(certificate, issuer, material, now, has_path),
-        *_by_answers(certificate, issuer, material, now, has_path, tuple(responders)),
+        *_by_lists(certificate, issuer, material, now, path_of),
+        *_by_answers(certificate, issuer, material, now, path_of, tuple(responders)),
     ]
     counting = (each for each in found if _counts(each, certificate, now))
-    return sorted(counting, key=lambda each: (each.produced_at, each.this_update), reverse=True)
+    return _newest_first(counting)
+
+
+def _newest_first(found: Iterable[Status]) -> list[Status]:
+    """Behind all others what a revoked signer wrote."""
+    return sorted(
+        found,
+        key=lambda each: (each.signer_revoked_at is None, each.produced_at, each.this_update),
+        reverse=True,
+    )
 
 
 def is_at_hand(certificate: x509.Certificate, material: Material) -> bool:
@@ -117,14 +139,16 @@ def _by_lists(
     issuer: x509.Certificate,
     material: Material,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
 ) -> Iterator[Status]:
     about = [
         each
         for each in material.lists(certificate.issuer.public_bytes())
         if each.this_update <= now and _is_about(each, certificate)  # (1)
     ]
-    signed = [(each, signer) for each in about if (signer := _list_signer(each, issuer, material, has_path))]
+    signed = [
+        (each, signer) for each in about if (signer := _list_signer(each, issuer, material, now, path_of))
+    ]
     deltas = [(each, signer) for each, signer in signed if each.base is not None]
     for full, signer in signed:
         if full.base is not None:
@@ -146,7 +170,7 @@ def _completes(delta: FoundList, full: FoundList) -> bool:
     return delta.base <= full.number < delta.number
 
 
-def _told(found: FoundList, signer: x509.Certificate, certificate: x509.Certificate) -> Status | None:
+def _told(found: FoundList, signer: _Voucher, certificate: x509.Certificate) -> Status | None:
     revoked_at, reason = _entry(found, certificate)
     if revoked_at is None and not _covers_expired(found, certificate):
         return None  # (5)
@@ -158,8 +182,9 @@ def _told(found: FoundList, signer: x509.Certificate, certificate: x509.Certific
         found.this_update,
         revoked_at,
         reason,
-        signer,
-        _uses_of_list(found, signer),
+        signer.certificate,
+        _uses_of_list(found, signer.certificate),
+        signer.revoked_at,
     )
 
 
@@ -167,7 +192,7 @@ def _told_by_delta(
     delta: FoundList,
     full: FoundList,
     before: Status | None,
-    signer: x509.Certificate,
+    signer: _Voucher,
     certificate: x509.Certificate,
 ) -> Status | None:
     revoked_at, reason = _entry(delta, certificate)
@@ -185,8 +210,9 @@ def _told_by_delta(
         delta.this_update,
         revoked_at,
         reason,
-        signer,
-        _uses_of_list(delta, signer),
+        signer.certificate,
+        _uses_of_list(delta, signer.certificate),
+        signer.revoked_at,
     )
 
 
@@ -242,14 +268,52 @@ def _is_ca(certificate: x509.Certificate) -> bool:
 
 
 def _list_signer(
-    found: FoundList, issuer: x509.Certificate, material: Material, has_path: HasPath
-) -> x509.Certificate | None:
+    found: FoundList, issuer: x509.Certificate, material: Material, now: datetime, path_of: PathOf
+) -> _Voucher | None:
     for candidate in (issuer, *(each for each in material.named(found.issuer) if each != issuer)):
-        if not _alive(candidate, found.this_update):
+        if not _alive(candidate, found.this_update) or not _signed_list(found, candidate):
             continue  # (3)
-        if _signed_list(found, candidate) and (candidate == issuer or has_path(candidate)):
-            return candidate  # (2)
+        if candidate == issuer:
+            return _Voucher(issuer)
+        path = path_of(candidate) if _is_made_for_lists(candidate) else ()
+        if path:  # (2)
+            revoked_at = _revoked_since(path, material, now)
+            if revoked_at is None or revoked_at > found.this_update:
+                return _Voucher(candidate, revoked_at)
     return None
+
+
+def _revoked_since(path: Sequence[x509.Certificate], material: Material, now: datetime) -> datetime | None:
+    """Since when one of it is known to be revoked or held, by lists that its own issuer signed."""
+    told = (
+        decisive(_counting_lists(subject, issuer, material, now, _no_path))
+        for subject, issuer in pairwise(path)
+    )
+    return min((each.revoked_at for each in told if each and each.revoked_at), default=None)
+
+
+def _counting_lists(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    material: Material,
+    now: datetime,
+    path_of: PathOf,
+) -> list[Status]:
+    found = _by_lists(certificate, issuer, material, now, path_of)
+    return _newest_first(each for each in found if _counts(each, certificate, now))
+
+
+def _no_path(_: x509.Certificate) -> Sequence[x509.Certificate]:
+    return ()
+
+
+def _is_made_for_lists(candidate: x509.Certificate) -> bool:
+    """Of the issuer itself its path says so; another of that name is an authority or has the key usage."""
+    try:
+        candidate.extensions.get_extension_for_class(x509.KeyUsage)
+    except x509.ExtensionNotFound:
+        return _is_ca(candidate)
+    return True
 
 
 def _signed_list(found: FoundList, candidate: x509.Certificate) -> bool:
@@ -275,7 +339,7 @@ def _by_answers(
     issuer: x509.Certificate,
     material: Material,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
     responders: tuple[x509.Certificate, ...],
 ) -> Iterator[Status]:
     for answer in material.answers():
@@ -283,13 +347,13 @@ def _by_answers(
             single = _single(answer, certificate, issuer)
             signer = None
             if single is not None:
-                signer = _answer_signer(answer, issuer, material, now, has_path, responders)
+                signer = _answer_signer(answer, issuer, material, now, path_of, responders)
             if single is not None and signer is not None:
                 status = _told_by_answer(answer, single, signer, certificate)
                 if status is not None:
                     yield status
-        except (ValueError, TypeError):
-            continue  # an answer that can't be read tells nothing
+        except Exception:
+            continue  # of many kinds; an answer that can't be read, or whose signer can't, tells nothing
 
 
 def _single(
@@ -322,9 +386,9 @@ def _answer_signer(
     issuer: x509.Certificate,
     material: Material,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
     responders: tuple[x509.Certificate, ...],
-) -> x509.Certificate | None:
+) -> _Voucher | None:
     produced = answer.parsed.produced_at_utc
     inside = answer.parsed.certificates
     for candidate in (issuer, *responders, *inside, *_named_responders(answer, material)):
@@ -333,11 +397,11 @@ def _answer_signer(
         if not _signed_answer(answer, candidate):
             continue
         if candidate == issuer or candidate in responders:
-            return candidate
-        if _is_delegate(candidate, issuer) and _is_unrevoked(
-            candidate, issuer, material, now, produced, has_path
-        ):
-            return candidate  # (2)
+            return _Voucher(candidate)
+        if _is_delegate(candidate, issuer):
+            told = decisive(_counting_lists(candidate, issuer, material, now, path_of))
+            if _may_answer(candidate, told, produced):
+                return _Voucher(candidate, None if told is None else told.revoked_at)  # (2)
     return None
 
 
@@ -373,32 +437,21 @@ def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
     )
 
 
-def _is_unrevoked(
-    delegate: x509.Certificate,
-    issuer: x509.Certificate,
-    material: Material,
-    now: datetime,
-    produced: datetime,
-    has_path: HasPath,
-) -> bool:
+def _may_answer(delegate: x509.Certificate, told: Status | None, produced: datetime) -> bool:
     # RFC 6960 §4.2.2.2.1: the issuer may say that a delegate needs no check; otherwise its own list tells.
+    if told is not None:
+        return not told.revoked(produced)
     try:
         delegate.extensions.get_extension_for_class(x509.OCSPNoCheck)
     except x509.ExtensionNotFound:
-        told = [
-            each
-            for each in _by_lists(delegate, issuer, material, now, has_path)
-            if _counts(each, delegate, now)
-        ]
-        newest = max(told, key=lambda each: each.produced_at, default=None)
-        return newest is not None and not newest.revoked(produced)
+        return False
     return True
 
 
 def _told_by_answer(
     answer: FoundAnswer,
     single: ocsp.OCSPSingleResponse,
-    signer: x509.Certificate,
+    signer: _Voucher,
     certificate: x509.Certificate,
 ) -> Status | None:
     if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
@@ -418,8 +471,9 @@ def _told_by_answer(
         answer.parsed.produced_at_utc,
         revoked_at,
         reason,
-        signer,
-        (use_of(signer, answer.parsed.signature_algorithm_oid.dotted_string, answer.parameters),),
+        signer.certificate,
+        (use_of(signer.certificate, answer.parsed.signature_algorithm_oid.dotted_string, answer.parameters),),
+        signer.revoked_at,
     )
 
 
