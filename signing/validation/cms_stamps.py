@@ -122,7 +122,15 @@ def _archive_stamp(
         return FoundTimestamp(name, "archive", token, missing, Covered(), token_evidence(token))
     imprint = archive_imprint(data, signer, index, content)
     covered = _covered(identifier, cms, data, coverage, known)
-    return FoundTimestamp(name, "archive", token, imprint, covered, token_evidence(token))
+    return FoundTimestamp(
+        name,
+        "archive",
+        token,
+        imprint,
+        covered,
+        token_evidence(token),
+        index_digest=coverage.digest_name,
+    )
 
 
 def _covered(
