@@ -30,8 +30,8 @@ from pki import asn1
 from pki.algorithms import der_of
 from pki.errors import CertificateExpired, CertificateUntrusted
 
-# On all ways from one certificate up to the anchors.
-MAX_STEPS = 200
+# Issuers that are looked at on all ways from one certificate up to the anchors.
+MAX_ISSUERS_TRIED = 300
 # asn1crypto parses lazily and keeps what it parsed: one thread at a time.
 _LOCK = Lock()
 _LATER = CertRevTrustPolicy(
@@ -101,7 +101,7 @@ def _find_path(
 
 
 class _Issuers(CertificateRegistry):
-    """Who may have issued a certificate: whoever has the name and made the signature, and so many steps in all.
+    """Who may have issued a certificate: whoever has the name and made the signature, and so many in all.
 
     The library goes every way up by names alone, and thirty certificates that name each other have more ways than
     anybody can go. No stranger's certificate made the signature of one that has a path.
@@ -110,15 +110,15 @@ class _Issuers(CertificateRegistry):
     def __init__(self, others: Sequence[x509.Certificate]) -> None:
         super().__init__()
         self.register_multiple([_foreign(other) for other in others])
-        self._left = MAX_STEPS
+        self._left = MAX_ISSUERS_TRIED
 
     def find_potential_issuers(
         self, cert: asn1crypto_x509.Certificate, trust_manager: TrustManager
     ) -> Iterator[Any]:
-        self._left -= 1
-        if self._left < 0:
-            raise PathBuildingError("the certificates make more ways than are gone")
         for issuer in super().find_potential_issuers(cert, trust_manager):
+            self._left -= 1
+            if self._left < 0:
+                raise PathBuildingError("the certificates make more ways than are gone")
             if not isinstance(issuer, asn1crypto_x509.Certificate) or _may_have_issued(
                 issuer.dump(), cert.dump()
             ):

@@ -161,11 +161,11 @@ def _moments(certificate: x509.Certificate, at: datetime) -> list[datetime]:
 
 def _link(subject: x509.Certificate, issuer: x509.Certificate, scene: Scene, anchor: Anchor) -> Link:
     def path_of(candidate: x509.Certificate) -> tuple[x509.Certificate, ...]:
-        others, moments = scene.material.above(candidate), _moments(candidate, candidate.not_valid_after_utc)
-        try:
-            return find_prospective_path(candidate, others, [anchor.certificate], moments)[::-1]
-        except (PathMissing, PathRefused):
-            return ()
+        key = (der_of(candidate), der_of(anchor.certificate))
+        known = scene.kept.get(key)
+        if not isinstance(known, tuple):
+            known = scene.kept[key] = _path_to(candidate, anchor, scene)
+        return known
 
     known = tuple(
         statuses(
@@ -178,6 +178,14 @@ def _link(subject: x509.Certificate, issuer: x509.Certificate, scene: Scene, anc
         )
     )
     return Link(subject, issuer, known, bool(known) or is_at_hand(subject, scene.material))
+
+
+def _path_to(candidate: x509.Certificate, anchor: Anchor, scene: Scene) -> tuple[x509.Certificate, ...]:
+    others, moments = scene.material.above(candidate), _moments(candidate, candidate.not_valid_after_utc)
+    try:
+        return find_prospective_path(candidate, others, [anchor.certificate], moments)[::-1]
+    except (PathMissing, PathRefused):
+        return ()
 
 
 def _allowed(links: Sequence[Link], use: Use) -> Conclusion:

@@ -77,7 +77,7 @@ class Material:
         self._digests: dict[bytes, bytes] = {}
         self._subjects: OrderedDict[bytes, list[x509.Certificate]] = OrderedDict()
         self._lists: dict[bytes, list[FoundList]] = {}
-        self._answers: list[FoundAnswer] = []
+        self._answers: dict[int, list[FoundAnswer]] = {}
 
     def add(self, evidence: Evidence) -> None:
         """Read it; what is there already costs a digest."""
@@ -108,16 +108,17 @@ class Material:
         if self._above is not None:
             yield from self._above.lists(issuer)
 
-    def answers(self) -> Iterator[FoundAnswer]:
-        yield from self._answers
+    def answers(self, serial: int) -> Iterator[FoundAnswer]:
+        """OCSP answers about a certificate of that number, whoever issued it."""
+        yield from self._answers.get(serial, ())
         if self._above is not None:
-            yield from self._above.answers()
+            yield from self._above.answers(serial)
 
     def holds(self, der: bytes) -> bool:
         """Whether a list or answer was read from these bytes."""
         digest = hashlib.sha256(der).digest()
-        lists = [each.sha256 for found in self._lists.values() for each in found]
-        return digest in lists or any(each.sha256 == digest for each in self._answers)
+        kinds = (self._lists, self._answers)
+        return any(each.sha256 == digest for kind in kinds for found in kind.values() for each in found)
 
     def above(self, certificate: x509.Certificate) -> list[x509.Certificate]:
         """Whoever by name may stand above it, so that building a path never meets the rest."""
@@ -158,7 +159,8 @@ class Material:
 
     def _add_answer(self, found: FoundAnswer | None) -> None:
         if found is not None:
-            self._answers.append(found)
+            for serial in {each.serial_number for each in found.parsed.responses}:
+                self._answers.setdefault(serial, []).append(found)
 
 
 def _certificate(der: bytes) -> x509.Certificate | None:

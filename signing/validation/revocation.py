@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 from typing import Literal
 
 from cryptography import x509
@@ -39,6 +39,8 @@ from signing.validation.signature_values import (
 )
 
 _CERT_ID_DIGESTS = frozenset({"sha1", "sha256", "sha384", "sha512"})
+# Of those that have the name of who signed a list or answer.
+MAX_SIGNERS_TRIED = 20
 # From a certificate up to the same anchor, both included; empty where there is no path.
 PathOf = Callable[[x509.Certificate], Sequence[x509.Certificate]]
 
@@ -123,11 +125,7 @@ def _newest_first(found: Iterable[Status]) -> list[Status]:
 def is_at_hand(certificate: x509.Certificate, material: Material) -> bool:
     """Whether anything claims to be about it, be it usable or not."""
     lists = any(_is_about(each, certificate) for each in material.lists(certificate.issuer.public_bytes()))
-    return lists or any(
-        single.serial_number == certificate.serial_number
-        for each in material.answers()
-        for single in each.parsed.responses
-    )
+    return lists or any(True for _ in material.answers(certificate.serial_number))
 
 
 def _counts(status: Status, certificate: x509.Certificate, now: datetime) -> bool:
@@ -270,13 +268,15 @@ def _is_ca(certificate: x509.Certificate) -> bool:
 def _list_signer(
     found: FoundList, issuer: x509.Certificate, material: Material, now: datetime, path_of: PathOf
 ) -> _Voucher | None:
-    for candidate in (issuer, *(each for each in material.named(found.issuer) if each != issuer)):
-        if not _alive(candidate, found.this_update) or not _signed_list(found, candidate):
+    if _alive(issuer, found.this_update) and _signed_list(found, issuer):
+        return _Voucher(issuer)
+    others = (each for each in material.named(found.issuer) if each != issuer and _is_made_for_lists(each))
+    for candidate in islice(others, MAX_SIGNERS_TRIED):
+        if not _alive(candidate, found.this_update):
             continue  # (3)
-        if candidate == issuer:
-            return _Voucher(issuer)
-        path = path_of(candidate) if _is_made_for_lists(candidate) else ()
-        if path:  # (2)
+        # The path first: of strangers no signature is computed.
+        path = path_of(candidate)
+        if path and _signed_list(found, candidate):  # (2)
             revoked_at = _revoked_since(path, material, now)
             if revoked_at is None or revoked_at > found.this_update:
                 return _Voucher(candidate, revoked_at)
@@ -342,7 +342,7 @@ def _by_answers(
     path_of: PathOf,
     responders: tuple[x509.Certificate, ...],
 ) -> Iterator[Status]:
-    for answer in material.answers():
+    for answer in material.answers(certificate.serial_number):
         try:
             single = _single(answer, certificate, issuer)
             signer = None
@@ -390,19 +390,21 @@ def _answer_signer(
     responders: tuple[x509.Certificate, ...],
 ) -> _Voucher | None:
     produced = answer.parsed.produced_at_utc
-    inside = answer.parsed.certificates
-    for candidate in (issuer, *responders, *inside, *_named_responders(answer, material)):
-        if not _is_named(answer, candidate) or not _alive(candidate, produced):  # (3)
-            continue
-        if not _signed_answer(answer, candidate):
-            continue
-        if candidate == issuer or candidate in responders:
+    for candidate in (issuer, *responders):
+        if _vouches(answer, candidate, produced) and _signed_answer(answer, candidate):
             return _Voucher(candidate)
-        if _is_delegate(candidate, issuer):
+    others = chain(answer.parsed.certificates, _named_responders(answer, material))
+    named = (each for each in others if _vouches(answer, each, produced))
+    for candidate in islice(named, MAX_SIGNERS_TRIED):
+        if _is_delegate(candidate, issuer) and _signed_answer(answer, candidate):
             told = decisive(_counting_lists(candidate, issuer, material, now, path_of))
             if _may_answer(candidate, told, produced):
                 return _Voucher(candidate, None if told is None else told.revoked_at)  # (2)
     return None
+
+
+def _vouches(answer: FoundAnswer, candidate: x509.Certificate, produced: datetime) -> bool:
+    return _is_named(answer, candidate) and _alive(candidate, produced)  # (3)
 
 
 def _named_responders(answer: FoundAnswer, material: Material) -> Iterator[x509.Certificate]:
