@@ -151,6 +151,41 @@ def no_reference_but_archived() -> Case:
     return case(authority, der)
 
 
+def two_references(*values: bytes) -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    key = person.key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    own = asn1.encode(reference_to(person.certificate))
+    der = ec_signature(authority, person)
+    info = asn1.decode(ades.ContentInfo, der).content.signers.as_list()[0]
+    assert info.signed_attributes is not None
+    attributes = [
+        each for each in info.signed_attributes.as_list() if each.type != ades.ID_SIGNING_CERTIFICATE_V2
+    ]
+    both = asn1.SetOf([asn1.tlv(each) for each in sorted((own, *values))])
+    attributes.append(asn1.Attribute(type=ades.ID_SIGNING_CERTIFICATE_V2, values=both))
+    info.signed_attributes = asn1.SetOf(attributes)
+    info.signature = key.sign(asn1.encode(info.signed_attributes), ec.ECDSA(hashes.SHA256()))
+    outer = asn1.decode(ades.ContentInfo, der)
+    outer.content.signers = asn1.SetOf([info])
+    return case(authority, asn1.encode(outer))
+
+
+def reference_to(certificate: x509.Certificate) -> asn1.SigningCertificateV2:
+    digest = hashlib.sha256(der_of(certificate)).digest()
+    one = asn1.EssCertIdV2(hash_algorithm=None, certificate_hash=digest, issuer_serial=None)
+    return asn1.SigningCertificateV2(certificates=[one], policies=None)
+
+
+def named_beside_another() -> Case:
+    return two_references(asn1.encode(reference_to(opened().root)))
+
+
+def named_beside_something_else() -> Case:
+    return two_references(b"\x05\x00")
+
+
 def lists_without_end() -> Case:
     authority = opened()
     der = signed(authority, Level.B_LTA)
@@ -244,6 +279,8 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (no_reference_and_a_stale_list, LACKS),
     (no_claimed_time_and_revoked_later, LACKS),
     (no_reference_but_archived, LACKS),
+    (named_beside_another, ("INDETERMINATE", "NO_SIGNING_CERTIFICATE_FOUND")),
+    (named_beside_something_else, ("INDETERMINATE", "NO_SIGNING_CERTIFICATE_FOUND")),
     (lists_without_end, PASSED),
     (list_passed_off_as_a_certificate, ("INDETERMINATE", "REVOKED_NO_POE")),
     (list_by_a_former_key, PASSED),
