@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
+from io import BytesIO
 
 import pytest
 from cryptography import x509
@@ -21,10 +22,14 @@ from pki.path_validation import find_path
 from pki.signed_data import Signer
 from signing.ades import archive_timestamp, cms_edit
 from signing.ades.archive_timestamp import archive_imprint, token_with_index
+from signing.ades.cades import sign_file
+from signing.ades.levels import _archived
 from signing.ades.services import Evidence, Level
 from signing.ades.tokens import stamped_digest
 from signing.errors import DocumentTooComplex
 from signing.validation import cms_stamps, revocation
+from signing.validation.cms_stamps import digest_of
+from signing.validation.material import FoundList
 from signing.validation.reading_cades import read_cades
 from signing.validation.report import SubIndication
 from tests.support.authority import MemoryAuthority, after, make_key
@@ -33,6 +38,7 @@ from tests.support.judged_cases import (
     ECDSA_SHA256,
     HOUR,
     PARTY,
+    TIME_STAMPING,
     YEAR,
     Case,
     answer_about,
@@ -41,15 +47,20 @@ from tests.support.judged_cases import (
     delegate,
     ec_signature,
     opened,
+    other_tsa,
     plain_signature,
     renewed,
     signed,
+    stamped_by,
 )
 from tests.support.signing import services_of
 from tests.unit.signing.test_judging import DAY, PASSED, conclusion, judged
 
+# When SHA-224 is over.
+IN_2029 = datetime(2029, 2, 1, tzinfo=UTC)
 NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 NOTHING_COUNTS = ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")
+UNPROVEN = ("INDETERMINATE", "OUT_OF_BOUNDS_NOT_REVOKED")
 LACKS = ("INDETERMINATE", "SIG_CONSTRAINTS_FAILURE")
 
 
@@ -59,6 +70,7 @@ def list_of(
     issuer: x509.Certificate,
     *revoked: x509.Certificate,
     ends: datetime | None = None,
+    digest: hashes.HashAlgorithm | None = None,
     point: str | None = None,
 ) -> bytes:
     """A list past the house's own writer, made now."""
@@ -76,7 +88,7 @@ def list_of(
     for each in revoked:
         entry = x509.RevokedCertificateBuilder().serial_number(each.serial_number)
         builder = builder.add_revoked_certificate(entry.revocation_date(authority.now).build())
-    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    return builder.sign(key, digest or hashes.SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
 
 
 def issued(
@@ -151,25 +163,122 @@ def no_reference_but_archived() -> Case:
     return case(authority, der)
 
 
-def two_references(*values: bytes) -> Case:
-    authority = opened()
-    person = authority.person(PARTY)
+def resigned(
+    authority: MemoryAuthority, type_: x509.ObjectIdentifier, *values: bytes, person: Signer | None = None
+) -> bytes:
+    """A signature with these values for one of its signed attributes."""
+    person = person or authority.person(PARTY)
     key = person.key
     assert isinstance(key, ec.EllipticCurvePrivateKey)
-    own = asn1.encode(reference_to(person.certificate))
-    der = ec_signature(authority, person)
-    info = asn1.decode(ades.ContentInfo, der).content.signers.as_list()[0]
+    outer = asn1.decode(ades.ContentInfo, ec_signature(authority, person))
+    (info,) = outer.content.signers.as_list()
     assert info.signed_attributes is not None
-    attributes = [
-        each for each in info.signed_attributes.as_list() if each.type != ades.ID_SIGNING_CERTIFICATE_V2
-    ]
-    both = asn1.SetOf([asn1.tlv(each) for each in sorted((own, *values))])
-    attributes.append(asn1.Attribute(type=ades.ID_SIGNING_CERTIFICATE_V2, values=both))
-    info.signed_attributes = asn1.SetOf(attributes)
+    kept = [each for each in info.signed_attributes.as_list() if each.type != type_]
+    found = asn1.SetOf([asn1.tlv(each) for each in sorted(values)])
+    info.signed_attributes = asn1.SetOf([*kept, asn1.Attribute(type=type_, values=found)])
     info.signature = key.sign(asn1.encode(info.signed_attributes), ec.ECDSA(hashes.SHA256()))
-    outer = asn1.decode(ades.ContentInfo, der)
     outer.content.signers = asn1.SetOf([info])
-    return case(authority, asn1.encode(outer))
+    return asn1.encode(outer)
+
+
+def two_references(other: bytes) -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    own = asn1.encode(reference_to(person.certificate))
+    der = resigned(authority, ades.ID_SIGNING_CERTIFICATE_V2, own, other, person=person)
+    return case(authority, der)
+
+
+def content_of_another_type() -> Case:
+    given = another_content_type()
+    outer = asn1.decode(ades.ContentInfo, given.der)
+    outer.content.encapsulated = ades.EncapsulatedContent(content_type=ades.ID_TST_INFO, content=None)
+    return Case(asn1.encode(outer), given.at, given.roots, given.crls)
+
+
+def another_content_type() -> Case:
+    authority = opened()
+    return case(authority, resigned(authority, ades.ID_CONTENT_TYPE, asn1.encode(ades.ID_TST_INFO)))
+
+
+def two_message_digests() -> Case:
+    authority = opened()
+    both = [asn1.encode(hashlib.sha256(each).digest()) for each in (CONTENT, b"another")]
+    return case(authority, resigned(authority, ades.ID_MESSAGE_DIGEST, *both))
+
+
+def weak_digest_of_the_content() -> Case:
+    authority = opened()
+    return case(authority, ec_signature(authority, authority.person(PARTY), digest="sha1"))
+
+
+def claimed_after_its_certificate() -> Case:
+    authority = opened()
+    return case(authority, ec_signature(authority, authority.person(PARTY), at=authority.now + 3 * YEAR))
+
+
+def weak_and_stamped_too_late(*, archived: bool = False) -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    der = ec_signature(authority, person, digest="sha1", token=authority.stamp)
+    if archived:
+        parts = cms_edit.read_parts(der).with_evidence(Evidence(crls=tuple(authority.crls())))
+        services, content = services_of(authority), digest_of(CONTENT)
+        der = _archived(parts, parts.signers[0], services, content, "sha256").write()
+        authority.revoke(person.certificate)
+    after(authority, 3 * YEAR)
+    return case(authority, der)
+
+
+def weak_and_archived_too_late() -> Case:
+    return weak_and_stamped_too_late(archived=True)
+
+
+def nothing_told_of_the_authority() -> Case:
+    authority = opened()
+    return Case(signed(authority, Level.B_B), authority.now, [authority.root], authority.crls()[:1])
+
+
+def list_by_a_weak_digest() -> Case:
+    authority = opened(IN_2029)
+    key = authority.intermediate_key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    der = signed(authority, Level.B_B)
+    after(authority, HOUR)
+    weak = list_of(authority, key, authority.intermediate, digest=hashes.SHA224())
+    return Case(der, authority.now, [authority.root], [weak, authority.crls()[1]])
+
+
+def stamped_and_expired(make: Callable[[MemoryAuthority, bytes], bytes]) -> Case:
+    authority = opened()
+    der = ec_signature(authority, authority.person(PARTY), token=lambda value: make(authority, value))
+    after(authority, 3 * YEAR)
+    return case(authority, der)
+
+
+def stamped_by_a_certificate_without_the_critical_purpose() -> Case:
+    authority = opened()
+    der = stamped_by(authority, other_tsa(authority, [TIME_STAMPING], critical=False))
+    after(authority, 3 * YEAR)
+    return case(authority, der)
+
+
+def stamped_with_other_content() -> Case:
+    def make(authority: MemoryAuthority, value: bytes) -> bytes:
+        told = cms_edit.read_parts(authority.stamp(value)).content
+        who, at = authority.tsa_signer, authority.now
+        return sign_file(BytesIO(told or b""), who, Level.B_B, services_of(authority), at=at, enveloping=True)
+
+    return stamped_and_expired(make)
+
+
+def archived_over_a_stamp_of_something_else() -> Case:
+    authority = opened()
+    der = ec_signature(authority, authority.person(PARTY), token=lambda value: authority.stamp(b"other"))
+    parts = cms_edit.read_parts(der)
+    (signer,) = parts.signers
+    after(authority, 3 * YEAR)
+    return case(authority, _archived(parts, signer, services_of(authority), digest_of(CONTENT)).write())
 
 
 def reference_to(certificate: x509.Certificate) -> asn1.SigningCertificateV2:
@@ -281,6 +390,18 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (no_reference_but_archived, LACKS),
     (named_beside_another, ("INDETERMINATE", "NO_SIGNING_CERTIFICATE_FOUND")),
     (named_beside_something_else, ("INDETERMINATE", "NO_SIGNING_CERTIFICATE_FOUND")),
+    (another_content_type, ("TOTAL-FAILED", "FORMAT_FAILURE")),
+    (content_of_another_type, ("TOTAL-FAILED", "FORMAT_FAILURE")),
+    (two_message_digests, ("TOTAL-FAILED", "FORMAT_FAILURE")),
+    (weak_digest_of_the_content, ("INDETERMINATE", "CRYPTO_CONSTRAINTS_FAILURE_NO_POE")),
+    (weak_and_stamped_too_late, ("INDETERMINATE", "CRYPTO_CONSTRAINTS_FAILURE_NO_POE")),
+    (weak_and_archived_too_late, ("INDETERMINATE", "CRYPTO_CONSTRAINTS_FAILURE_NO_POE")),
+    (claimed_after_its_certificate, LACKS),
+    (nothing_told_of_the_authority, NOTHING_COUNTS),
+    (list_by_a_weak_digest, ("INDETERMINATE", "CRYPTO_CONSTRAINTS_FAILURE_NO_POE")),
+    (stamped_by_a_certificate_without_the_critical_purpose, UNPROVEN),
+    (stamped_with_other_content, UNPROVEN),
+    (archived_over_a_stamp_of_something_else, UNPROVEN),
     (lists_without_end, PASSED),
     (list_passed_off_as_a_certificate, ("INDETERMINATE", "REVOKED_NO_POE")),
     (list_by_a_former_key, PASSED),
@@ -324,6 +445,21 @@ def test_an_index_by_a_weak_digest_proves_nothing() -> None:
     ]
 
 
+def test_evidence_that_came_after_the_archive_is_not_archived() -> None:
+    """What an archive time stamp does not name it does not cover: the level is what was there when it was made."""
+    authority = opened()
+    services = services_of(authority)
+    parts = cms_edit.read_parts(signed(authority, Level.B_T))
+    (signer,) = parts.signers
+    archived = _archived(parts, signer, services, digest_of(CONTENT))
+    whole = cms_edit.read_parts(signed(authority, Level.B_LT)).evidence | Evidence(
+        crls=tuple(authority.crls())
+    )
+    later = archived.with_evidence(whole).write()
+    (found,) = judged(case(authority, later, lists=False)).signatures
+    assert (conclusion(found), found.level) == (PASSED, Level.B_LT.value)
+
+
 @pytest.mark.parametrize("keys", [1, 40])
 def test_certificates_that_name_each_other_have_an_end(keys: int) -> None:
     """Forty authorities of one name, by one key or each by the next one's, are no way to anybody trusted."""
@@ -351,8 +487,12 @@ def test_the_stamps_of_a_file_are_counted_and_cut_once(monkeypatch: pytest.Monke
     authority = opened()
     der = renewed(authority, renewed(authority, signed(authority, Level.B_LTA)))
     cut: list[bytes] = []
-    plain = cms_stamps.read_parts
-    monkeypatch.setattr(cms_stamps, "read_parts", lambda data: (cut.append(data), plain(data))[1])
+
+    def counted(data: bytes) -> cms_edit.SignedDataParts:
+        cut.append(data)
+        return cms_edit.read_parts(data)
+
+    monkeypatch.setattr(cms_stamps, "read_parts", counted)
     (found,) = read_cades(der, cms_stamps.digest_of(CONTENT)).signatures
     assert len(found.timestamps) == 4
     assert cut == [der]
@@ -372,11 +512,12 @@ def test_of_strangers_no_signature_is_computed(monkeypatch: pytest.MonkeyPatch) 
     given = case(authority, signed(authority, Level.B_B))
     tried: list[x509.Certificate] = []
     plain = revocation._signed_list
-    monkeypatch.setattr(
-        revocation,
-        "_signed_list",
-        lambda found, candidate: (tried.append(candidate), plain(found, candidate))[1],
-    )
+
+    def counted(found: FoundList, candidate: x509.Certificate) -> bool:
+        tried.append(candidate)
+        return plain(found, candidate)
+
+    monkeypatch.setattr(revocation, "_signed_list", counted)
     crowded = Case(given.der, given.at, given.roots, [*given.crls, *lists], intermediates=strangers)
     (found,) = judged(crowded).signatures
     assert conclusion(found) == PASSED
