@@ -73,7 +73,9 @@ class Path:
         return found if self.anchor is None else (*found, self.anchor.certificate)
 
     def vouches(self, status: Status, at: datetime) -> bool:
-        """Whether who signed it is within its dates; an anchor is trusted by the dates of the trust alone."""
+        """Whether who signed it is within its dates and not revoked; of an anchor the trust alone says the dates."""
+        if status.signer_revoked_at is not None:
+            return False
         if self.anchor is not None and status.signer == self.anchor.certificate:
             return True
         return status.signer.not_valid_before_utc <= at <= status.signer.not_valid_after_utc
@@ -158,15 +160,12 @@ def _moments(certificate: x509.Certificate, at: datetime) -> list[datetime]:
 
 
 def _link(subject: x509.Certificate, issuer: x509.Certificate, scene: Scene, anchor: Anchor) -> Link:
-    def has_path(candidate: x509.Certificate) -> bool:
-        others = scene.material.above(candidate)
-        try:
-            find_prospective_path(
-                candidate, others, [anchor.certificate], _moments(candidate, candidate.not_valid_after_utc)
-            )
-        except (PathMissing, PathRefused):
-            return False
-        return True
+    def path_of(candidate: x509.Certificate) -> tuple[x509.Certificate, ...]:
+        key = (der_of(candidate), der_of(anchor.certificate))
+        known = scene.kept.get(key)
+        if not isinstance(known, tuple):
+            known = scene.kept[key] = _path_to(candidate, anchor, scene)
+        return known
 
     known = tuple(
         statuses(
@@ -174,11 +173,19 @@ def _link(subject: x509.Certificate, issuer: x509.Certificate, scene: Scene, anc
             issuer,
             scene.material,
             now=scene.now,
-            has_path=has_path,
+            path_of=path_of,
             responders=scene.responders(),
         )
     )
     return Link(subject, issuer, known, bool(known) or is_at_hand(subject, scene.material))
+
+
+def _path_to(candidate: x509.Certificate, anchor: Anchor, scene: Scene) -> tuple[x509.Certificate, ...]:
+    others, moments = scene.material.above(candidate), _moments(candidate, candidate.not_valid_after_utc)
+    try:
+        return find_prospective_path(candidate, others, [anchor.certificate], moments)[::-1]
+    except (PathMissing, PathRefused):
+        return ()
 
 
 def _allowed(links: Sequence[Link], use: Use) -> Conclusion:
@@ -291,6 +298,6 @@ def _judge_dates(link: Link, path: Path, at: datetime) -> Conclusion:
     if status is not None and not path.vouches(status, at):
         return indeterminate(
             SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE,
-            f"{names(status.signer)}, who signed the revocation information, is not valid at that time",
+            f"{names(status.signer)}, who signed the revocation information, is not valid at that time, or revoked",
         )
     return PASSED
