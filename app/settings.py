@@ -67,7 +67,8 @@ class LimitSettings(Part):
     """What a request may weigh. Streams are counted while they arrive, whatever they announced.
 
     ``max_blob_bytes`` bounds what a notice may allow an envelope. An upload that sends nothing for
-    ``upload_stall_seconds`` is over.
+    ``upload_stall_seconds`` is over. A body that is read into memory arrives within ``body_patience_seconds``, and a
+    second more for each ``min_body_bytes_per_second`` of it; all of them together hold ``max_held_bytes``.
     """
 
     max_document_bytes: int = Field(1 << 20, ge=1024)
@@ -75,6 +76,9 @@ class LimitSettings(Part):
     max_blob_bytes: int = Field(256 << 20, ge=1024, lt=1 << 31)
     max_partial_uploads_per_bidder: int = Field(8, ge=1, le=1000)
     upload_stall_seconds: float = Field(30.0, gt=0, le=3600)
+    body_patience_seconds: float = Field(30.0, gt=0, le=3600)
+    min_body_bytes_per_second: int = Field(32 << 10, ge=1)
+    max_held_bytes: int = Field(256 << 20, ge=1 << 20)
     max_headers: int = Field(64, ge=8)
     max_header_bytes: int = Field(16 << 10, ge=1024)
 

@@ -36,6 +36,8 @@ from signing.validation.trust import Trust
 # So that nothing which one document leaves behind grows for ever.
 MAX_DOCUMENTS = 500
 _END_SECONDS = 5.0
+# Everything else may be a password.
+_ENVIRONMENT = frozenset({"PATH", "LANG", "LC_ALL", "TZ", "VIRTUAL_ENV"})
 
 
 class VerificationProcesses:
@@ -103,7 +105,7 @@ class _Process:
                 [sys.executable, "-m", "app.verification_worker", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={name: value for name, value in os.environ.items() if not name.startswith("MOHR_")},
+                env={name: value for name, value in os.environ.items() if _is_harmless(name)},
             )
         self._connection = Connection(ours.detach())
         self._trust: str | None = None
@@ -149,6 +151,10 @@ class _Process:
         except subprocess.TimeoutExpired:
             self._popen.kill()
             self._popen.wait()
+
+
+def _is_harmless(name: str) -> bool:
+    return name in _ENVIRONMENT or name.startswith("PYTHON")
 
 
 PROCESSES = VerificationProcesses()
