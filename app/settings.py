@@ -219,15 +219,19 @@ class SigningSettings(Part):
     """Documents that are signed, extended and verified here.
 
     ``prepared_life_seconds``: how long a prepared document waits for its signature value; ``prepared_kept_seconds``:
-    how long a signed one can be fetched again; ``max_prepared_per_party`` wait at once. ``verifications`` run at a time
-    in each process; one that finds no room for ``verification_patience_seconds``, or takes longer than
-    ``verification_seconds``, is refused. ``trust_folder``: anchors beside those of this installation.
+    how long a signed one can be fetched again; ``max_prepared_per_party`` wait at once, and no more of its signed ones
+    are kept. ``signings`` and ``verifications`` run at a time in each process; one that finds no room for its
+    ``..._patience_seconds``, or takes longer than its ``..._seconds``, is refused. ``trust_folder``: anchors beside
+    those of this installation.
     """
 
     prepared_life_seconds: int = Field(900, ge=10, le=7 * 24 * 3600)
     prepared_kept_seconds: int = Field(24 * 3600, ge=0, le=30 * 24 * 3600)
     max_prepared_per_party: int = Field(20, ge=1, le=10_000)
     max_document_bytes: int = Field(16 << 20, ge=1024, le=64 << 20)
+    signings: int = Field(4, ge=1, le=32)
+    signing_patience_seconds: float = Field(10.0, ge=0, le=60)
+    signing_seconds: float = Field(60.0, gt=0, le=600)
     verifications: int = Field(2, ge=1, le=64)
     verification_patience_seconds: float = Field(5.0, ge=0, le=60)
     verification_seconds: float = Field(30.0, gt=0, le=600)
