@@ -250,6 +250,19 @@ def test_addresses_of_strangers(authority: MemoryAuthority) -> None:
         assert service.asked == []
 
 
+def test_only_who_is_vouched_for_leads_into_private_networks(authority: MemoryAuthority) -> None:
+    """In a document of strangers an issuer that nobody knows is not looked for on this machine; lists and responders
+    that a path up to a root names are, wherever they are."""
+    with http_service({}) as service:
+        made = publish(authority, service, ocsp=True)
+        source = HttpEvidence([authority.root], strangers=True)
+        with pytest.raises(EvidenceUnavailable, match="path"):
+            source.collect(made.person, (), authority.now)
+        assert service.asked == []
+        assert source.collect(made.person, (made.sub,), authority.now).ocsps
+        assert service.asked == ["GET /root.crl", "POST /ocsp"]
+
+
 def test_a_signature_by_services_over_http(authority: MemoryAuthority) -> None:
     """B-LT with stamp and evidence over HTTP holds both; when one of them is gone, nothing is signed."""
     with http_service({}) as service:
