@@ -54,17 +54,13 @@ class FetchLimits:
 
 
 class HttpEvidence:
-<<<<<<< HEAD
     """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths, ``lists`` (DER) lie beside them.
 
     ``lasting`` is for what stays in a file: where the responder's certificate ends before the one that it answered for,
     a list that says the same is taken instead.
-=======
-    """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths.
 
     Issuers are asked for at addresses that nobody vouches for yet: with ``strangers`` by public addresses alone. What
     a path up to a root names, lists and responders, may be anywhere.
->>>>>>> 29f177e (In documents of strangers an unknown issuer is looked for at public addresses alone)
     """
 
     def __init__(
@@ -90,11 +86,7 @@ class HttpEvidence:
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
     ) -> Evidence:
         """Path and revocation as the protocol says; raises EvidenceUnavailable naming service and certificate."""
-<<<<<<< HEAD
-        fetching = _Fetching(self._http, self._limits, Deadline(self._limits.total_seconds), self._lists)
-=======
-        fetching = _Fetching(self._unproven, self._limits, Deadline(self._limits.total_seconds))
->>>>>>> 29f177e (In documents of strangers an unknown issuer is looked for at public addresses alone)
+        fetching = _Fetching(self._unproven, self._limits, Deadline(self._limits.total_seconds), self._lists)
         path = self._path(certificate, others, at, fetching)
         fetching.http = self._http
         found = Evidence(certificates=tuple(der_of(each) for each in reversed(path)))
