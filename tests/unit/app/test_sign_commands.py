@@ -22,7 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.cli import main
+from app.sign_commands.files import writing
 from kernel.canonical import sha256_hex
+from kernel.errors import Conflict
 from pki.authority import pem_of
 from pki.profiles import PERSON_SIGNING
 from pki.signed_data import Signer
@@ -292,3 +294,26 @@ def test_no_name_moves_the_cursor(place: Path, signer: Signer) -> None:
     assert "signer: مهر\u200cگان" in told.stdout
     for each in (told.output, refused.output):
         assert not set("\x1b\x9b\u202e") & set(each), each
+
+
+def test_who_was_first_keeps_the_place(place: Path) -> None:
+    """A file that somebody else puts there while ours is being made stays as it is."""
+    target = place / "made"
+
+    def make() -> None:
+        with writing(target, force=False) as file:
+            file.write(b"ours")
+            target.write_bytes(b"theirs")
+
+    with pytest.raises(Conflict):
+        make()
+    assert target.read_bytes() == b"theirs"
+
+
+def test_a_certificate_of_another_key_is_not_taken(place: Path) -> None:
+    """The certificate that is named has to be that of the key, or nothing is signed."""
+    key = ["--key", place / "key.pem", "--passphrase-file", place / "passphrase"]
+    refused = run("sign", "file", place / "deed.txt", *key, "--certificate", place / "chain.pem")
+
+    assert (refused.exit_code, "certificate of the key is missing" in refused.stderr) == (2, True)
+    assert not (place / "deed.txt.p7s").exists()

@@ -215,7 +215,7 @@ def test_a_service_that_fails_is_named_in_bounded_time(
 
 
 def test_lists_that_prove_nothing(authority: MemoryAuthority) -> None:
-    """A list of another authority, a stale one, a delta, one that is too long, and another shard are refused."""
+    """A list of another authority, a stale or a future one, a delta, a long one, and another shard are refused."""
     now = authority.now
     with http_service({}) as service:
         made = publish(authority, service, ocsp=False, shard=True)
@@ -224,6 +224,7 @@ def test_lists_that_prove_nothing(authority: MemoryAuthority) -> None:
             build_crl(authority.intermediate_key, authority.intermediate, [], 1, now),
             build_crl(authority.intermediate_key, made.sub, [], 1, now),
             build_crl(made.sub_key, made.sub, [], 1, old),
+            build_crl(made.sub_key, made.sub, [], 1, now + timedelta(hours=1)),
             build_crl(made.sub_key, made.sub, [], 2, now, base=1),
             build_crl(made.sub_key, made.sub, [], 1, now, shard_url=f"{service.url}/sub/16-6.crl"),
             b"",

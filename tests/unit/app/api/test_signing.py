@@ -124,6 +124,7 @@ def test_a_document_is_signed_with_a_key_that_never_comes_here(
     assert answer["documents"] == [{"name": "deed.txt", "size": 14, "sha256": sha256_hex(CONTENT)}]
     assert document.content == CONTENT
     assert document.headers["content-disposition"] == "attachment"
+    assert document.headers["x-content-type-options"] == "nosniff"
     assert (done.status_code, done.headers["content-type"]) == (200, "application/pkcs7-mime"), done.text
     now = container.clock.now()
     found = verify_detached(CONTENT, done.content, container.trust.store(), now=now)
@@ -316,7 +317,7 @@ def test_a_container_of_several_documents_reaches_the_highest_level(
 
 
 def test_only_so_many_wait_at_once(signer: Visitor, session: Session, container: Container) -> None:
-    """A party cannot fill the database with what it never signs."""
+    """A party cannot fill the database with what it never signs; what is over no longer counts."""
     desk = signing_desk(container)
     wish = Wish("file", Level.B_B, timedelta(minutes=5))
     for each in range(desk.max_waiting):
@@ -330,6 +331,11 @@ def test_only_so_many_wait_at_once(signer: Visitor, session: Session, container:
         )
     refused = signer.client.post("/signing/prepared", json=body_of(signer), headers=session)
     assert (refused.status_code, refused.json()["limit"]) == (413, desk.max_waiting)
+    assert isinstance(container.clock, DemoClock)
+    container.clock.advance(wish.life)
+    given, certificate = [GivenFile("again.txt", CONTENT)], signer.signer.certificate
+    again = prepared_documents.prepare(given, wish, certificate, (), party="IR-5", desk=desk)
+    assert again.state == "prepared"
 
 
 def test_only_so_many_signed_ones_are_kept(signer: Visitor, container: Container) -> None:
