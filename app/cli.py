@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from app.loading import loading
+from app.plain_lines import plain_line
 from kernel.errors import DomainError, with_cause
 
 LAZY_COMMANDS = {
@@ -65,7 +66,7 @@ class Refused(click.ClickException):
 
     def __init__(self, refusal: DomainError) -> None:
         fields = "".join(f" {name}={told}" for name, told in _told(refusal.fields))
-        super().__init__(f"{refusal.code}: {with_cause(refusal)}{fields}")
+        super().__init__(plain_line(f"{refusal.code}: {with_cause(refusal)}{fields}"))
 
 
 def _told(fields: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
