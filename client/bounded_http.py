@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from client.http import tls_authorities
+from kernel.tls import tls_authorities
 
 MAX_URL_LENGTH = 2048
 _SCHEMES = frozenset({"http", "https"})
