@@ -93,7 +93,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JS
 @click.version_option(package_name="mohr")
 def main() -> None:
     """Electronic procurement with sealed bids: server, custodian, witness, auditor."""
-    # Importing makes hundreds of thousands of objects that all stay: looking through them each time takes a tenth of it.
+    # What is imported makes hundreds of thousands of objects that stay; looking through them takes a tenth of a start.
     gc.set_threshold(50_000, 20, 20)
 
 
