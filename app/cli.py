@@ -23,6 +23,7 @@ from kernel.errors import DomainError, with_cause
 LAZY_COMMANDS = {
     "audit": ("app.audit_cli", "Check an audit folder offline, trusting only the anchors."),
     "demo": ("app.demo_cli", "Play whole tenders against real processes, and say who won."),
+    "documents": ("app.documents_cli", "Issue, register and check documents of the city."),
     "extend": ("app.sign_commands.extend", "Raise signatures to a higher level, or refresh them."),
     "kafka": ("app.kafka_cli", "Topics of a Kafka bus."),
     "pki": ("app.pki_cli", "The certificate authority."),

@@ -5,6 +5,7 @@ mohr.toml                    settings; only a finished installation has it
 secrets/                     passphrase (demo), custodian.token; mode 0600
 authority/, keys/            the authority with its keys; the key of the log
 mohr.sqlite3, objects/       database (unless it is PostgreSQL), blobs
+documents/                   files of the register, once there are any
 witness/, custodian/         each a folder of its own, with its own keys; move them to other machines
 demo-clock                   demo only: seconds ahead of the machine's clock
 anchors.json                 mohr/anchors/v1, for the folders of all parties

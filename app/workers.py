@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 
 from app.container import Container
+from app.register_desk import tidy_register
 from app.signing_desk import tidy
 from kernel.errors import Unavailable
 from procurement.use_cases.close_submissions import close_due_tenders
@@ -56,7 +57,7 @@ class Workers:
 
 def timed_steps(container: Container) -> None:
     """What is due by the clock: fresh revocation lists, the OCSP responder, reminders of certificates that end, closing
-    lists, the end of broken uploads and of prepared documents. Safe to repeat.
+    lists, the end of broken uploads, of prepared documents and of identifiers without one. Safe to repeat.
     """
     container.trust.refresh()
     container.trust.renew_publication()
@@ -66,6 +67,7 @@ def timed_steps(container: Container) -> None:
         _LOG.info("submissions of tender %s are closed", tender)
     discard_stale_uploads(container.desk)
     tidy(container)
+    tidy_register(container)
 
 
 def repeat(step: Callable[[], None], interval_seconds: float, stop: threading.Event) -> None:

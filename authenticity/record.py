@@ -75,6 +75,21 @@ class Change:
     leaf_hash: str
     salt: str
 
+    def to_json(self, document: str) -> dict[str, Any]:
+        """What the log entry of the change of ``document`` is committed to."""
+        return {
+            "document": document,
+            "act": self.act,
+            "at": self.at,
+            "reason": self.reason,
+            "successor": self.successor,
+            "paper": self.paper,
+        }
+
+    def commitment(self, document: str) -> str:
+        """What the log entry holds (hex)."""
+        return commitment(self.to_json(document), bytes.fromhex(self.salt))
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.commits import commit_figure
+from bench.documents_check import FILLED, check_figures
+from bench.documents_check import NAMES as CHECKS
 from bench.envelopes import envelope_figures
 from bench.figure import Result, take
 from bench.pki_building import building_figures
@@ -27,6 +29,7 @@ from bench.signing_pades import NAMES as SIGNING_PADES
 from bench.signing_pades import signing_figures
 from bench.signing_verify import NAMES as SIGNING_VERIFY
 from bench.signing_verify import verifying_figures
+from tests.support.postgresql import Cluster
 
 ROOT = Path(__file__).resolve().parents[1]
 ISSUING = {
@@ -54,6 +57,7 @@ NAMES = (
     *SIGNING_PADES,
     *SIGNING_VERIFY,
     CADES,
+    *CHECKS,
     "demo.replay",
 )
 _ROUNDS = 200
@@ -73,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     options.out.parent.mkdir(parents=True, exist_ok=True)
     results = []
-    for result in _results(chosen, options.quick, options.out.parent, options.certificates):
+    for result in _results(chosen, options):
         results.append(result)
         print(f"{result.figure.name}: done", flush=True)
     options.out.write_text(json.dumps([each.to_json() for each in results], indent=1) + "\n", "utf-8")
@@ -96,9 +100,10 @@ def table(results: list[Result]) -> str:
     return "\n".join(lines)
 
 
-def _results(
-    chosen: list[str], quick: bool, folder: Path, fillings: list[int] | None = None
-) -> Iterator[Result]:
+def _results(chosen: list[str], options: argparse.Namespace) -> Iterator[Result]:
+    quick: bool = options.quick
+    folder: Path = options.out.parent
+    fillings: list[int] | None = options.certificates
     scene = Scene()
     for figure in envelope_figures(scene, _ROUNDS):
         if figure.name in chosen:
@@ -154,8 +159,26 @@ def _results(
             cades_figure(Path(place), quick=quick) as figure,
         ):
             yield take(figure, quick=quick)
+    if any(name in chosen for name in CHECKS):
+        yield from _checks(chosen, options)
     if "demo.replay" in chosen:
         yield take(replay_figure(_REPLAYS, quick=quick), quick=quick)
+
+
+def _checks(chosen: list[str], options: argparse.Namespace) -> Iterator[Result]:
+    fillings = options.documents or ((100,) if options.quick else FILLED)
+    cluster = Cluster.create()
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=options.out.parent) as place,
+            check_figures(
+                Path(place), cluster.new_database(), [each for each in CHECKS if each in chosen], fillings
+            ) as figures,
+        ):
+            for figure in figures:
+                yield take(figure, quick=options.quick)
+    finally:
+        cluster.remove()
 
 
 def _time(seconds: float) -> str:
@@ -176,6 +199,13 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         metavar="COUNT",
         help="how many certificates are there before issuing is measured; repeatable",
+    )
+    parser.add_argument(
+        "--documents",
+        action="append",
+        type=int,
+        metavar="COUNT",
+        help="how many documents are registered when a check is measured; repeatable",
     )
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "bench.json")
     return parser

@@ -12,10 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problem_table import PROBLEMS
 from app.api.problems import problem_of, respond
-from app.settings import LimitSettings
+from app.settings import DocumentSettings, LimitSettings
 from kernel.errors import DomainError, LimitExceeded, MalformedInput, Unavailable
 
-_BLOB = re.compile(r"/submissions/[^/]+/blobs/[^/]+")
+_EXAMINATIONS = "/documents/examinations"
+# What a form says beside the file in it.
+_FORM_BYTES = 8 << 10
+_STREAMED = re.compile(r"/submissions/[^/]+/blobs/[^/]+|/documents/files/[^/]+")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 # The unread body makes the connection useless for a next request.
 _CLOSE = {"Connection": "close"}
@@ -50,10 +53,14 @@ class Held:
 
 @dataclass(frozen=True)
 class Limits:
-    """ASGI middleware. The body is counted while it streams, whatever length was announced, and so is its time."""
+    """ASGI middleware. The body is counted while it streams, whatever length was announced, and so is its time.
+
+    ``document_bytes``: of one document of the register.
+    """
 
     app: ASGIApp
     limits: LimitSettings
+    document_bytes: int = DocumentSettings().max_document_bytes
     held: Held = field(default_factory=Held)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,7 +95,11 @@ class Limits:
             )
 
     def _body_limit(self, scope: Scope) -> int:
-        return self.limits.max_blob_bytes if _goes_to_disk(scope) else self.limits.max_body_bytes
+        if _goes_to_disk(scope):
+            return self.limits.max_blob_bytes
+        if scope["method"] == "POST" and scope["path"] == _EXAMINATIONS:
+            return self.document_bytes + _FORM_BYTES
+        return self.limits.max_body_bytes
 
 
 @dataclass
@@ -144,7 +155,7 @@ class _ArrivingInTime(_Arriving):
 
 
 def _goes_to_disk(scope: Scope) -> bool:
-    return scope["method"] == "PUT" and _BLOB.fullmatch(scope["path"]) is not None
+    return scope["method"] == "PUT" and _STREAMED.fullmatch(scope["path"]) is not None
 
 
 def _check_address(scope: Scope) -> None:

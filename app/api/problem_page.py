@@ -15,6 +15,7 @@ MODULES = (
     "identity.errors",
     "pki.errors",
     "signing.errors",
+    "authenticity.errors",
     "transparency.errors",
     "events.bus",
     "sealing.errors",

@@ -12,6 +12,7 @@ import click
 
 from app.plain_lines import plain_line
 from app.sign_commands.files import force_option, require_free, write_whole
+from app.sign_commands.registration import proof_bytes, tell_registration
 from app.sign_commands.services import clock_of_commands
 from kernel.clock import format_utc, parse_utc
 from kernel.errors import MalformedInput
@@ -28,7 +29,9 @@ _OUT = click.Path(path_type=Path, dir_okay=False)
 
 @click.command("verify")
 @click.argument("document", type=_FILE)
-@click.option("--content", type=_FILE, help="The file beside a detached signature.")
+@click.option(
+    "--content", type=_FILE, help="The file beside a detached signature, or the registered document."
+)
 @click.option(
     "--at",
     metavar="TIME",
@@ -64,7 +67,7 @@ def command(
     language: str,
     force: bool,
 ) -> None:
-    """Verify a signed document; exit code 0 when all of it passed, 1 when it failed or cannot be judged."""
+    """Verify a signed document or registration proof; exit code 0 when it passed, 1 when it failed or is in doubt."""
     from app.sign_commands.trust import chosen_trust
     from app.verifying import verify
 
@@ -72,6 +75,14 @@ def command(
         if each is not None:
             require_free(each, force=force, inputs=[document, content])
     moment = None if at is None else _moment(at)
+    proof = proof_bytes(document)
+    if proof is not None:
+        fetched = _fetching() if fetch else None
+        judged = tell_registration(
+            proof, document.name, content, trust, folder, moment, fetched=fetched, as_json=as_json
+        )
+        _write(judged, xml, html, language, force=force)
+        return
     with chosen_trust(trust, folder) as (trusted, completed):
         report = verify(
             document,

@@ -65,8 +65,9 @@ def refreshed(
     at: datetime,
     algorithm: str | None = None,
 ) -> SignedDataParts:
-    """One archive time stamp more for every signer, with evidence for the authorities of those before.
+    """One archive time stamp more for every signer, with evidence for the authority of the newest before.
 
+    That of older ones was gathered when it was stamped over: by now their certificates may be over.
     ``algorithm`` is the new stamp's digest, the signature's own by default. A signer without any is raised to B-LTA.
     """
     for signer in parts.signers:
@@ -76,7 +77,8 @@ def refreshed(
             continue
         _refuse_older_archive(signer)
         known = readable(parts.evidence.certificates)
-        evidence = gather_for_tokens(tokens, evidence_of(services), others=known, at=at)
+        newest = max(tokens, key=lambda each: read_token(each, tuple(known)).time)
+        evidence = gather_for_tokens([newest], evidence_of(services), others=known, at=at)
         parts = _archived(parts.with_evidence(evidence), signer, services, content, algorithm)
     return parts
 

@@ -52,6 +52,16 @@ PUBLIC = {
     "showPublicationPolicy",
     "showPublicDocument",
     "verifyDocument",
+    "showDocumentCheck",
+    "showDocumentCheckAsset",
+    "showRegisteredDocument",
+    "examineDocument",
+    "checkDocumentByIdentifier",
+    "checkDocumentByDigest",
+    "downloadPublicDocument",
+    "showPublicDocumentPage",
+    "proveRegistration",
+    "showDocumentsRule",
 }
 # A party sees and renews its own certificates, and says that it has them.
 EVERYBODY_SIGNED_IN = {
@@ -130,6 +140,11 @@ ALLOWED: dict[str, set[str]] = {
     "listReturns": {"bidder", "auditor"},
     "exportAuditFolder": {"auditor"},
     "sealDocument": set(),
+    "reserveIdentifiers": set(),
+    "deliverDocument": set(),
+    "registerDocuments": set(),
+    "changeDocumentState": set(),
+    "listRegistrations": set(),
 }
 # In good form, so that only the role can be what is wrong with a request.
 _WIRE = {"document": "", "signature": ""}
@@ -147,6 +162,7 @@ BODIES: dict[str, Any] = {
     "extendPriceOpening": {"until": "2030-01-01T00:00:00Z", "reason": "a reason"},
     "countersignKeySet": {"signature": ""},
     "sealDocument": {"format": "file", "documents": [{"name": "x", "content": "eA=="}]},
+    "reserveIdentifiers": {"count": 1},
     "signRecord": {"signature": ""},
     "signMinutes": {"revision": 1, "signed_at": "2030-01-01T00:00:00Z", "signature": ""},
     "submitEnvelope": {"manifest": "", "seal": "", "headers": {}},
@@ -162,6 +178,8 @@ BODIES: dict[str, Any] = {
             "handInBatch",
             "decideStage",
             "decideAward",
+            "registerDocuments",
+            "changeDocumentState",
         ),
         _WIRE,
     ),
@@ -219,6 +237,8 @@ def ask(caller: Caller, name: str) -> Any:
     address = path.format(**{key: value for key, value in NAMES.items() if f"{{{key}}}" in path})
     if name == "nextSubmissionNumber":
         address += "?lot=1"
+    if name == "listRegistrations":
+        address += "?unit=IRO-1"
     if name in BODIES:
         return caller.post(address, BODIES[name])
     return caller.send(method, address, b"" if method == "PUT" else None)

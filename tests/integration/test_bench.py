@@ -17,7 +17,7 @@ FORM = {"name", "unit", "median", "baseline", "baseline_median", "ratio"}
 def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
     """Each figure is taken with its baseline on real databases, the file has its form, the table shows them all."""
     written = tmp_path / "bench.json"
-    chosen = [f"--only={part}" for part in ("envelope", "submission", "pki", "signing")]
+    chosen = [f"--only={part}" for part in ("envelope", "submission", "pki", "signing", "documents")]
     done = run("--quick", *chosen, "--out", str(written))
     figures = json.loads(written.read_bytes())
 
@@ -48,6 +48,8 @@ def test_a_quick_run_writes_every_figure(tmp_path: Path) -> None:
         "signing.verify_blta",
         "signing.verify_blta_crl10k",
         "signing.cades_1gb",
+        "documents.check.identifier.100",
+        "documents.check.digest.100",
     ]
     for each in figures:
         assert set(each) == FORM

@@ -23,6 +23,7 @@ ROOMS = (
     "pki",
     "events",
     "signing",
+    "authenticity",
     "transparency",
     "sealing",
     "documents",

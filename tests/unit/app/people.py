@@ -56,8 +56,15 @@ def registrar_of(container: Container, client: TestClient, folder: str = "regist
     return Visitor(own.party, own.signer(), client, container)
 
 
-def enrol(registrar: Visitor, folder: Path, party: str, *roles: str, kind: str = "person") -> Visitor:
-    """Register a party and have its certificate issued."""
+def enrol(
+    registrar: Visitor,
+    folder: Path,
+    party: str,
+    *roles: str,
+    kind: str = "person",
+    organization: str | None = None,
+) -> Visitor:
+    """Register a party and have its certificate issued; ``organization`` is named in it."""
     client, session = registrar.client, registrar.sign_in()
     anchors = parse_json((registrar.container.settings.folder / "anchors.json").read_bytes())
     own = PartyFolder.create(
@@ -72,7 +79,7 @@ def enrol(registrar: Visitor, folder: Path, party: str, *roles: str, kind: str =
     assert client.post("/identity/parties", json=body, headers=session).status_code == 201
     csr = {"profile": "person-signing", "csr": own.certificate_request("signing").decode()}
     entered = client.post("/pki/requests", json=csr).json()
-    issued = certify(registrar, {entered["id"]: entered["csr"]}, Subject(own.name, party))
+    issued = certify(registrar, {entered["id"]: entered["csr"]}, Subject(own.name, party, organization))
     chain = [each.encode() for each in issued["chain"]]
     own.install("signing", issued["requests"][0]["certificate"].encode(), chain)
     return Visitor(party, own.signer(), client, registrar.container)

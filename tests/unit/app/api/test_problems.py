@@ -20,6 +20,7 @@ SERVER_ROOMS = (
     "pki",
     "events",
     "signing",
+    "authenticity",
     "transparency",
     "sealing",
     "documents",
