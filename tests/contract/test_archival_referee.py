@@ -49,9 +49,8 @@ def test_what_is_refused_here_is_none(verapdf: VeraPdf, entry: bytes) -> None:
 @pytest.mark.parametrize("standard", ["a-1b", "a-2a", "a-3a", "a-4", "ua-1"])
 def test_a_mark_leaves_an_archival_file_one(verapdf: VeraPdf, standard: str) -> None:
     """Every part of PDF/A, tagged files and PDF/UA among them, stays as veraPDF wants it with mark and identifier."""
-    pdf = typst.compile(
-        b'#set document(title: "Permit")\n#set text(lang: "en")\n= Permit', pdf_standards=[standard]
-    )
+    text = b'#set document(title: "Permit")\n#set text(lang: "en")\n= Permit'
+    pdf = typst.compile(text, pdf_standards=[standard])  # type: ignore[list-item]
     assert isinstance(pdf, bytes)
     found = verapdf.judge(marked(pdf, new_identifier(), "https://mohr.example.ir", corner="bottom-left"))
     assert (found.broken, found.compliant) == ((), True)
