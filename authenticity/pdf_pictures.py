@@ -44,6 +44,15 @@ def page_picture(pdf: bytes, page: int, width: int) -> bytes:
     return _worker(pdf, "picture", str(page), str(width))
 
 
+def free_corners(pdf: bytes, page: int, width: float, height: float, margin: float) -> list[str]:
+    """Names of the corners (``bottom-left`` ...) where nothing stands within that many points, from the lower left on.
+
+    ``page`` from 0, or from the end below 0; raises as ``page_picture``.
+    """
+    order = ("corners", str(page), *(str(each) for each in (width, height, margin)))
+    return [str(each) for each in json.loads(_worker(pdf, *order))]
+
+
 def seen_in(pdf: bytes) -> Seen:
     """Raises DocumentUnreadable, DocumentTooComplex, LimitExceeded, and Unavailable when it takes too long."""
     return _seen(_worker(pdf, "look"))

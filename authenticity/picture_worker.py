@@ -1,4 +1,5 @@
-"""The process that draws: ``python -m authenticity.picture_worker picture PAGE WIDTH | look | scan``, file on stdin.
+"""The process that draws: ``python -m authenticity.picture_worker picture PAGE WIDTH | look | scan | corners PAGE WIDTH
+HEIGHT MARGIN``, file on stdin.
 
 Nothing but ``pdf_pictures`` starts it. It limits itself before it reads anything.
 """
@@ -19,6 +20,7 @@ _MAX_PIXELS = 12_000_000
 _LOOKED_AT = 4
 _DPI = 150
 _MAX_TEXT, _MAX_CODES = 20_000, 32
+_SAME_COLOUR = 8
 
 
 def main(order: list[str]) -> int:
@@ -48,6 +50,14 @@ def _pdf(given: bytes, order: list[str]) -> int:
             if not 0 < number <= len(document):
                 return NO_PAGE
             return _told(_picture(document[number - 1], width))
+        if order[0] == "corners":
+            number = int(order[1])
+            if not -len(document) <= number < len(document):
+                return NO_PAGE
+            width, height, margin = (float(each) for each in order[2:5])
+            return _told(
+                json.dumps(_corners(document[number % len(document)], width, height, margin)).encode()
+            )
         return _told(json.dumps(_look(document)).encode())
     except pypdfium2.PdfiumError:
         return UNREADABLE
@@ -60,6 +70,27 @@ def _picture(page: Any, width: int) -> bytes:
     written = BytesIO()
     page.render(scale=scale).to_pil().convert("P", palette=1, colors=64).save(written, "PNG", optimize=True)
     return written.getvalue()
+
+
+def _corners(page: Any, width: float, height: float, margin: float) -> list[str]:
+    """Those where nothing stands that could be covered: all of one colour, in the page as it is shown."""
+    across, up = page.get_width(), page.get_height()
+    scale = min(1.0, (_MAX_PIXELS / max(across * up, 1)) ** 0.5)
+    drawn = page.render(scale=scale, grayscale=True)
+    pixels = bytes(drawn.buffer)
+    found = []
+    for name in ("bottom-left", "bottom-right", "top-left", "top-right"):
+        left = margin if name.endswith("left") else across - margin - width
+        top = margin if name.startswith("top") else up - margin - height
+        columns = slice(max(0, int(left * scale)), min(drawn.width, int((left + width) * scale) + 1))
+        first, last = max(0, int(top * scale)), min(drawn.height, int((top + height) * scale) + 1)
+        area = b"".join(
+            pixels[row * drawn.stride + columns.start : row * drawn.stride + columns.stop]
+            for row in range(first, last)
+        )
+        if area and max(area) - min(area) <= _SAME_COLOUR:
+            found.append(name)
+    return found
 
 
 def _look(document: Any) -> dict[str, Any]:

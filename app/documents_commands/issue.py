@@ -40,7 +40,7 @@ class Place:
     """Where marks go: the page from 1, or from the end below 0, and the corner."""
 
     page: int
-    corner: Corner
+    corner: Corner | None
 
     @property
     def index(self) -> int:
@@ -50,7 +50,9 @@ class Place:
 
 def _place_options(command: Any) -> Any:
     corner = click.option(
-        "--corner", type=click.Choice(CORNERS), default="bottom-left", show_default=True, help="Of the page."
+        "--corner",
+        type=click.Choice(CORNERS),
+        help="Of the page; the first where the mark covers nothing otherwise.",
     )
     page = click.option(
         "--page", type=int, default=1, show_default=True, help="Page of the mark; -1 is the last one."
@@ -67,7 +69,7 @@ def _place_options(command: Any) -> Any:
 def mark(
     files: tuple[Path, ...],
     page: int,
-    corner: Corner,
+    corner: Corner | None,
     party_folder: Path | None,
     passphrase_file: Path | None,
     out: Path | None,
@@ -103,7 +105,7 @@ def issue(
     files: tuple[Path, ...],
     level: str | None,
     page: int,
-    corner: Corner,
+    corner: Corner | None,
     party_folder: Path | None,
     passphrase_file: Path | None,
     out: Path | None,

@@ -20,6 +20,7 @@ from tests.support.pades import pdfsig_says, pyhanko_says, qpdf_accepts
 from tests.support.pdf_sources import classic_pdf, hybrid_pdf, office_pdf, repacked
 from tests.support.qr_codes import Code, codes_of
 from tests.support.rendering import text_of
+from tests.support.small_pdf import objects_of, stream, written_pdf
 
 BASE = "https://mohr.example.ir"
 _ARCHIVAL = render_sheet(
@@ -93,3 +94,16 @@ def test_a_marked_document_is_signed_and_then_bears_no_other_mark(
 def _pdfinfo(option: str, path: Path) -> str:
     command = ["pdfinfo", option, str(path)]
     return subprocess.run(command, capture_output=True, timeout=60, check=True).stdout.decode("utf-8")
+
+
+def test_the_mark_covers_nothing(tmp_path: Path) -> None:
+    """The first corner is taken where nothing stands, and a page that is written on in all of them is refused."""
+    footer = b"BT /F1 9 Tf 30 40 Td (page 1) Tj ET"
+    corners = footer + b" BT /F1 9 Tf 560 40 Td (x) Tj ET BT /F1 9 Tf 30 790 Td (x) Tj ET"
+    for drawing, corner in ((b"", "bottom-left"), (footer, "bottom-right"), (corners, "top-right")):
+        source = written_pdf({**objects_of(("",)), 5: stream(drawing)})
+        (code,) = codes_of(marked(source, new_identifier(), BASE, corner=None), tmp_path)
+        assert is_in(code, corner)
+    full = corners + b" BT /F1 9 Tf 560 790 Td (x) Tj ET"
+    with pytest.raises(MarkImpossible):
+        marked(written_pdf({**objects_of(("",)), 5: stream(full)}), new_identifier(), BASE, corner=None)
