@@ -44,13 +44,17 @@ def page_picture(pdf: bytes, page: int, width: int) -> bytes:
     return _worker(pdf, "picture", str(page), str(width))
 
 
-def free_corners(pdf: bytes, page: int, width: float, height: float, margin: float) -> list[str]:
-    """Names of the corners (``bottom-left`` ...) where nothing stands within that many points, from the lower left on.
+def free_room(
+    pdf: bytes, page: int, width: float, height: float, margin: float
+) -> tuple[float, float] | None:
+    """Where on a page nothing stands within a rectangle of that size, near its lower or upper edge: points from the
+    lower left of the page as it is shown; None where there is no such place.
 
     ``page`` from 0, or from the end below 0; raises as ``page_picture``.
     """
-    order = ("corners", str(page), *(str(each) for each in (width, height, margin)))
-    return [str(each) for each in json.loads(_worker(pdf, *order))]
+    order = ("room", str(page), *(str(each) for each in (width, height, margin)))
+    found = json.loads(_worker(pdf, *order))
+    return None if found is None else (float(found[0]), float(found[1]))
 
 
 def seen_in(pdf: bytes) -> Seen:

@@ -1,4 +1,4 @@
-"""The process that draws: ``python -m authenticity.picture_worker picture PAGE WIDTH | look | scan | corners PAGE WIDTH
+"""The process that draws: ``python -m authenticity.picture_worker picture PAGE WIDTH | look | scan | room PAGE WIDTH
 HEIGHT MARGIN``, file on stdin.
 
 Nothing but ``pdf_pictures`` starts it. It limits itself before it reads anything.
@@ -50,14 +50,12 @@ def _pdf(given: bytes, order: list[str]) -> int:
             if not 0 < number <= len(document):
                 return NO_PAGE
             return _told(_picture(document[number - 1], width))
-        if order[0] == "corners":
+        if order[0] == "room":
             number = int(order[1])
             if not -len(document) <= number < len(document):
                 return NO_PAGE
             width, height, margin = (float(each) for each in order[2:5])
-            return _told(
-                json.dumps(_corners(document[number % len(document)], width, height, margin)).encode()
-            )
+            return _told(json.dumps(_room(document[number % len(document)], width, height, margin)).encode())
         return _told(json.dumps(_look(document)).encode())
     except pypdfium2.PdfiumError:
         return UNREADABLE
@@ -72,25 +70,27 @@ def _picture(page: Any, width: int) -> bytes:
     return written.getvalue()
 
 
-def _corners(page: Any, width: float, height: float, margin: float) -> list[str]:
-    """Those where nothing stands that could be covered: all of one colour, in the page as it is shown."""
+def _room(page: Any, width: float, height: float, margin: float) -> list[float] | None:
+    """The place of that size nearest to the lower edge, else the upper one, on the left or the right, where all is of
+    one colour: points from the lower left of the page as it is shown."""
     across, up = page.get_width(), page.get_height()
     scale = min(1.0, (_MAX_PIXELS / max(across * up, 1)) ** 0.5)
     drawn = page.render(scale=scale, grayscale=True)
-    pixels = bytes(drawn.buffer)
-    found = []
-    for name in ("bottom-left", "bottom-right", "top-left", "top-right"):
-        left = margin if name.endswith("left") else across - margin - width
-        top = margin if name.startswith("top") else up - margin - height
-        columns = slice(max(0, int(left * scale)), min(drawn.width, int((left + width) * scale) + 1))
-        first, last = max(0, int(top * scale)), min(drawn.height, int((top + height) * scale) + 1)
-        area = b"".join(
-            pixels[row * drawn.stride + columns.start : row * drawn.stride + columns.stop]
-            for row in range(first, last)
-        )
-        if area and max(area) - min(area) <= _SAME_COLOUR:
-            found.append(name)
-    return found
+    pixels, rows = bytes(drawn.buffer), round(height * scale) + 1
+    edge = round(margin * scale)
+    found: list[tuple[int, bool, float, float]] = []
+    for x in (margin, across - margin - width):
+        left, right = round(x * scale), round((x + width) * scale) + 1
+        shades = [
+            pixels[row * drawn.stride + left : row * drawn.stride + right] for row in range(drawn.height)
+        ]
+        spans = [(min(each), max(each)) for each in shades if each]
+        for top in range(edge, len(spans) - edge - rows + 1):
+            window = spans[top : top + rows]
+            if max(high for _, high in window) - min(low for low, _ in window) <= _SAME_COLOUR:
+                below = len(spans) - top - rows
+                found.append((min(top, below), top < below, x, below / scale))
+    return list(min(found)[2:]) if found else None
 
 
 def _look(document: Any) -> dict[str, Any]:

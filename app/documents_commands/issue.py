@@ -37,25 +37,25 @@ _PDF = b"%PDF-"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where marks go: the page from 1, or from the end below 0, and the corner."""
+    """Where marks go: the page from 1, or from the end below 0, and the corner; None where one is looked for."""
 
-    page: int
+    page: int | None
     corner: Corner | None
 
     @property
-    def index(self) -> int:
-        """As ``mark_pdf`` counts."""
-        return self.page - 1 if self.page > 0 else self.page
+    def index(self) -> int | None:
+        """As ``marked`` counts."""
+        return self.page - 1 if self.page is not None and self.page > 0 else self.page
 
 
 def _place_options(command: Any) -> Any:
     corner = click.option(
         "--corner",
         type=click.Choice(CORNERS),
-        help="Of the page; the first where the mark covers nothing otherwise.",
+        help="Of the page; where the mark covers nothing otherwise.",
     )
     page = click.option(
-        "--page", type=int, default=1, show_default=True, help="Page of the mark; -1 is the last one."
+        "--page", type=int, help="Page of the mark; -1 is the last one. The first or the last otherwise."
     )
     return page(corner(command))
 
@@ -68,7 +68,7 @@ def _place_options(command: Any) -> Any:
 @json_option
 def mark(
     files: tuple[Path, ...],
-    page: int,
+    page: int | None,
     corner: Corner | None,
     party_folder: Path | None,
     passphrase_file: Path | None,
@@ -104,7 +104,7 @@ def mark(
 def issue(
     files: tuple[Path, ...],
     level: str | None,
-    page: int,
+    page: int | None,
     corner: Corner | None,
     party_folder: Path | None,
     passphrase_file: Path | None,

@@ -60,8 +60,11 @@ class _Box:
         }[self.turned]
 
 
-def mark_pdf(source: bytes, mark: bytes, identifier: str, *, page: int = 0, corner: Corner) -> bytes:
-    """The document with ``mark`` (a PDF of one page) in that corner; ``page`` from 0, or from the end below 0.
+def mark_pdf(
+    source: bytes, mark: bytes, identifier: str, *, page: int = 0, corner: Corner | tuple[float, float]
+) -> bytes:
+    """The document with ``mark`` (a PDF of one page) in that corner, or with its lower left corner at that point of the
+    page as it is shown; ``page`` from 0, or from the end below 0.
 
     XMP gets ``xmp:Identifier`` with ``urn:mohr:document:`` and the identifier, the information dictionary
     ``/MohrDocument``. Raises SigningForbidden for a signed document, a page that is not there or too small;
@@ -81,7 +84,7 @@ def _require_unsigned(revision: Revision, source: bytes) -> None:
         raise SigningForbidden("the document is signed: whatever is put on it now breaks the signature")
 
 
-def _put(revision: Revision, mark: bytes, number: int, corner: Corner) -> None:
+def _put(revision: Revision, mark: bytes, number: int, corner: Corner | tuple[float, float]) -> None:
     pages = int(revision.root["/Pages"]["/Count"])
     if not -pages <= number < pages:
         raise SigningForbidden("the document has no such page", page=number, pages=pages)
@@ -90,7 +93,7 @@ def _put(revision: Revision, mark: bytes, number: int, corner: Corner) -> None:
     form = revision.import_page_as_xobject(PdfFileReader(BytesIO(mark)))
     width, height = _rectangle(form.get_object()["/BBox"])[2:]
     box = _box(page)
-    x, y = _corner(box, width, height, corner)
+    x, y = _corner(box, width, height, corner) if isinstance(corner, str) else corner
     name = _add_resource(page, inherited, form)
     numbers = " ".join(f"{each:.4f}".rstrip("0").rstrip(".") for each in box.matrix(x, y))
     drawing = f"\nQ\n/Artifact BMC\nq {numbers} cm {name} Do Q\nEMC\n".encode("ascii")
