@@ -99,7 +99,7 @@ def _pdfinfo(option: str, path: Path) -> str:
 def test_the_mark_covers_nothing(tmp_path: Path) -> None:
     """It stands where the page is empty, above a footer where there is one; where there is no room it is refused."""
     footer = b"BT /F1 9 Tf 30 %d Td (page 1) Tj ET"
-    both = b" ".join(footer % 40 + b" " + footer.replace(b"30", b"540") % each for each in (40, 790))
+    both = b" ".join(footer % each + b" " + footer.replace(b"30", b"540") % each for each in (40, 790))
     full = b" ".join(b"20 %d m 580 %d l S" % (each, each) for each in range(20, 842, 50))
     for drawing, least, most in ((b"", 0.85, 1.0), (footer % 40, 0.85, 1.0), (both, 0.8, 0.95)):
         source = written_pdf({**objects_of(("",)), 5: stream(drawing)})
