@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from hashlib import sha256
 from html import escape, unescape
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.one_file import file_of_form
+from app.api.one_file import Arrivals, file_of_form
 from app.api.problem_table import PROBLEMS
 from app.authenticity_page.answer_view import _TONES
 from app.authenticity_page.assets import assets
@@ -19,7 +20,7 @@ from app.authenticity_page.words import words
 from app.container import Container
 from authenticity.answers import ANSWER
 from authenticity.identifier import grouped, new_identifier
-from kernel.errors import MalformedInput
+from kernel.errors import MalformedInput, Unavailable
 from signing.documents import from_wire, read_document
 from tests.support.city_documents import enter, take_out_of_force
 from tests.support.small_pdf import plain_pdf
@@ -225,6 +226,21 @@ def test_by_identifier_nothing_is_praised() -> None:
         if praise.search(each["fa"] + each["en"])
     ]
     assert said == [("verdict", "authentic")]
+
+
+def test_files_arrive_a_few_at_a_time() -> None:
+    """Who finds no place for his file is refused before a byte of it is taken, and a place that was left is free."""
+
+    async def play() -> None:
+        arrivals = Arrivals(1, 0.02)
+        async with arrivals.place():
+            with pytest.raises(Unavailable):
+                async with arrivals.place():
+                    raise AssertionError("a second file was taken in")
+        async with arrivals.place():
+            pass
+
+    asyncio.run(play())
 
 
 @pytest.mark.parametrize(
