@@ -25,7 +25,7 @@ from signing.documents import from_wire, read_document
 from tests.support.city_documents import enter, take_out_of_force
 from tests.support.small_pdf import plain_pdf
 
-# Nothing here depends on which database holds the installation.
+# Answers come from either database alike; the rest knows nothing of it.
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 CONTENT = plain_pdf()
 DIGEST = sha256(CONTENT).hexdigest()
@@ -48,7 +48,6 @@ def told(answer: Any, container: Container) -> dict[str, Any]:
     return read_document(signed.document, signed.signature, trust, type_=ANSWER, now=now, party=party)
 
 
-@ON_SQLITE
 def test_signed_answers(client: TestClient, container: Container, identifier: str) -> None:
     """By identifier the answer is ``registered``, by digest ``authentic``, by neither ``unknown``: each signed."""
     by_identifier = told(client.get(f"/documents/{grouped(identifier)}"), container)
