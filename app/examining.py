@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from app.answering import proof_of
 from app.container import Container
-from app.verifying import InstallationTrust, verify
+from app.verification_processes import PROCESSES
+from app.verifying import InstallationTrust
 from authenticity.answers import Answer
 from authenticity.examination import Looking, examine
 from authenticity.record import Registration, Signatory
@@ -80,9 +81,18 @@ def examine_file(
 def judge_file(
     container: Container, trust: InstallationTrust, content: bytes, name: str | None = None
 ) -> ValidationReport:
-    """Every signature of a file (EN 319 102-1); raises DocumentUnreadable, DocumentEncrypted or DocumentTooComplex."""
-    return verify(
-        content, trust.current(), at=None, clock=container.clock, name=name, fetched=trust.completed
+    """Every signature of a file (EN 319 102-1); raises DocumentUnreadable, DocumentEncrypted,
+    DocumentTooComplex, or Unavailable when it takes too long.
+    """
+    return PROCESSES.verify(
+        content,
+        trust.current(),
+        content=None,
+        name=name,
+        seconds=container.settings.documents.examination_seconds,
+        evidence=trust.evidence,
+        at=None,
+        now=container.clock.now,
     )
 
 

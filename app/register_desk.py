@@ -32,7 +32,12 @@ def register_desk(container: Container) -> RegisterDesk:
         reading=lambda: read_only(container.sessions),
         clock=container.clock,
         papers=container.papers,
-        files=DocumentStore(container.settings.folder / FOLDER, container.clock),
+        files=DocumentStore(
+            container.settings.folder / FOLDER,
+            container.clock,
+            # Room for the largest sealed blob that may be arriving beside it.
+            spare_bytes=container.settings.limits.max_blob_bytes,
+        ),
         unit=unit_of,
         rule=DatedRule.default(),
         judge=judge_of(container),

@@ -35,6 +35,7 @@ from authenticity.registration_proof import MAX_CONTENT_BYTES, PROOF, claimed_co
 from kernel.canonical import from_base64, parse_canonical, sha256_hex
 from kernel.clock import parse_utc
 from kernel.errors import DomainError
+from pki.names import name_of
 from pki.profiles import SERVICE_SEALING
 from schemas.events import DOCUMENT_REGISTERED, DOCUMENT_STATE_CHANGED, EventType
 from signing.ades.cades import file_digest
@@ -297,5 +298,7 @@ def _compare(document: Path | bytes, record: Record) -> None:
 
 
 def _name(signature: SignatureReport) -> str:
+    """As people know it, with the party."""
+    name = name_of(x509.load_der_x509_certificate(signature.path[0].der))
     party = "" if signature.party is None else f" ({signature.party})"
-    return f"{signature.signer or 'nobody known'}{party}"
+    return f"{name or signature.signer or 'nobody known'}{party}"

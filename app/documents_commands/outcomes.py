@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 
@@ -41,7 +42,14 @@ def _lines(outcome: Outcome) -> Iterator[str]:
     refusal = outcome.refusal or {}
     yield f"REFUSED  {outcome.file}: {refusal.get('code')}: {refusal.get('detail')}"
     for demand in refusal.get("demands") or ():
-        yield f"         {json.dumps(demand, ensure_ascii=False)}"
+        wanted, found = demand.get("wanted"), demand.get("found")
+        yield f"         {demand.get('demand')}: wanted {wanted}, found {found} ({_clause(demand)})"
+
+
+def _clause(demand: Mapping[str, Any]) -> str:
+    """What the demand rests on."""
+    clause = demand.get("clause")
+    return str(clause.get("en")) if isinstance(clause, Mapping) else str(clause)
 
 
 def _json(outcome: Outcome) -> dict[str, object]:

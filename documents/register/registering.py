@@ -8,6 +8,7 @@ is there: the same paper, or another one of the same unit with the same entry.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -47,6 +48,7 @@ from pki.papers import Paper
 from schemas.events import DOCUMENT_REGISTERED
 from signing.errors import DocumentUnreadable
 
+_LOG = logging.getLogger(__name__)
 _NAMED_AT_MOST = 20
 
 
@@ -91,8 +93,16 @@ def register(paper: Paper, *, actor: Actor, desk: RegisterDesk) -> list[Registra
     with desk.unit_of_work() as uow:  # (5)
         found = _enter(uow, submission, judged, actor, desk)
     reach("document.registered")
-    desk.files.keep(each.record.digest for each in found)  # (6)
+    _move_on(found, desk)  # (6)
     return found
+
+
+def _move_on(found: Sequence[Registration], desk: RegisterDesk) -> None:
+    """What cannot be moved now is found where it is, and moved by the worker: it is registered all the same."""
+    try:
+        desk.files.keep(each.record.digest for each in found)
+    except OSError as error:
+        _LOG.warning("registered files stay where they were delivered for now: %s", error)
 
 
 def _enter(

@@ -15,6 +15,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from kernel.clock import Clock
-from kernel.errors import NotFound, Unavailable
+from kernel.errors import NotFound, StorageFull, Unavailable
 from kernel.failpoints import reach
 from kernel.storage import refusing_when_full
 
@@ -82,8 +83,11 @@ class DocumentStore:
     How long a file has waited is told by ``clock``, which is that of the register.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, *, spare_bytes: int = 0) -> None:
+        """``spare_bytes`` of the disk are left to others, as the bids of a tender whose deadline is near."""
         self._clock = clock
+        self._spare = spare_bytes
+        self._folder = folder
         self._swept = folder / "swept"
         self._staging, self._delivered, self._files = (
             folder / name for name in ("staging", "delivered", "files")
@@ -93,6 +97,8 @@ class DocumentStore:
 
     def begin(self) -> ArrivingFile:
         """Stage a file of whatever digest; raises StorageFull."""
+        if shutil.disk_usage(self._folder).free < self._spare:
+            raise StorageFull("the rest of the disk is kept for others; nothing was kept", limit=self._spare)
         path = self._staging / secrets.token_hex(16)
         with refusing_when_full():
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

@@ -18,7 +18,13 @@ from signing.ades.evidence_gathering import gather, gather_for_tokens, holds_all
 from signing.ades.octets import is_der
 from signing.ades.services import EvidenceSource, Level, Services, StampSource
 from signing.ades.tokens import read_token, readable, signer_certificate, stamped, stamped_digest
-from signing.errors import EvidenceUnavailable, LevelUnreachable, SigningForbidden
+from signing.errors import (
+    EVIDENCE,
+    TIME_STAMPS,
+    EvidenceUnavailable,
+    LevelUnreachable,
+    SigningForbidden,
+)
 from signing.validation.contents import DigestOf
 
 # Archive time stamps before version 3, and long-term-validation, cover the sets as a whole: these may not grow.
@@ -80,14 +86,14 @@ def refreshed(
 def stamps_of(services: Services) -> StampSource:
     """Raises LevelUnreachable."""
     if services.stamps is None:
-        raise LevelUnreachable("this level needs a time-stamping authority")
+        raise LevelUnreachable("this level needs a time-stamping authority", needs=TIME_STAMPS)
     return services.stamps
 
 
 def evidence_of(services: Services) -> EvidenceSource:
     """Raises LevelUnreachable."""
     if services.evidence is None:
-        raise LevelUnreachable("this level needs a source of certificates and revocation")
+        raise LevelUnreachable("this level needs a source of certificates and revocation", needs=EVIDENCE)
     return services.evidence
 
 

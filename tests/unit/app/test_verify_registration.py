@@ -76,8 +76,8 @@ def test_it_says_so_after_years_where_it_was_refreshed(place: Path, world: Proof
     for number, each in enumerate(world.authorities):
         (place / "trust" / f"{number}.pem").write_bytes(each.root.public_bytes(Encoding.PEM))
     # The newest stamp's own authority: no evidence inside can be about it yet.
-    for number, each in enumerate(world.authorities[-1].crls()):
-        (place / "trust" / f"{number}.crl").write_bytes(each)
+    for number, crl in enumerate(world.authorities[-1].crls()):
+        (place / "trust" / f"{number}.crl").write_bytes(crl)
     said = verify(place, world, "--content", place / "minutes.pdf")
     assert said.exit_code == 0, said.output
     assert f"proven to have existed at {format_utc(world.now - timedelta(days=8 * 365))}" in said.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -40,6 +41,31 @@ def test_a_full_disk_keeps_nothing_and_goes_on_later(tmp_path: Path) -> None:
         disk.empty()
         digest = store.receive(content)
         assert store.read(digest) == content
+
+
+def test_documents_leave_room_for_bids(tmp_path: Path) -> None:
+    """Where less than the spare room is left no file is begun, however small."""
+    with small_disk(tmp_path / "disk", 1 << 20) as disk:
+        free = shutil.disk_usage(disk.path).free
+        with pytest.raises(StorageFull):
+            DocumentStore(disk.path / "documents", FixedClock(START), spare_bytes=free + 1).receive(b"one")
+        assert DocumentStore(disk.path / "documents", FixedClock(START), spare_bytes=1024).receive(b"one")
+
+
+@ON_SQLITE
+def test_what_cannot_be_moved_on_is_registered_all_the_same(place: RegisterOffice, officer: Officer) -> None:
+    """The file is read where it was delivered, and moved when those that waited long are looked at."""
+    note = officer.note(b"one")
+    (place.folder / "files" / note.digest[:2]).write_bytes(b"in the way")
+
+    assert officer.register(note)[0].state == "valid"
+
+    assert files_of(place.folder) == sorted([f"delivered/{note.digest}", f"files/{note.digest[:2]}"])
+    assert officer.desk.files.read(note.digest) == b"one"
+    (place.folder / "files" / note.digest[:2]).unlink()
+    place.clock.advance(LIMITS.reserved_for + timedelta(seconds=1))
+    assert tidy_files(officer.desk) == 0
+    assert files_of(place.folder) == [f"files/{note.digest[:2]}/{note.digest}"]
 
 
 def test_a_damaged_file_is_told_as_such(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from base64 import b64decode
 from hashlib import sha256
 from html import escape, unescape
 from importlib import resources
@@ -21,7 +22,7 @@ from app.container import Container
 from authenticity.answers import ANSWER
 from authenticity.identifier import grouped, new_identifier
 from kernel.errors import MalformedInput, Unavailable
-from signing.documents import from_wire, read_document
+from signing.documents import SignedDocument, read_document
 from tests.support.city_documents import enter, take_out_of_force
 from tests.support.small_pdf import plain_pdf
 
@@ -42,7 +43,8 @@ def identifier(container: Container) -> str:
 def told(answer: Any, container: Container) -> dict[str, Any]:
     """The content of a signed answer whose signature holds."""
     assert answer.status_code == 200, answer.text
-    signed = from_wire(answer.json())
+    wire = answer.json()
+    signed = SignedDocument(b64decode(wire["document"]), b64decode(wire["signature"]))
     party, now = container.receipt_signer.party, container.clock.now()
     trust = container.trust.store()
     return read_document(signed.document, signed.signature, trust, type_=ANSWER, now=now, party=party)

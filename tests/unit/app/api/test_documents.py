@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
+from sqlalchemy import text
 
 from app.container import Container
 from app.register_desk import register_desk
@@ -125,6 +126,9 @@ def test_a_document_goes_from_its_identifier_to_the_log(
     assert event["data"]["digest"] == found.record.digest
     assert not {identifier, entry.title} & set(event["data"].values())
     container.sequencer.sequence()
+    container.relay.run_once()
+    with read_only(container.sessions) as session:
+        assert session.scalar(text("SELECT count(*) FROM outbox WHERE published_at IS NULL")) == 0
     listed = client.get("/log/entries", params={"start": 0, "end": 1000}).text
     assert to_base64(found.event) in listed
 
