@@ -166,13 +166,14 @@ async def post_examination(
     as_page = report == "signatures" or _wants_page(request)
     voice, frame = _voice(request, lang), _frame(container)
     try:
-        given = await one_file(request, container.settings.documents.max_document_bytes)
-        called = given.name or name
+        async with counter.arrivals.place():
+            given = await one_file(request, container.settings.documents.max_document_bytes)
+            called = given.name or name
 
-        def work() -> Response:
-            return _examined(container, counter, given.content, called, report, as_page, voice)
+            def work() -> Response:
+                return _examined(container, counter, given.content, called, report, as_page, voice)
 
-        return await counter.examining.run(work)
+            return await counter.examining.run(work)
     except DomainError as error:
         if not as_page:
             raise

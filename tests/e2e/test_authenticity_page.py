@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from tests.support.city_documents import (
     UNIT_NAME,
     city_pdf,
     enter,
+    registered,
     signed_pdf,
     signers_of,
     take_out_of_force,
@@ -89,8 +91,17 @@ def _filled(container: Container, stage: Stage, folder: Path) -> Registry:
     enter(container, expired, permit, kind="permit", issued_on=days[0], valid_until=days[1])
     enter(container, withheld, b"a secret", disclosure="withheld", kind="contract", title="راز شهر")
     (folder / "secret").write_bytes(b"a secret")
+    _await_log(container, valid)
     _held_by_visitors(container, folder, source, once, original, (first, second))
     return Registry(stage.url, folder, valid, superseded, revoked, expired, withheld)
+
+
+def _await_log(container: Container, identifier: str) -> None:
+    """Until the server has given the entry its place and the witness has cosigned it."""
+    leaf, until = registered(container, identifier).leaf_hash, time.monotonic() + 30
+    while container.sequencer.proof_for(leaf) is None:
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def _held_by_visitors(
@@ -208,6 +219,9 @@ def test_by_identifier(visits: Any, registry: Registry, size: tuple[int, int], l
         box = visit.page.locator(part).first.bounding_box()
         assert box is not None
         assert box["y"] + box["height"] < size[1]
+    visit.page.locator("#answer summary").click()
+    witnessed = {"fa": "گواه مستقل امضا کرده", "en": "an independent witness has cosigned"}
+    visit.answer.to_contain_text(witnessed[language])
     assert PRAISE.search(visit.page.locator("body").inner_text()) is None
     picture = visit.page.locator("#answer img")
     picture.scroll_into_view_if_needed()

@@ -28,9 +28,10 @@ async function show(request, waiting) {
   const mine = ++asked;
   find('place').replaceChildren();
   tell(waiting);
-  let section;
+  let section, code;
   try {
     const answer = await request();
+    code = answer.status;
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     section = page.getElementById('answer');
   } catch {
@@ -38,7 +39,7 @@ async function show(request, waiting) {
   }
   if (mine !== asked) return false;
   if (section === null) {
-    tell(words.failed, { alarm: true });
+    tell(code === 413 ? words.too_large : words.failed, { alarm: true });
     return false;
   }
   tell('');

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from base64 import b64decode
 from hashlib import sha256
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.one_file import file_of_form
+from app.api.one_file import Arrivals, file_of_form
 from app.api.problem_table import PROBLEMS
 from app.authenticity_page.answer_view import _TONES
 from app.authenticity_page.assets import assets
@@ -20,12 +21,12 @@ from app.authenticity_page.words import words
 from app.container import Container
 from authenticity.answers import ANSWER
 from authenticity.identifier import grouped, new_identifier
-from kernel.errors import MalformedInput
+from kernel.errors import MalformedInput, Unavailable
 from signing.documents import SignedDocument, read_document
 from tests.support.city_documents import enter, take_out_of_force
 from tests.support.small_pdf import plain_pdf
 
-# Nothing here depends on which database holds the installation.
+# Answers come from either database alike; the rest knows nothing of it.
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 CONTENT = plain_pdf()
 DIGEST = sha256(CONTENT).hexdigest()
@@ -49,7 +50,6 @@ def told(answer: Any, container: Container) -> dict[str, Any]:
     return read_document(signed.document, signed.signature, trust, type_=ANSWER, now=now, party=party)
 
 
-@ON_SQLITE
 def test_signed_answers(client: TestClient, container: Container, identifier: str) -> None:
     """By identifier the answer is ``registered``, by digest ``authentic``, by neither ``unknown``: each signed."""
     by_identifier = told(client.get(f"/documents/{grouped(identifier)}"), container)
@@ -227,6 +227,21 @@ def test_by_identifier_nothing_is_praised() -> None:
         if praise.search(each["fa"] + each["en"])
     ]
     assert said == [("verdict", "authentic")]
+
+
+def test_files_arrive_a_few_at_a_time() -> None:
+    """Who finds no place for his file is refused before a byte of it is taken, and a place that was left is free."""
+
+    async def play() -> None:
+        arrivals = Arrivals(1, 0.02)
+        async with arrivals.place():
+            with pytest.raises(Unavailable):
+                async with arrivals.place():
+                    raise AssertionError("a second file was taken in")
+        async with arrivals.place():
+            pass
+
+    asyncio.run(play())
 
 
 @pytest.mark.parametrize(
