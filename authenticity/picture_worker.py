@@ -54,8 +54,8 @@ def _pdf(given: bytes, order: list[str]) -> int:
             number = int(order[1])
             if not -len(document) <= number < len(document):
                 return NO_PAGE
-            width, height, margin = (float(each) for each in order[2:5])
-            return _told(json.dumps(_room(document[number % len(document)], width, height, margin)).encode())
+            size = [float(each) for each in order[2:5]]
+            return _told(json.dumps(_room(document[number % len(document)], *size)).encode())
         return _told(json.dumps(_look(document)).encode())
     except pypdfium2.PdfiumError:
         return UNREADABLE
