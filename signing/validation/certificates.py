@@ -26,7 +26,8 @@ from pki.names import written_name
 from pki.path_validation import PathMissing, PathRefused, find_prospective_path
 from signing.validation.conclusion import PASSED, Conclusion, indeterminate
 from signing.validation.report import SubIndication
-from signing.validation.revocation import Status, decisive, is_at_hand, statuses
+from signing.validation.revocation import is_at_hand, statuses
+from signing.validation.revocation_status import Status, decisive
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse, ValueRefused, use_of_signed
 from signing.validation.trust import Anchor, Use

@@ -27,7 +27,7 @@ from signing.ades.levels import _archived
 from signing.ades.services import Evidence, Level
 from signing.ades.tokens import stamped_digest
 from signing.errors import DocumentTooComplex
-from signing.validation import cms_stamps, revocation
+from signing.validation import cms_stamps, revocation_by_lists
 from signing.validation.cms_stamps import digest_of
 from signing.validation.material import FoundList
 from signing.validation.reading_cades import read_cades
@@ -511,13 +511,13 @@ def test_of_strangers_no_signature_is_computed(monkeypatch: pytest.MonkeyPatch) 
     lists = [list_of(authority, key, strangers[0], ends=each) for each in later]
     given = case(authority, signed(authority, Level.B_B))
     tried: list[x509.Certificate] = []
-    plain = revocation._signed_list
+    plain = revocation_by_lists._signed_list
 
     def counted(found: FoundList, candidate: x509.Certificate) -> bool:
         tried.append(candidate)
         return plain(found, candidate)
 
-    monkeypatch.setattr(revocation, "_signed_list", counted)
+    monkeypatch.setattr(revocation_by_lists, "_signed_list", counted)
     crowded = Case(given.der, given.at, given.roots, [*given.crls, *lists], intermediates=strangers)
     (found,) = judged(crowded).signatures
     assert conclusion(found) == PASSED

@@ -21,8 +21,8 @@ from pki.ocsp_request import cert_id
 from pki.ocsp_signing import Period, Status, sign_answer
 from signing.ades.services import Evidence
 from signing.validation.material import Material
-from signing.validation.revocation import Status as Told
 from signing.validation.revocation import statuses
+from signing.validation.revocation_status import Status as Told
 from tests.support.authority import MemoryAuthority
 from tests.support.judged_cases import HOUR, PARTY, YEAR, certified, opened
 
