@@ -16,6 +16,7 @@ from typing import Any
 from asn1crypto import x509 as asn1crypto_x509
 from cryptography import x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
+from pyhanko_certvalidator.authority import CertTrustAnchor
 from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathBuildingError
 from pyhanko_certvalidator.policy_decl import (
     AcceptAllAlgorithms,
@@ -119,9 +120,8 @@ class _Issuers(CertificateRegistry):
             self._left -= 1
             if self._left < 0:
                 raise PathBuildingError("the certificates make more ways than are gone")
-            if not isinstance(issuer, asn1crypto_x509.Certificate) or _may_have_issued(
-                issuer.dump(), cert.dump()
-            ):
+            above = issuer.certificate if isinstance(issuer, CertTrustAnchor) else issuer
+            if _may_have_issued(above.dump(), cert.dump()):
                 yield issuer
 
 

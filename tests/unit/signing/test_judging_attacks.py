@@ -61,6 +61,8 @@ IN_2029 = datetime(2029, 2, 1, tzinfo=UTC)
 NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 NOTHING_COUNTS = ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")
 UNPROVEN = ("INDETERMINATE", "OUT_OF_BOUNDS_NOT_REVOKED")
+NO_CHAIN = ("INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
+OVER = ("INDETERMINATE", "REVOCATION_OUT_OF_BOUNDS_NO_POE")
 LACKS = ("INDETERMINATE", "SIG_CONSTRAINTS_FAILURE")
 
 
@@ -383,6 +385,53 @@ def answer_by_a_key_that_nobody_knows() -> Case:
     return Case(der, given.at, given.roots, given.crls, [answer.replace(known, unknown)])
 
 
+def answered_by_a_delegate_that_is_over(*, listed: bool = True, held: bool = False) -> Case:
+    """An hour ago a list that still holds; since then a newer answer, whose signer has ended."""
+    authority = opened(datetime.now(UTC).replace(microsecond=0) - 2 * HOUR)
+    person, key = authority.person(PARTY), fresh_key()
+    der, good = signed(authority, Level.B_B, person), authority.crls()
+    lists = good if listed else good[1:]
+    if held:
+        after(authority, HOUR / 2)
+        authority.revoke(person.certificate, reason="certificateHold")
+        lists = [*lists, *authority.crls()[:1]]
+    purposes = [ExtendedKeyUsageOID.OCSP_SIGNING]
+    certificate = certified(
+        authority, key.public_key(), "Answers", purposes=purposes, nocheck=True, life=2 * HOUR
+    )
+    answer = answer_about(authority, person.certificate, responder=Signer(key, certificate))
+    after(authority, 4 * HOUR)
+    return Case(der, authority.now, [authority.root], lists, [answer])
+
+
+def answered_by_a_delegate_that_is_over_alone() -> Case:
+    return answered_by_a_delegate_that_is_over(listed=False)
+
+
+def held_between_a_list_and_an_answer_that_is_over() -> Case:
+    return answered_by_a_delegate_that_is_over(held=True)
+
+
+def certificate_with_a_wrong_signature() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    return case(
+        authority, ec_signature(authority, Signer(person.key, falsified(person.certificate), person.chain))
+    )
+
+
+def authority_with_a_wrong_signature() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    chain = tuple(falsified(each) for each in person.chain)
+    return case(authority, ec_signature(authority, Signer(person.key, person.certificate, chain)))
+
+
+def falsified(certificate: x509.Certificate) -> x509.Certificate:
+    der = der_of(certificate)
+    return x509.load_der_x509_certificate(der[:-1] + bytes((der[-1] ^ 1,)))
+
+
 CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (no_reference_and_expired, LACKS),
     (no_reference_and_a_stale_list, LACKS),
@@ -407,9 +456,14 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (list_by_a_former_key, PASSED),
     (list_by_a_revoked_key, NOTHING_COUNTS),
     (list_by_no_authority, NOTHING_COUNTS),
-    (answer_by_a_delegate_revoked_later, ("INDETERMINATE", "REVOCATION_OUT_OF_BOUNDS_NO_POE")),
+    (answer_by_a_delegate_revoked_later, OVER),
     (answer_that_was_archived_before, PASSED),
     (answer_by_a_key_that_nobody_knows, PASSED),
+    (answered_by_a_delegate_that_is_over, PASSED),
+    (answered_by_a_delegate_that_is_over_alone, OVER),
+    (held_between_a_list_and_an_answer_that_is_over, OVER),
+    (certificate_with_a_wrong_signature, NO_CHAIN),
+    (authority_with_a_wrong_signature, NO_CHAIN),
 ]
 
 
