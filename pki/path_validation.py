@@ -28,7 +28,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
 
 from pki import asn1
-from pki.algorithms import der_of
+from pki.algorithms import der_of, is_too_large
 from pki.errors import CertificateExpired, CertificateUntrusted
 
 # Issuers that are looked at on all ways from one certificate up to the anchors.
@@ -129,6 +129,8 @@ class _Issuers(CertificateRegistry):
 def _may_have_issued(issuer: bytes, subject: bytes) -> bool:
     try:
         above, below = (x509.load_der_x509_certificate(each) for each in (issuer, subject))
+        if is_too_large(above.public_key()):
+            return False
         if below.issuer.public_bytes() == above.subject.public_bytes():
             below.verify_directly_issued_by(above)
     except Exception:  # of many kinds: another key, or one that no library knows
