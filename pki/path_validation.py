@@ -120,7 +120,7 @@ class _Issuers(CertificateRegistry):
             self._left -= 1
             if self._left < 0:
                 raise PathBuildingError("the certificates make more ways than are gone")
-            above = issuer.certificate if isinstance(issuer, CertTrustAnchor) else issuer
+            above: Any = issuer.certificate if isinstance(issuer, CertTrustAnchor) else issuer
             if _may_have_issued(above.dump(), cert.dump()):
                 yield issuer
 

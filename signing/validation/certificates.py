@@ -82,7 +82,7 @@ class Path:
         return status.signer.not_valid_before_utc <= at <= status.signer.not_valid_after_utc
 
     def status(self, link: Link, at: datetime) -> Status | None:
-        """What decides of a certificate then: of what is good the newest whose signer counts, as if the rest were absent.
+        """What decides of a certificate then: of good ones the newest whose signer counts, as if there were no other.
 
         Whoever gives a file may leave out what is good and newer, so this passes nothing that did not pass before. A
         revocation or suspension is told by whoever told it, and nothing older than a suspension goes before it.

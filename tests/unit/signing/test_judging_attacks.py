@@ -412,6 +412,63 @@ def held_between_a_list_and_an_answer_that_is_over() -> Case:
     return answered_by_a_delegate_that_is_over(held=True)
 
 
+def list_above_by_a_key_revoked_later() -> Case:
+    """Of the authority tells a list that another of the root's name signed, who was revoked an hour later."""
+    authority = opened()
+    point, key, root = "http://lists.example/2", fresh_key(), authority.root
+    other = named_like_the_root(authority, key, point)
+    der = signed(authority, Level.B_B)
+    after(authority, HOUR)
+    above = list_of(authority, key, other)
+    after(authority, HOUR)
+    revoking = list_of(authority, roots_key(authority), root, other, point=point)
+    lists = [authority.crls()[0], above, revoking]
+    return Case(der, authority.now, [root], lists, intermediates=[other])
+
+
+def named_like_the_root(
+    authority: MemoryAuthority, key: ec.EllipticCurvePrivateKey, point: str
+) -> x509.Certificate:
+    names = [x509.UniformResourceIdentifier(point)]
+    points = x509.CRLDistributionPoints([x509.DistributionPoint(names, None, None, None)])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(authority.root.subject)
+        .issuer_name(authority.root.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(authority.now - HOUR)
+        .not_valid_after(authority.now + YEAR)
+        .add_extension(x509.BasicConstraints(True, None), True)
+        .add_extension(points, False)
+        .sign(roots_key(authority), hashes.SHA256())
+    )
+
+
+def answer_archived_without_its_responder(*, responder: bool = False) -> Case:
+    """Years later; who answered is over, and proven to have been there in its life only with ``responder``."""
+    authority = opened(datetime.now(UTC).replace(microsecond=0) - HOUR)
+    person, key = authority.person(PARTY), fresh_key()
+    purposes = [ExtendedKeyUsageOID.OCSP_SIGNING]
+    certificate = certified(
+        authority, key.public_key(), "Answers", purposes=purposes, nocheck=True, life=24 * HOUR
+    )
+    answer = answer_about(authority, person.certificate, responder=Signer(key, certificate))
+    der = signed(authority, Level.B_T, person)
+    after(authority, HOUR)
+    certificates = (der_of(certificate),) if responder else ()
+    inside = Evidence(certificates, tuple(authority.crls()[1:]), (answer,))
+    parts = cms_edit.read_parts(der).with_evidence(inside)
+    der = _archived(parts, parts.signers[0], services_of(authority), digest_of(CONTENT)).write()
+    stamps = answer_about(authority, authority.tsa_signer.certificate, life=5 * YEAR)
+    after(authority, 3 * YEAR)
+    return Case(der, authority.now, [authority.root], authority.crls()[1:], [stamps])
+
+
+def answer_archived_with_its_responder() -> Case:
+    return answer_archived_without_its_responder(responder=True)
+
+
 def certificate_with_a_wrong_signature() -> Case:
     authority = opened()
     person = authority.person(PARTY)
@@ -462,6 +519,9 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (answered_by_a_delegate_that_is_over, PASSED),
     (answered_by_a_delegate_that_is_over_alone, OVER),
     (held_between_a_list_and_an_answer_that_is_over, OVER),
+    (list_above_by_a_key_revoked_later, OVER),
+    (answer_archived_without_its_responder, OVER),
+    (answer_archived_with_its_responder, PASSED),
     (certificate_with_a_wrong_signature, NO_CHAIN),
     (authority_with_a_wrong_signature, NO_CHAIN),
 ]
