@@ -74,7 +74,6 @@ def found(
 
 
 S, A = good(OF_SIGNER), good(OF_AUTHORITY)
-ENDS_EARLY = {"next_update": day(1.5)}
 
 
 @pytest.mark.parametrize(
@@ -86,9 +85,9 @@ ENDS_EARLY = {"next_update": day(1.5)}
         (revoked(OF_SIGNER, 3), revoked(OF_AUTHORITY, 5), day(3)),
         (revoked(OF_SIGNER, 5), revoked(OF_AUTHORITY, 3), day(3)),
         (revoked(OF_SIGNER, 11), A, day(10)),
-        (replace(S, **ENDS_EARLY), A, day(1)),
+        (replace(S, next_update=day(1.5)), A, day(1)),
         (S, revoked(OF_AUTHORITY, 1.5), None),
-        (S, replace(A, **ENDS_EARLY), None),
+        (S, replace(A, next_update=day(1.5)), None),
         (replace(S, this_update=day(6)), revoked(OF_AUTHORITY, 5), None),
         (replace(S, uses=(AlgorithmUse("sha1"),)), A, SHA1_ENDED),
         (replace(S, uses=(AlgorithmUse("unknown"),)), A, None),
