@@ -10,7 +10,7 @@ RFC 6960 appendix A.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -58,6 +58,9 @@ class HttpEvidence:
 
     ``lasting`` is for what stays in a file: where the responder's certificate ends before the one that it answered for,
     a list that says the same is taken instead.
+
+    Issuers are asked for at addresses that nobody vouches for yet: with ``strangers`` by public addresses alone. What
+    a path up to a root names, lists and responders, may be anywhere.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class HttpEvidence:
         lasting: bool = False,
         limits: FetchLimits | None = None,
         http: BoundedHttp | None = None,
+        strangers: bool = False,
     ) -> None:
         self._roots = tuple(roots)
         self._known = tuple(known)
@@ -76,13 +80,15 @@ class HttpEvidence:
         self._lasting = lasting
         self._limits = limits or FetchLimits()
         self._http = http or BoundedHttp()
+        self._unproven = replace(self._http, public_only=True) if strangers else self._http
 
     def collect(
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
     ) -> Evidence:
         """Path and revocation as the protocol says; raises EvidenceUnavailable naming service and certificate."""
-        fetching = _Fetching(self._http, self._limits, Deadline(self._limits.total_seconds), self._lists)
+        fetching = _Fetching(self._unproven, self._limits, Deadline(self._limits.total_seconds), self._lists)
         path = self._path(certificate, others, at, fetching)
+        fetching.http = self._http
         found = Evidence(certificates=tuple(der_of(each) for each in reversed(path)))
         for issuer, subject in pairwise(path):
             told = _revocation(issuer, subject, at, fetching)

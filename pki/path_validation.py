@@ -7,7 +7,7 @@ except for dates, so trust.py may keep the result and judge dates and revocation
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from threading import Lock
@@ -16,7 +16,6 @@ from typing import Any
 from asn1crypto import x509 as asn1crypto_x509
 from cryptography import x509
 from pyhanko_certvalidator import CertificateValidator, ValidationContext
-from pyhanko_certvalidator.authority import CertTrustAnchor
 from pyhanko_certvalidator.errors import ExpiredError, NotYetValidError, PathBuildingError
 from pyhanko_certvalidator.policy_decl import (
     AcceptAllAlgorithms,
@@ -25,14 +24,12 @@ from pyhanko_certvalidator.policy_decl import (
     RevocationCheckingPolicy,
     RevocationCheckingRule,
 )
-from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
 
 from pki import asn1
-from pki.algorithms import der_of, is_too_large
+from pki.algorithms import der_of
 from pki.errors import CertificateExpired, CertificateUntrusted
+from pki.proven_certificates import issued_below
 
-# Issuers that are looked at on all ways from one certificate up to the anchors.
-MAX_ISSUERS_TRIED = 300
 # asn1crypto parses lazily and keeps what it parsed: one thread at a time.
 _LOCK = Lock()
 _LATER = CertRevTrustPolicy(
@@ -68,8 +65,9 @@ def find_path(
 ) -> tuple[x509.Certificate, ...]:
     """The valid path, root first; raises CertificateExpired or CertificateUntrusted."""
     try:
+        proven = issued_below(roots, others)
         with _LOCK:
-            return _find_path(certificate, others, roots, at)
+            return _find_path(certificate, proven, roots, at)
     except (ExpiredError, NotYetValidError) as error:
         raise CertificateExpired("a certificate of the path is not valid at that time") from error
     except Exception as error:
@@ -84,9 +82,10 @@ def _find_path(
     at: datetime,
     algorithms: AlgorithmUsagePolicy | None = None,
 ) -> tuple[x509.Certificate, ...]:
+    """``others`` have to be proven: the library tries every way that names leave open."""
     context = ValidationContext(
         trust_roots=[_foreign(root) for root in roots],
-        certificate_registry=_Issuers(others),
+        other_certs=[_foreign(other) for other in others],
         moment=at,
         allow_fetching=False,
         crls=[],
@@ -99,44 +98,6 @@ def _find_path(
     if not all(asn1.fills_its_octets(der) for der in found):
         raise asn1.NotDer("a signature does not fill its octets")
     return tuple(x509.load_der_x509_certificate(der) for der in found)
-
-
-class _Issuers(CertificateRegistry):
-    """Who may have issued a certificate: whoever has the name and made the signature, and so many in all.
-
-    The library goes every way up by names alone, and thirty certificates that name each other have more ways than
-    anybody can go. No stranger's certificate made the signature of one that has a path.
-    """
-
-    def __init__(self, others: Sequence[x509.Certificate]) -> None:
-        super().__init__()
-        self.register_multiple([_foreign(other) for other in others])
-        self._left = MAX_ISSUERS_TRIED
-
-    def find_potential_issuers(
-        self, cert: asn1crypto_x509.Certificate, trust_manager: TrustManager
-    ) -> Iterator[Any]:
-        for issuer in super().find_potential_issuers(cert, trust_manager):
-            self._left -= 1
-            if self._left < 0:
-                raise PathBuildingError("the certificates make more ways than are gone")
-            above: Any = issuer.certificate if isinstance(issuer, CertTrustAnchor) else issuer
-            if _may_have_issued(above.dump(), cert.dump()):
-                yield issuer
-
-
-@lru_cache(maxsize=1024)
-def _may_have_issued(issuer: bytes, subject: bytes) -> bool:
-    try:
-        above, below = (x509.load_der_x509_certificate(each) for each in (issuer, subject))
-        if is_too_large(above.public_key()):
-            return False
-        if below.issuer.public_bytes() == above.subject.public_bytes():
-            below.verify_directly_issued_by(above)
-    except Exception:  # of many kinds: another key, or one that no library knows
-        return False
-    # A name that is written in another way is left to the validation.
-    return True
 
 
 @lru_cache(maxsize=64)
@@ -179,10 +140,13 @@ def find_prospective_path(
     caller, who has dated rules for them. Raises PathMissing or PathRefused.
     """
     refused: Exception | None = None
+    proven = issued_below(anchors, others)
+    if certificate not in anchors and not issued_below([*anchors, *proven], [certificate]):
+        raise PathMissing("no chain leads to a trust anchor")
     for moment in moments:
         try:
             with _LOCK:
-                return _find_path(certificate, others, anchors, moment, _ANY_ALGORITHM)
+                return _find_path(certificate, proven, anchors, moment, _ANY_ALGORITHM)
         except PathBuildingError as error:
             raise PathMissing("no chain leads to a trust anchor") from error
         except Exception as error:  # as in find_path

@@ -29,6 +29,7 @@ _HTTP_CODES = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "request-too-slow",
     413: "limit-exceeded",
     422: "malformed-input",
     431: "headers-too-large",

@@ -51,7 +51,8 @@ def command(
     target = require_free(
         out or document.with_name(f"{document.stem}.extended{document.suffix}"), force=force
     )
-    with opened_services(service_choice(options), wanted or Level.B_LTA) as services:
+    reached = wanted or Level.B_LTA
+    with opened_services(service_choice(options), reached, strangers=True) as services:
         extended = extend_signed(
             read_document(document),
             wanted,

@@ -79,8 +79,9 @@ def clock_of_commands() -> Clock:
 
 
 @contextmanager
-def opened_services(choice: ServiceChoice, level: Level) -> Iterator[Services]:
-    """What the level needs; nothing is opened for B-B. An installation is closed at the end.
+def opened_services(choice: ServiceChoice, level: Level, *, strangers: bool = False) -> Iterator[Services]:
+    """What the level needs; nothing is opened for B-B. An installation is closed at the end. ``strangers``: who signed
+    may have chosen the addresses in certificates.
 
     Raises MalformedInput, and what opening an installation or a folder of roots raises.
     """
@@ -92,7 +93,7 @@ def opened_services(choice: ServiceChoice, level: Level) -> Iterator[Services]:
         elif choice.folder is not None:
             yield from _of_installation(choice.folder)
         else:
-            yield _over_http(choice, level)
+            yield _over_http(choice, level, strangers)
 
 
 @contextmanager
@@ -108,7 +109,7 @@ def _advising() -> Iterator[None]:
         raise LevelUnreachable(f"{refusal.detail}: give {advice}", **known) from refusal
 
 
-def _over_http(choice: ServiceChoice, level: Level) -> Services:
+def _over_http(choice: ServiceChoice, level: Level, strangers: bool) -> Services:
     from client.evidence import HttpEvidence
     from client.stamping import HttpStamps
 
@@ -119,7 +120,8 @@ def _over_http(choice: ServiceChoice, level: Level) -> Services:
 
     trust = Trust.from_folder(choice.trust)
     roots = [each.certificate for each in trust.anchors]
-    return Services(stamps, HttpEvidence(roots, trust.intermediates, trust.evidence.crls, lasting=True))
+    known = trust.intermediates, trust.evidence.crls
+    return Services(stamps, HttpEvidence(roots, *known, lasting=True, strangers=strangers))
 
 
 def _of_installation(folder: Path) -> Iterator[Services]:

@@ -79,9 +79,10 @@ def prepare(
     """Say what is to be signed, with the digest for the key, and keep the state for `complete`."""
     from signing.two_step_making import Document, Wish, prepare_document
 
-    target = require_free(out, force=options["force"])
+    inputs = [*documents, certificate, chain]
+    target = require_free(out, force=options["force"], inputs=inputs)
     if to_sign is not None:
-        require_free(to_sign, force=options["force"])
+        require_free(to_sign, force=options["force"], inputs=inputs)
     level, wished = Level(options["level"]), pdf_wishes(options)
     own, *above = read_certificates(certificate)
     above += [] if chain is None else read_certificates(chain)
@@ -112,7 +113,7 @@ def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:
     from signing.two_step import check_open
     from signing.two_step_making import complete_document
 
-    target = require_free(out, force=options["force"])
+    target = require_free(out, force=options["force"], inputs=[state, signature])
     value = read_bounded(signature, MAX_SIGNATURE_BYTES)
     with _alone(state):
         kept = read_bounded(state, MAX_DOCUMENT_BYTES + MAX_HEADER_BYTES)

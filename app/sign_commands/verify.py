@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from app.plain_lines import plain_line
 from app.sign_commands.files import force_option, require_free, write_whole
 from app.sign_commands.services import clock_of_commands
 from kernel.clock import format_utc, parse_utc
@@ -69,7 +70,7 @@ def command(
 
     for each in (xml, html):
         if each is not None:
-            require_free(each, force=force)
+            require_free(each, force=force, inputs=[document, content])
     moment = None if at is None else _moment(at)
     with chosen_trust(trust, folder) as (trusted, completed):
         report = verify(
@@ -110,11 +111,11 @@ def _fetching() -> Callable[[FoundDocument, Trust, datetime], Trust]:
 
 def told(report: ValidationReport, *, fetched: bool) -> Iterator[str]:
     """A line for the document, and some for each signature; nothing in them comes out as control characters."""
-    yield f"{_plain(report.name)}: {report.indication} at {format_utc(report.at)} (SHA-256 {report.sha256})"
+    yield f"{plain_line(report.name)}: {report.indication} at {format_utc(report.at)} (SHA-256 {report.sha256})"
     if not report.signatures:
         yield "  no signature"
     for each in report.findings:
-        yield f"  {each.code}: {_plain(each.detail)}"
+        yield f"  {each.code}: {plain_line(each.detail)}"
     for number, signature in enumerate(report.signatures, 1):
         yield from _signature(number, signature, fetched=fetched)
 
@@ -123,22 +124,22 @@ def _signature(number: int, found: SignatureReport, *, fetched: bool) -> Iterato
     sub = "" if found.sub_indication is None else f" {found.sub_indication}"
     who = found.signer or "nobody known"
     party = "" if found.party is None else f" ({found.party})"
-    yield f"  {number}. {found.indication}{sub}: {_plain(who + party)}, {found.form} {found.level or 'below B-B'}"
+    yield f"  {number}. {found.indication}{sub}: {plain_line(who + party)}, {found.form} {found.level or 'below B-B'}"
     if found.detail:
-        yield f"     {_plain(found.detail)}"
+        yield f"     {plain_line(found.detail)}"
     for stamp in found.timestamps:
         if stamp.indication != "TOTAL-PASSED":
-            yield f"     a time stamp that does not count: {_plain(_why_not(stamp))}"
+            yield f"     a time stamp that does not count: {plain_line(_why_not(stamp))}"
     advice = _advice(found, fetched=fetched)
     if advice is not None:
         yield f"     {advice}"
     if found.best_time is not None:
         yield f"     proven to exist at {format_utc(found.best_time)}"
-    yield f"     covers {_plain(found.scope)}{'' if found.whole else ' (not all of the file)'}"
+    yield f"     covers {plain_line(found.scope)}{'' if found.whole else ' (not all of the file)'}"
     for change in found.changes:
-        yield f"     {'allowed' if change.allowed else 'FORBIDDEN'} change {change.code}: {_plain(change.detail)}"
+        yield f"     {'allowed' if change.allowed else 'FORBIDDEN'} change {change.code}: {plain_line(change.detail)}"
     for finding in found.findings:
-        yield f"     {finding.code}: {_plain(finding.detail)}"
+        yield f"     {finding.code}: {plain_line(finding.detail)}"
 
 
 def _advice(found: SignatureReport, *, fetched: bool) -> str | None:
@@ -164,11 +165,6 @@ def _why_not(stamp: TimestampReport) -> str:
     failed = next((each for each in stamp.checks if each.outcome in ("failed", "indeterminate")), None)
     detail = "" if failed is None else failed.detail
     return ": ".join(filter(None, (stamp.sub_indication or stamp.indication, detail or who)))
-
-
-def _plain(text: str) -> str:
-    """What a document says of itself must not move the cursor of a terminal."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
 
 
 def _write(

@@ -92,6 +92,10 @@ class Trust:
         """Raises TrustFolderInvalid, naming path and problem; a folder without an anchor is refused too."""
         return _Folder(folder).read()
 
+    def with_more(self, evidence: Evidence) -> Trust:
+        """The same with more evidence beside it."""
+        return Trust(self.anchors, self.intermediates, self.evidence | evidence, self.name)
+
     def anchors_for(self, use: Use) -> tuple[Anchor, ...]:
         return tuple(each for each in self.anchors if use in each.uses)
 
