@@ -143,6 +143,7 @@ def test_a_token_is_of_version_1_of_one_signer_and_without_contradictions() -> N
     assert read_token(token_with(signers=2)) is None
     assert read_token(token_with(kind=ades.ID_DATA)) is None
     assert read_token(with_two_digests(token_with())) is None
+    assert read_token(without_attributes(token_with())) is None
 
 
 def with_two_digests(token: bytes) -> bytes:
@@ -154,6 +155,14 @@ def with_two_digests(token: bytes) -> bytes:
     kept = [each for each in signer.signed_attributes.as_list() if each.type != ades.ID_MESSAGE_DIGEST]
     both = asn1.Attribute(type=ades.ID_MESSAGE_DIGEST, values=values)
     signer.signed_attributes = asn1.SetOf([*kept, both])
+    outer.content.signers = asn1.SetOf([signer])
+    return asn1.encode(outer)
+
+
+def without_attributes(token: bytes) -> bytes:
+    outer = asn1.decode(ades.ContentInfo, token)
+    (signer,) = outer.content.signers.as_list()
+    signer.signed_attributes = None
     outer.content.signers = asn1.SetOf([signer])
     return asn1.encode(outer)
 
@@ -184,7 +193,7 @@ def test_ber_is_read_to_its_bounds_and_no_further(monkeypatch: pytest.MonkeyPatc
         b"\x30\x80\x05\x00",
         b"\x30\x80\x04\x02\x00",
         b"\x04\x80\x00\x00",
-        b"\x04\x89" + bytes(8) + b"\x01\x00",
+        b"\x30\x89" + bytes(8) + b"\x02\x05\x00",
         b"\x04\x82\x01",
         b"\x1f\x01\x00",
         b"",
