@@ -15,7 +15,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, mldsa, padding, rsa
 from cryptography.x509 import ObjectIdentifier
 
 from pki import asn1
@@ -39,6 +39,9 @@ HASHES: dict[str, hashes.HashAlgorithm] = {
 }
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
+# Of a certificate of anybody more is not computed: each would cost many milliseconds, and a file may hold thousands.
+MAX_EXPONENT_BITS = 64
+MAX_DSA_BITS = 3072
 # What is verified may be longer than what is certified here.
 MAX_ISSUED_RSA_BITS = 4096
 
@@ -87,13 +90,22 @@ def key_kind(key: object) -> str:
         if isinstance(key.curve, ec.SECP384R1):
             return "P-384"
     elif isinstance(key, rsa.RSAPublicKey | rsa.RSAPrivateKey):
-        if MIN_RSA_BITS <= key.key_size <= MAX_RSA_BITS:
+        if key.key_size >= MIN_RSA_BITS and not is_too_large(key):
             return "RSA"
     elif isinstance(key, ed25519.Ed25519PublicKey | ed25519.Ed25519PrivateKey):
         return "Ed25519"
     elif isinstance(key, mldsa.MLDSA65PublicKey | mldsa.MLDSA65PrivateKey):
         return "ML-DSA-65"
     raise AlgorithmRefused("the kind or size of the key is not accepted")
+
+
+def is_too_large(key: object) -> bool:
+    """Whether a signature by it is not computed: RSA and DSA of more bits, or with a longer exponent, than bounded."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return key.key_size > MAX_RSA_BITS or key.public_numbers().e.bit_length() > MAX_EXPONENT_BITS
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.key_size > MAX_RSA_BITS
+    return isinstance(key, dsa.DSAPublicKey) and key.key_size > MAX_DSA_BITS
 
 
 def suite_for(key: PrivateKey) -> Suite:

@@ -141,6 +141,8 @@ def find_prospective_path(
     """
     refused: Exception | None = None
     proven = issued_below(anchors, others)
+    if certificate not in anchors and not issued_below([*anchors, *proven], [certificate]):
+        raise PathMissing("no chain leads to a trust anchor")
     for moment in moments:
         try:
             with _LOCK:

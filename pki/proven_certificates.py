@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
-from pki.algorithms import der_of
+from pki.algorithms import der_of, is_too_large
 
 _Name = frozenset[tuple[str, str]]
 
@@ -59,6 +59,8 @@ def _holds(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     try:
         key, digest = issuer.public_key(), certificate.signature_hash_algorithm
         parameters = certificate.signature_algorithm_parameters
+        if is_too_large(key):
+            return False
         if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
             key.verify(signature, covered)
         elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(parameters, ec.ECDSA):

@@ -21,6 +21,7 @@ from signing.validation.report import Outcome, SubIndication
 from signing.validation.scene import Scene
 from signing.validation.signature_values import (
     AlgorithmUse,
+    KeyTooLarge,
     ValueRefused,
     digest_name,
     verify_digest,
@@ -183,8 +184,7 @@ def _value(
             cms.certificate, cms.signature_algorithm, cms.parameters, cms.signature, cms.signed_bytes, digest
         )
     except ValueRefused as error:
-        refused = failed(SubIndication.SIG_CRYPTO_FAILURE, str(error))
-        return checks.conclude(VALUE, "signature-value", "EN 319 102-1 5.2.7", refused), used
+        return checks.conclude(VALUE, "signature-value", "EN 319 102-1 5.2.7", _refused(error)), used
     checks.conclude(VALUE, "signature-value", "EN 319 102-1 5.2.7", PASSED)
     return PASSED, (*used, use)
 
@@ -210,9 +210,15 @@ def _bare_value(
     except NotCovered as error:
         found = failed(SubIndication.HASH_FAILURE, str(error))
     except ValueRefused as error:
-        found = failed(SubIndication.SIG_CRYPTO_FAILURE, str(error))
+        found = _refused(error)
     checks.conclude(VALUE, "signature-value", "EN 319 102-1 5.2.7", found)
     return found, (*used, use) if found.passed else used
+
+
+def _refused(error: ValueRefused) -> Conclusion:
+    if isinstance(error, KeyTooLarge):
+        return indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE, str(error))
+    return failed(SubIndication.SIG_CRYPTO_FAILURE, str(error))
 
 
 def _content(cms: CmsSignature, digest: str | None, content: DigestOf | None) -> Conclusion:

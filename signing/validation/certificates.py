@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import TypeVar
 
 from cryptography import x509
@@ -26,7 +26,8 @@ from pki.names import written_name
 from pki.path_validation import PathMissing, PathRefused, find_prospective_path
 from signing.validation.conclusion import PASSED, Conclusion, indeterminate
 from signing.validation.report import SubIndication
-from signing.validation.revocation import Status, decisive, is_at_hand, statuses
+from signing.validation.revocation import is_at_hand, statuses
+from signing.validation.revocation_status import Status, decisive
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse, ValueRefused, use_of_signed
 from signing.validation.trust import Anchor, Use
@@ -79,6 +80,18 @@ class Path:
         if self.anchor is not None and status.signer == self.anchor.certificate:
             return True
         return status.signer.not_valid_before_utc <= at <= status.signer.not_valid_after_utc
+
+    def status(self, link: Link, at: datetime) -> Status | None:
+        """What decides of a certificate then: of good ones the newest whose signer counts, as if there were no other.
+
+        Whoever gives a file may leave out what is good and newer, so this passes nothing that did not pass before. A
+        revocation or suspension is told by whoever told it, and nothing older than a suspension goes before it.
+        """
+        newest = link.status
+        if newest is None or newest.revoked_at is not None:
+            return newest
+        good = takewhile(lambda each: each.revoked_at is None, link.statuses)
+        return next((each for each in good if self.vouches(each, at)), newest)
 
 
 def path_of(certificate: x509.Certificate, scene: Scene, use: Use) -> Path:
@@ -240,7 +253,7 @@ def _validate_link(link: Link, path: Path, scene: Scene, use: Use, instants: Ins
     # Of authorities above a time-stamping one, revocation information is looked at where it is there.
     is_signer = link is path.links[0]
     needed = is_signer or use == "signatures"
-    status = link.status
+    status = path.status(link, instants.at)
     if status is None and needed:
         return _no_information(link)  # (3)
     if status is not None:
@@ -253,7 +266,7 @@ def _validate_link(link: Link, path: Path, scene: Scene, use: Use, instants: Ins
         return indeterminate(
             SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE, f"{weak} ({names(link.certificate)})"
         )
-    found = _judge_dates(link, path, instants.at)  # (6)
+    found = _judge_dates(link, status, path, instants.at)  # (6)
     if found.passed and needed and status is not None and not status.fresh(instants.fresh):
         return _stale(link, status)  # (7)
     return found
@@ -286,8 +299,8 @@ def _stale(link: Link, status: Status) -> Conclusion:
     return indeterminate(SubIndication.TRY_LATER, detail)
 
 
-def _judge_dates(link: Link, path: Path, at: datetime) -> Conclusion:
-    certificate, status = link.certificate, link.status
+def _judge_dates(link: Link, status: Status | None, path: Path, at: datetime) -> Conclusion:
+    certificate = link.certificate
     starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if not starts <= at <= ends:
         known = status is not None and path.vouches(status, at)

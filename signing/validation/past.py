@@ -20,7 +20,7 @@ from signing.validation.basic import accept
 from signing.validation.certificates import Link, Path
 from signing.validation.conclusion import PASSED, Conclusion, failed, indeterminate
 from signing.validation.report import Indication, SubIndication
-from signing.validation.revocation import Status, decisive
+from signing.validation.revocation_status import Status, decisive
 from signing.validation.scene import Scene
 from signing.validation.signature_values import AlgorithmUse
 from signing.validation.timestamps import JudgedTimestamp

@@ -14,9 +14,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from pki import asn1
+from pki.algorithms import is_too_large
 from signing.validation.contents import NotCovered
 
 _SHA3 = {7: "sha3_224", 8: "sha3_256", 9: "sha3_384", 10: "sha3_512"}
@@ -84,6 +86,10 @@ class ValueRefused(ValueError):
     """The value is not that of this key over these bytes, or of an algorithm that is not computed here."""
 
 
+class KeyTooLarge(ValueRefused):
+    """The key is so large that no signature by it is computed, be it right or not."""
+
+
 @dataclass(frozen=True, slots=True)
 class AlgorithmUse:
     """``digest`` by its name (None where the key brings its own) and kind and size of the key."""
@@ -118,6 +124,8 @@ def verify_value(
         check(signature, data)
     except InvalidSignature as error:
         raise ValueRefused("the signature value is not that of the signer's key") from error
+    except KeyTooLarge:
+        raise
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueRefused(str(error) or "the signature algorithm is not known") from error
     return use
@@ -164,6 +172,8 @@ def verify_signed(signer: x509.Certificate, signed: Signed, covered: bytes) -> A
         check(signed.signature, covered)
     except InvalidSignature as error:
         raise ValueRefused("the signature value is not that of the signer's key") from error
+    except KeyTooLarge:
+        raise
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise ValueRefused(str(error) or "the signature algorithm is not known") from error
     return use
@@ -178,7 +188,7 @@ def use_of_signed(signer: x509.Certificate, signed: Signed) -> AlgorithmUse:
 
 
 def _plan_signed(signer: x509.Certificate, signed: Signed) -> tuple[AlgorithmUse, _Check]:
-    key, algorithm = signer.public_key(), signed.signature_algorithm_oid.dotted_string
+    key, algorithm = _key_of(signer), signed.signature_algorithm_oid.dotted_string
     if not isinstance(key, rsa.RSAPublicKey) or algorithm != _PSS:
         return _plan(signer, algorithm, None, None)
     scheme, digest = signed.signature_algorithm_parameters, signed.signature_hash_algorithm
@@ -211,7 +221,7 @@ def _verify_dsa(key: dsa.DSAPublicKey, digest: hashes.HashAlgorithm, signature: 
 def _plan(
     certificate: x509.Certificate, algorithm: str, parameters: bytes | None, digest: str | None
 ) -> tuple[AlgorithmUse, _Check]:
-    key = certificate.public_key()
+    key = _key_of(certificate)
     if isinstance(key, rsa.RSAPublicKey) and algorithm == _PSS:
         name, pss = _pss(parameters)
         return AlgorithmUse(name, "RSASSA-PSS", key.key_size), partial(_verify_rsa, key, pss, _HASHES[name])
@@ -230,6 +240,13 @@ def _plan(
     if isinstance(key, ed448.Ed448PublicKey) and _EDWARDS.get(algorithm) == "Ed448":
         return AlgorithmUse(None, "Ed448", 456), key.verify
     raise ValueError("the signature algorithm does not fit the key")
+
+
+def _key_of(certificate: x509.Certificate) -> CertificatePublicKeyTypes:
+    key = certificate.public_key()
+    if is_too_large(key):
+        raise KeyTooLarge("the key is larger than what is computed: RSA of 8192 bits, DSA of 3072")
+    return key
 
 
 def _named(digest: str | None) -> str:

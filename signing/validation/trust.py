@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from pki.algorithms import der_of
+from pki.algorithms import der_of, is_too_large
 from pki.crl import MAX_CRL_BYTES
 from signing.ades.services import Evidence
 from signing.errors import TrustFolderInvalid
@@ -224,10 +225,21 @@ def _certificates(path: Path) -> list[x509.Certificate]:
     data = _bytes(path, _MAX_CERTIFICATE_BYTES)
     try:
         if b"-----BEGIN CERTIFICATE-----" in data:
-            return x509.load_pem_x509_certificates(data)
-        return [x509.load_der_x509_certificate(data)]
+            found = x509.load_pem_x509_certificates(data)
+        else:
+            found = [x509.load_der_x509_certificate(data)]
     except Exception as error:  # InvalidVersion, for one, is no ValueError
         raise _invalid(path, "it is no certificate in PEM or DER") from error
+    if any(_has_too_large_a_key(each) for each in found):
+        raise _invalid(path, "its key is larger than what is computed: RSA of 8192 bits, DSA of 3072")
+    return found
+
+
+def _has_too_large_a_key(certificate: x509.Certificate) -> bool:
+    try:
+        return is_too_large(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _der(path: Path, limit: int, label: bytes) -> bytes:

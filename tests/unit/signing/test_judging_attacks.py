@@ -27,7 +27,7 @@ from signing.ades.levels import _archived
 from signing.ades.services import Evidence, Level
 from signing.ades.tokens import stamped_digest
 from signing.errors import DocumentTooComplex
-from signing.validation import cms_stamps, revocation
+from signing.validation import cms_stamps, revocation_by_lists
 from signing.validation.cms_stamps import digest_of
 from signing.validation.material import FoundList
 from signing.validation.reading_cades import read_cades
@@ -61,6 +61,8 @@ IN_2029 = datetime(2029, 2, 1, tzinfo=UTC)
 NEVER = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
 NOTHING_COUNTS = ("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")
 UNPROVEN = ("INDETERMINATE", "OUT_OF_BOUNDS_NOT_REVOKED")
+NO_CHAIN = ("INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
+OVER = ("INDETERMINATE", "REVOCATION_OUT_OF_BOUNDS_NO_POE")
 LACKS = ("INDETERMINATE", "SIG_CONSTRAINTS_FAILURE")
 
 
@@ -383,6 +385,110 @@ def answer_by_a_key_that_nobody_knows() -> Case:
     return Case(der, given.at, given.roots, given.crls, [answer.replace(known, unknown)])
 
 
+def answered_by_a_delegate_that_is_over(*, listed: bool = True, held: bool = False) -> Case:
+    """An hour ago a list that still holds; since then a newer answer, whose signer has ended."""
+    authority = opened(datetime.now(UTC).replace(microsecond=0) - 2 * HOUR)
+    person, key = authority.person(PARTY), fresh_key()
+    der, good = signed(authority, Level.B_B, person), authority.crls()
+    lists = good if listed else good[1:]
+    if held:
+        after(authority, HOUR / 2)
+        authority.revoke(person.certificate, reason="certificateHold")
+        lists = [*lists, *authority.crls()[:1]]
+    purposes = [ExtendedKeyUsageOID.OCSP_SIGNING]
+    certificate = certified(
+        authority, key.public_key(), "Answers", purposes=purposes, nocheck=True, life=2 * HOUR
+    )
+    answer = answer_about(authority, person.certificate, responder=Signer(key, certificate))
+    after(authority, 4 * HOUR)
+    return Case(der, authority.now, [authority.root], lists, [answer])
+
+
+def answered_by_a_delegate_that_is_over_alone() -> Case:
+    return answered_by_a_delegate_that_is_over(listed=False)
+
+
+def held_between_a_list_and_an_answer_that_is_over() -> Case:
+    return answered_by_a_delegate_that_is_over(held=True)
+
+
+def list_above_by_a_key_revoked_later() -> Case:
+    """Of the authority tells a list that another of the root's name signed, who was revoked an hour later."""
+    authority = opened()
+    point, key, root = "http://lists.example/2", fresh_key(), authority.root
+    other = named_like_the_root(authority, key, point)
+    der = signed(authority, Level.B_B)
+    after(authority, HOUR)
+    above = list_of(authority, key, other)
+    after(authority, HOUR)
+    revoking = list_of(authority, roots_key(authority), root, other, point=point)
+    lists = [authority.crls()[0], above, revoking]
+    return Case(der, authority.now, [root], lists, intermediates=[other])
+
+
+def named_like_the_root(
+    authority: MemoryAuthority, key: ec.EllipticCurvePrivateKey, point: str
+) -> x509.Certificate:
+    names = [x509.UniformResourceIdentifier(point)]
+    points = x509.CRLDistributionPoints([x509.DistributionPoint(names, None, None, None)])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(authority.root.subject)
+        .issuer_name(authority.root.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(authority.now - HOUR)
+        .not_valid_after(authority.now + YEAR)
+        .add_extension(x509.BasicConstraints(True, None), True)
+        .add_extension(points, False)
+        .sign(roots_key(authority), hashes.SHA256())
+    )
+
+
+def answer_archived_without_its_responder(*, responder: bool = False) -> Case:
+    """Years later; who answered is over, and proven to have been there in its life only with ``responder``."""
+    authority = opened(datetime.now(UTC).replace(microsecond=0) - HOUR)
+    person, key = authority.person(PARTY), fresh_key()
+    purposes = [ExtendedKeyUsageOID.OCSP_SIGNING]
+    certificate = certified(
+        authority, key.public_key(), "Answers", purposes=purposes, nocheck=True, life=24 * HOUR
+    )
+    answer = answer_about(authority, person.certificate, responder=Signer(key, certificate))
+    der = signed(authority, Level.B_T, person)
+    after(authority, HOUR)
+    certificates = (der_of(certificate),) if responder else ()
+    inside = Evidence(certificates, tuple(authority.crls()[1:]), (answer,))
+    parts = cms_edit.read_parts(der).with_evidence(inside)
+    der = _archived(parts, parts.signers[0], services_of(authority), digest_of(CONTENT)).write()
+    stamps = answer_about(authority, authority.tsa_signer.certificate, life=5 * YEAR)
+    after(authority, 3 * YEAR)
+    return Case(der, authority.now, [authority.root], authority.crls()[1:], [stamps])
+
+
+def answer_archived_with_its_responder() -> Case:
+    return answer_archived_without_its_responder(responder=True)
+
+
+def certificate_with_a_wrong_signature() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    return case(
+        authority, ec_signature(authority, Signer(person.key, falsified(person.certificate), person.chain))
+    )
+
+
+def authority_with_a_wrong_signature() -> Case:
+    authority = opened()
+    person = authority.person(PARTY)
+    chain = tuple(falsified(each) for each in person.chain)
+    return case(authority, ec_signature(authority, Signer(person.key, person.certificate, chain)))
+
+
+def falsified(certificate: x509.Certificate) -> x509.Certificate:
+    der = der_of(certificate)
+    return x509.load_der_x509_certificate(der[:-1] + bytes((der[-1] ^ 1,)))
+
+
 CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (no_reference_and_expired, LACKS),
     (no_reference_and_a_stale_list, LACKS),
@@ -407,9 +513,17 @@ CASES: list[tuple[Callable[[], Case], tuple[str, str | None]]] = [
     (list_by_a_former_key, PASSED),
     (list_by_a_revoked_key, NOTHING_COUNTS),
     (list_by_no_authority, NOTHING_COUNTS),
-    (answer_by_a_delegate_revoked_later, ("INDETERMINATE", "REVOCATION_OUT_OF_BOUNDS_NO_POE")),
+    (answer_by_a_delegate_revoked_later, OVER),
     (answer_that_was_archived_before, PASSED),
     (answer_by_a_key_that_nobody_knows, PASSED),
+    (answered_by_a_delegate_that_is_over, PASSED),
+    (answered_by_a_delegate_that_is_over_alone, OVER),
+    (held_between_a_list_and_an_answer_that_is_over, OVER),
+    (list_above_by_a_key_revoked_later, OVER),
+    (answer_archived_without_its_responder, OVER),
+    (answer_archived_with_its_responder, PASSED),
+    (certificate_with_a_wrong_signature, NO_CHAIN),
+    (authority_with_a_wrong_signature, NO_CHAIN),
 ]
 
 
@@ -511,13 +625,13 @@ def test_of_strangers_no_signature_is_computed(monkeypatch: pytest.MonkeyPatch) 
     lists = [list_of(authority, key, strangers[0], ends=each) for each in later]
     given = case(authority, signed(authority, Level.B_B))
     tried: list[x509.Certificate] = []
-    plain = revocation._signed_list
+    plain = revocation_by_lists._signed_list
 
     def counted(found: FoundList, candidate: x509.Certificate) -> bool:
         tried.append(candidate)
         return plain(found, candidate)
 
-    monkeypatch.setattr(revocation, "_signed_list", counted)
+    monkeypatch.setattr(revocation_by_lists, "_signed_list", counted)
     crowded = Case(given.der, given.at, given.roots, [*given.crls, *lists], intermediates=strangers)
     (found,) = judged(crowded).signatures
     assert conclusion(found) == PASSED

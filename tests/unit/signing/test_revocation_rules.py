@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 import pytest
@@ -12,23 +12,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from pki import asn1
+from pki import asn1, ocsp_signing
 from pki.algorithms import der_of
 from pki.asn1.ocsp import CertId
 from pki.ocsp_request import cert_id
 from pki.ocsp_signing import Period, Status, sign_answer
 from signing.ades.services import Evidence
 from signing.validation.material import Material
-from signing.validation.revocation import Status as Told
 from signing.validation.revocation import statuses
+from signing.validation.revocation_status import Status as Told
 from tests.support.authority import MemoryAuthority
 from tests.support.judged_cases import HOUR, PARTY, YEAR, certified, opened
 
 HERE, THERE = "http://lists.example/here", "http://lists.example/there"
 REASONS = frozenset({x509.ReasonFlags.key_compromise})
 STRANGE = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")
+NEVER = datetime.max.replace(tzinfo=UTC)
 DELTA = x509.DeltaCRLIndicator(7)
 
 
@@ -245,6 +247,35 @@ def test_an_answer_that_is_about_something_else_tells_nothing(make: Callable[[],
     for right in (asked(), by_delegate(), by_delegate(life=HOUR, at=HOUR / 2)):
         assert [each.source for each in told(ocsps=[right.body()])] == ["ocsp"]
     assert told(ocsps=[make().body()]) == []
+
+
+def test_an_answer_of_whom_it_does_not_name_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The responder that an answer names is who signed it, by key or by name, though the issuer's key fits."""
+    assert told(ocsps=[asked().body()]) != []
+    for subject, counts in ((authority().intermediate.subject, True), (authority().root.subject, False)):
+        assert (told(ocsps=[by_name(subject)], now=NEVER) != []) is counts
+    monkeypatch.setattr(ocsp_signing, "key_hash_of", lambda key: bytes(20))
+    assert told(ocsps=[asked().body()]) == []
+
+
+def by_name(subject: x509.Name) -> bytes:
+    """An answer by the intermediate's key, of a responder of that name; the library dates it by its own clock."""
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key_of_issuer().public_key())
+        .serial_number(1)
+        .not_valid_before(authority().now - HOUR)
+        .not_valid_after(authority().now + YEAR)
+        .sign(key_of_issuer(), hashes.SHA256())
+    )
+    good, at = ocsp.OCSPCertStatus.GOOD, authority().now
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        person(), authority().intermediate, hashes.SHA256(), good, at, at + YEAR, None, None
+    )
+    builder = builder.responder_id(ocsp.OCSPResponderEncoding.NAME, certificate)
+    return builder.sign(key_of_issuer(), hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def test_an_answer_tells_nothing_of_a_certificate_that_was_over() -> None:
