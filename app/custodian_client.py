@@ -10,6 +10,7 @@ import httpx
 
 from kernel.canonical import from_base64, to_base64
 from kernel.errors import DomainError, MalformedInput, Unavailable
+from kernel.tls import tls_authorities
 
 _MAX_ANSWER_BYTES = 64 << 20
 _MAX_DOCUMENT_BYTES = 32 << 20
@@ -36,6 +37,7 @@ class CustodianClient:
             base_url=url.rstrip("/"),
             timeout=timeout_seconds,
             trust_env=False,
+            verify=tls_authorities(),
             headers={"Authorization": f"Bearer {token}"},
         )
 

@@ -41,8 +41,9 @@ from kernel.database import make_engine
 from kernel.errors import Conflict, MalformedInput, NotFound
 from kernel.postgresql import require_suitable
 from pki.authority import pem_of
+from pki.beginning import initialise_authority
 from pki.ceremonies.transcript import verify_history
-from pki.installation import Authority, initialise_authority, open_authority
+from pki.installation import Authority, open_authority
 from pki.issuance import issue_approved, record_authority
 from pki.key_provider import KeyProvider
 from pki.keys import RANDOM_SECRET, Cost, KeyStore

@@ -8,34 +8,50 @@ from datetime import datetime
 from cryptography import x509
 
 from kernel.errors import DomainError
-from signing.ades.services import EvidenceSource
+from pki.proven_certificates import issued_below
+from signing.ades.services import Evidence, EvidenceSource
 from signing.ades.tokens import read_token, readable
 from signing.errors import EvidenceUnavailable
 from signing.validation.contents import FoundDocument, FoundTimestamp
 from signing.validation.trust import Trust
 
 MAX_ASKED = 20
+MAX_OTHERS = 30
+
+Signer = tuple[x509.Certificate, Sequence[x509.Certificate]]
 
 
 def with_evidence(document: FoundDocument, trust: Trust, at: datetime, source: EvidenceSource) -> Trust:
-    """The same trust with what the source has; each certificate is asked for once, and no more than ``MAX_ASKED``.
+    """The same trust with what the source has for the signers of the document."""
+    return trust.with_more(evidence_for(signers_of(document, trust), at, source))
 
-    What cannot be had is left out, and the judgement says what it lacks.
+
+def signers_of(document: FoundDocument, trust: Trust) -> list[Signer]:
+    """Whose evidence may be asked for: each certificate once, no more than ``MAX_ASKED``.
+
+    What helps to build its path is bounded: no more than ``MAX_OTHERS``, those first that were issued below an anchor.
     """
-    found, asked = trust.evidence, set[bytes]()
+    roots = [each.certificate for each in trust.anchors]
+    found: dict[bytes, Signer] = {}
     for certificate, others in _signers(document):
-        key = certificate.tbs_certificate_bytes
-        if key in asked or len(asked) >= MAX_ASKED:
-            continue
-        asked.add(key)
+        if len(found) < MAX_ASKED and certificate.tbs_certificate_bytes not in found:
+            proven = issued_below(roots, [*trust.intermediates, *others])
+            found[certificate.tbs_certificate_bytes] = certificate, [*proven, *others][:MAX_OTHERS]
+    return list(found.values())
+
+
+def evidence_for(signers: Sequence[Signer], at: datetime, source: EvidenceSource) -> Evidence:
+    """What cannot be had is left out, and the judgement says what it lacks."""
+    found = Evidence()
+    for certificate, others in signers:
         try:
             found |= source.collect(certificate, others, at)
         except EvidenceUnavailable:
             continue
-    return Trust(trust.anchors, trust.intermediates, found, trust.name)
+    return found
 
 
-def _signers(document: FoundDocument) -> Iterator[tuple[x509.Certificate, Sequence[x509.Certificate]]]:
+def _signers(document: FoundDocument) -> Iterator[Signer]:
     for signature in document.signatures:
         if signature.cms is not None and signature.cms.certificate is not None:
             inside = readable(signature.evidence.certificates)
@@ -46,7 +62,7 @@ def _signers(document: FoundDocument) -> Iterator[tuple[x509.Certificate, Sequen
 
 def _authorities(
     stamps: Sequence[FoundTimestamp],
-) -> Iterator[tuple[x509.Certificate, Sequence[x509.Certificate]]]:
+) -> Iterator[Signer]:
     for stamp in stamps:
         others = tuple(readable(stamp.evidence.certificates))
         try:

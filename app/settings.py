@@ -67,7 +67,8 @@ class LimitSettings(Part):
     """What a request may weigh. Streams are counted while they arrive, whatever they announced.
 
     ``max_blob_bytes`` bounds what a notice may allow an envelope. An upload that sends nothing for
-    ``upload_stall_seconds`` is over.
+    ``upload_stall_seconds`` is over. A body that is read into memory arrives within ``body_patience_seconds``, and a
+    second more for each ``min_body_bytes_per_second`` of it; all of them together hold ``max_held_bytes``.
     """
 
     max_document_bytes: int = Field(1 << 20, ge=1024)
@@ -75,6 +76,9 @@ class LimitSettings(Part):
     max_blob_bytes: int = Field(256 << 20, ge=1024, lt=1 << 31)
     max_partial_uploads_per_bidder: int = Field(8, ge=1, le=1000)
     upload_stall_seconds: float = Field(30.0, gt=0, le=3600)
+    body_patience_seconds: float = Field(30.0, gt=0, le=3600)
+    min_body_bytes_per_second: int = Field(32 << 10, ge=1)
+    max_held_bytes: int = Field(256 << 20, ge=1 << 20)
     max_headers: int = Field(64, ge=8)
     max_header_bytes: int = Field(16 << 10, ge=1024)
 
@@ -215,15 +219,19 @@ class SigningSettings(Part):
     """Documents that are signed, extended and verified here.
 
     ``prepared_life_seconds``: how long a prepared document waits for its signature value; ``prepared_kept_seconds``:
-    how long a signed one can be fetched again; ``max_prepared_per_party`` wait at once. ``verifications`` run at a time
-    in each process; one that finds no room for ``verification_patience_seconds``, or takes longer than
-    ``verification_seconds``, is refused. ``trust_folder``: anchors beside those of this installation.
+    how long a signed one can be fetched again; ``max_prepared_per_party`` wait at once, and no more of its signed ones
+    are kept. ``signings`` and ``verifications`` run at a time in each process; one that finds no room for its
+    ``..._patience_seconds``, or takes longer than its ``..._seconds``, is refused. ``trust_folder``: anchors beside
+    those of this installation.
     """
 
     prepared_life_seconds: int = Field(900, ge=10, le=7 * 24 * 3600)
     prepared_kept_seconds: int = Field(24 * 3600, ge=0, le=30 * 24 * 3600)
     max_prepared_per_party: int = Field(20, ge=1, le=10_000)
     max_document_bytes: int = Field(16 << 20, ge=1024, le=64 << 20)
+    signings: int = Field(4, ge=1, le=32)
+    signing_patience_seconds: float = Field(10.0, ge=0, le=60)
+    signing_seconds: float = Field(60.0, gt=0, le=600)
     verifications: int = Field(2, ge=1, le=64)
     verification_patience_seconds: float = Field(5.0, ge=0, le=60)
     verification_seconds: float = Field(30.0, gt=0, le=600)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from cryptography import x509
 
 from app.container import Container
-from client.fetched_lists import check_list
+from client.fetched_lists import check_list, clears
 from kernel.database import read_only
 from kernel.errors import DomainError
 from pki.algorithms import der_of, fingerprint_of
@@ -30,7 +30,7 @@ _SKEW = timedelta(minutes=5)
 
 def services_of(container: Container) -> Services:
     """What signatures made or extended by this process use."""
-    return Services(InstallationStamps(container), InstallationEvidence(container))
+    return Services(InstallationStamps(container), InstallationEvidence(container, lasting=True))
 
 
 class InstallationStamps:
@@ -60,11 +60,14 @@ class InstallationEvidence:
     """An EvidenceSource over what the installation publishes: its authorities, OCSP answers, and lists.
 
     An OCSP answer is as fresh as the record and short; where none can be made, the shard of the certificate is taken
-    before the full list. Not to be called inside a transaction.
+    before the full list. ``lasting`` is for what stays in a file: a responder's certificate ends within weeks, and with
+    it what it answered; so where a list says the same as the answer, the list is taken, whose signer lasts for years.
+    Not to be called inside a transaction.
     """
 
-    def __init__(self, container: Container) -> None:
+    def __init__(self, container: Container, *, lasting: bool = False) -> None:
         self._container = container
+        self._lasting = lasting
 
     def collect(
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
@@ -86,14 +89,13 @@ class InstallationEvidence:
         return found
 
     def _revocation(self, issuer: x509.Certificate, subject: x509.Certificate, at: datetime) -> Evidence:
-        answer = self._answer(issuer, subject, at)
-        if answer is not None:
-            return Evidence(ocsps=(answer,))
-        for each in self._lists(issuer):
-            try:
-                check_list(each, subject, issuer, at=at, skew=_SKEW)
-            except RevocationUnknown:
-                continue
+        found = self._answer(issuer, subject, at)
+        if found is not None:
+            answer, good = found
+            lists = self._holding(issuer, subject, at) if self._lasting and good else ()
+            same = next((each for each in lists if clears(each, subject)), None)
+            return Evidence(ocsps=(answer,)) if same is None else Evidence(crls=(same,))
+        for each in self._holding(issuer, subject, at):
             return Evidence(crls=(each,))
         raise EvidenceUnavailable(
             "no OCSP answer and no list holds at that time",
@@ -101,14 +103,25 @@ class InstallationEvidence:
             certificate=fingerprint_of(subject),
         )
 
-    def _answer(self, issuer: x509.Certificate, subject: x509.Certificate, at: datetime) -> bytes | None:
+    def _holding(self, issuer: x509.Certificate, subject: x509.Certificate, at: datetime) -> Iterator[bytes]:
+        for each in self._lists(issuer):
+            try:
+                check_list(each, subject, issuer, at=at, skew=_SKEW)
+            except RevocationUnknown:
+                continue
+            yield each
+
+    def _answer(
+        self, issuer: x509.Certificate, subject: x509.Certificate, at: datetime
+    ) -> tuple[bytes, bool] | None:
+        """An answer and whether it says that all is well; None where none can be made."""
         made = self._container.ocsp.respond(make_question([(subject, issuer)]))
         der = made.head + made.tail
         try:
             status = verify_answer(der, subject, issuer, at=at, skew=_SKEW)
         except RevocationUnknown:
             return None
-        return der if status.kind != "unknown" else None
+        return (der, status.kind == "good") if status.kind != "unknown" else None
 
     def _lists(self, issuer: x509.Certificate) -> Iterator[bytes]:
         """The lists of that authority, short ones first; a shard of other certificates refuses itself."""

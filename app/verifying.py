@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from app.container import Container
-from app.lacking_evidence import with_evidence
+from app.lacking_evidence import Signer, evidence_for, with_evidence
 from app.signing_services import InstallationEvidence
 from kernel.clock import Clock
 from pki.trust import TrustStore
@@ -65,6 +65,10 @@ class InstallationTrust:
     def completed(self, document: FoundDocument, trust: Trust, at: datetime) -> Trust:
         """With the installation's own answers about certificates of its own, which may be newer than every list."""
         return with_evidence(document, trust, at, InstallationEvidence(self._container))
+
+    def evidence(self, signers: Sequence[Signer], at: datetime) -> Evidence:
+        """The same answers alone."""
+        return evidence_for(signers, at, InstallationEvidence(self._container))
 
     def _make(self, store: TrustStore) -> Trust:
         settings = self._container.settings

@@ -63,7 +63,7 @@ class Answer:
     claimed: str | None = None
 
     def to_document(self) -> dict[str, Any]:
-        """Canonical content; who asks by identifier is told of a withheld document its unit, kind and state alone."""
+        """Canonical content; of a withheld document its unit, kind and state alone, unless by its bytes."""
         return {
             "type": ANSWER,
             "asked": self.asked,

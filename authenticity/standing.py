@@ -21,8 +21,12 @@ def standing(registration: Registration, at: str) -> Standing:
     if registration.state != "valid":
         return registration.state
     last = registration.record.valid_until
-    today = parse_utc(at).astimezone(_TEHRAN).date()
-    return "expired" if last is not None and today > date.fromisoformat(last) else "valid"
+    return "expired" if last is not None and day_of(at) > date.fromisoformat(last) else "valid"
+
+
+def day_of(at: str) -> date:
+    """The day in Tehran at an instant (RFC 3339); raises MalformedInput for what is none."""
+    return parse_utc(at).astimezone(_TEHRAN).date()
 
 
 def verdict_on_bytes(

@@ -18,12 +18,15 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from client.http import tls_authorities
+from kernel.tls import tls_authorities
 
 MAX_URL_LENGTH = 2048
 _SCHEMES = frozenset({"http", "https"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_ADDRESSES = 4
+# RFC 4291 §2.4; 6to4 (RFC 3056) and Teredo (RFC 4380) are within it, NAT64 (RFC 6052) and IPv4-compatible are not.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+_TRANSLATED = (ipaddress.ip_network("2002::/16"), ipaddress.ip_network("2001::/32"))
 
 
 class FetchFailed(Exception):
@@ -102,6 +105,8 @@ class BoundedHttp:
                 return _body(response, deadline, max_bytes)
         except (httpcore.TimeoutException, TimeoutError) as error:
             raise FetchFailed("it did not answer in time") from error
+        except socket.gaierror as error:
+            raise FetchFailed("its name is not known") from error
         except (httpcore.NetworkError, OSError) as error:
             raise FetchFailed("no connection could be made, or it broke") from error
         except (httpcore.ProtocolError, httpcore.UnsupportedProtocol, ValueError, TypeError) as error:
@@ -206,5 +211,10 @@ class _BoundedStream(httpcore.NetworkStream):
 
 def _is_public(address: str) -> bool:
     found = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(found, "ipv4_mapped", None)
-    return (mapped or found).is_global and not found.is_multicast
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            return _is_public(str(found.ipv4_mapped))
+        # Only what is given out as global unicast; the rest, and what tunnels lead on by, may end anywhere.
+        if found not in _GLOBAL_UNICAST or any(found in each for each in _TRANSLATED):
+            return False
+    return found.is_global and not found.is_multicast

@@ -1,25 +1,27 @@
 """Evidence from the addresses that certificates carry: issuers (AIA), OCSP responders, revocation lists (CDP).
 
 For each certificate below the root an OCSP answer is asked for first, because it is short; then the lists at its
-distribution points, of which a shard is as good as the whole. What is fetched counts only once it has proven itself:
-an issuer by a valid path, an answer or list by the signature of the issuer. One call asks for nothing twice and is
-bounded in time, requests, hops and bytes. RFC 5280 §4.2.1.13 and §4.2.2.1, RFC 6960 appendix A.
+distribution points, of which a shard is as good as the whole; then the lists that were given. All of it counts only
+once it has proven itself: an issuer by a valid path, an answer or list by the signature of the issuer. One call asks
+for nothing twice and is bounded in time, requests, hops and bytes. RFC 5280 §4.2.1.13 and §4.2.2.1,
+RFC 6960 appendix A.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from client.bounded_http import BoundedHttp, Deadline, FetchFailed
-from client.fetched_lists import check_list
+from client.fetched_lists import check_list, clears
 from kernel.errors import DomainError
 from pki.algorithms import der_of, fingerprint_of
 from pki.errors import RevocationUnknown
@@ -35,6 +37,10 @@ MAX_ISSUERS_FETCHED = 8
 MAX_ADDRESSES = 4
 # How far the clock of a service may be ahead of ours.
 SKEW = timedelta(minutes=5)
+_UNKNOWN = "whether a certificate was revoked could not be learned"
+_NO_ADDRESS = (
+    "a certificate names no address to learn its revocation from, and no list beside the roots tells it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +54,47 @@ class FetchLimits:
 
 
 class HttpEvidence:
-    """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths."""
+    """An EvidenceSource; ``roots`` are trusted, ``known`` may help to build paths, ``lists`` (DER) lie beside them.
+
+    ``lasting`` is for what stays in a file: where the responder's certificate ends before the one that it answered for,
+    a list that says the same is taken instead.
+
+    Issuers are asked for at addresses that nobody vouches for yet: with ``strangers`` by public addresses alone. What
+    a path up to a root names, lists and responders, may be anywhere.
+    """
 
     def __init__(
         self,
         roots: Sequence[x509.Certificate],
         known: Sequence[x509.Certificate] = (),
+        lists: Sequence[bytes] = (),
         *,
+        lasting: bool = False,
         limits: FetchLimits | None = None,
         http: BoundedHttp | None = None,
+        strangers: bool = False,
     ) -> None:
         self._roots = tuple(roots)
         self._known = tuple(known)
+        self._lists = tuple(lists)
+        self._lasting = lasting
         self._limits = limits or FetchLimits()
         self._http = http or BoundedHttp()
+        self._unproven = replace(self._http, public_only=True) if strangers else self._http
 
     def collect(
         self, certificate: x509.Certificate, others: Sequence[x509.Certificate], at: datetime
     ) -> Evidence:
         """Path and revocation as the protocol says; raises EvidenceUnavailable naming service and certificate."""
-        fetching = _Fetching(self._http, self._limits, Deadline(self._limits.total_seconds))
+        fetching = _Fetching(self._unproven, self._limits, Deadline(self._limits.total_seconds), self._lists)
         path = self._path(certificate, others, at, fetching)
+        fetching.http = self._http
         found = Evidence(certificates=tuple(der_of(each) for each in reversed(path)))
         for issuer, subject in pairwise(path):
-            found |= _revocation(issuer, subject, at, fetching)
+            told = _revocation(issuer, subject, at, fetching)
+            if self._lasting and any(_ends_before(each, subject) for each in told.ocsps):
+                told = _lasting(issuer, subject, at, fetching) or told
+            found |= told
         return found
 
     def _path(
@@ -97,6 +120,7 @@ class _Fetching:
     http: BoundedHttp
     limits: FetchLimits
     deadline: Deadline
+    lists: tuple[bytes, ...] = ()
     requests: int = 0
     kept: dict[tuple[str, bytes], bytes] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
@@ -189,11 +213,11 @@ def _read_certificates(der: bytes) -> list[x509.Certificate]:
 def _revocation(
     issuer: x509.Certificate, subject: x509.Certificate, at: datetime, fetching: _Fetching
 ) -> Evidence:
-    for attempt in (_answered, _listed):
+    for attempt in (_answered, _listed, _given):
         found = attempt(issuer, subject, at, fetching)
         if found is not None:
             return found
-    raise fetching.unavailable("whether a certificate was revoked could not be learned", subject)
+    raise fetching.unavailable(_UNKNOWN if _has_address(subject) else _NO_ADDRESS, subject)
 
 
 def _answered(
@@ -230,6 +254,45 @@ def _listed(
         else:
             return Evidence(crls=(found,))
     return None
+
+
+def _ends_before(answer: bytes, subject: x509.Certificate) -> bool:
+    """Whether the answer says good, by a certificate of its own that is over before the subject's."""
+    try:
+        read = ocsp.load_der_ocsp_response(answer)
+        good = read.certificate_status is ocsp.OCSPCertStatus.GOOD
+        return good and any(
+            each.not_valid_after_utc < subject.not_valid_after_utc for each in read.certificates
+        )
+    except ValueError:  # an answer about several certificates; it has been verified and stays
+        return False
+
+
+def _lasting(
+    issuer: x509.Certificate, subject: x509.Certificate, at: datetime, fetching: _Fetching
+) -> Evidence | None:
+    found = _listed(issuer, subject, at, fetching) or _given(issuer, subject, at, fetching)
+    return found if found is not None and all(clears(each, subject) for each in found.crls) else None
+
+
+def _given(
+    issuer: x509.Certificate, subject: x509.Certificate, at: datetime, fetching: _Fetching
+) -> Evidence | None:
+    """Of the lists beside the roots, one that answers for this certificate."""
+    for each in fetching.lists:
+        try:
+            check_list(each, subject, issuer, at=at, skew=SKEW)
+        except RevocationUnknown:
+            continue
+        return Evidence(crls=(each,))
+    return None
+
+
+def _has_address(certificate: x509.Certificate) -> bool:
+    """Whether it says where its revocation can be learned."""
+    return bool(
+        _access_addresses(certificate, AuthorityInformationAccessOID.OCSP) or _list_addresses(certificate)
+    )
 
 
 def _access_addresses(certificate: x509.Certificate, method: x509.ObjectIdentifier) -> list[str]:

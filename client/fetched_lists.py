@@ -40,6 +40,13 @@ def check_list(
         raise RevocationUnknown("the revocation list is about other certificates")
 
 
+def clears(der: bytes, subject: x509.Certificate) -> bool:
+    """Whether a checked list is newer than the certificate, as verifiers want it, and does not name it."""
+    found = x509.load_der_x509_crl(der)
+    newer = found.last_update_utc >= subject.not_valid_before_utc
+    return newer and found.get_revoked_certificate_by_serial_number(subject.serial_number) is None
+
+
 def _is_signed(found: x509.CertificateRevocationList, der: bytes, issuer: x509.Certificate) -> bool:
     try:
         usage = issuer.extensions.get_extension_for_class(x509.KeyUsage).value

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,6 +13,7 @@ import httpx
 
 from client.errors import ApiRefusal
 from kernel.errors import LimitExceeded, MalformedInput, Unavailable
+from kernel.tls import tls_authorities
 
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 _PASSING_STATUSES = frozenset({502, 503, 504})
@@ -22,12 +21,6 @@ _MAX_PROBLEM_BYTES = 64 << 10
 _DOWNLOAD_SECONDS = 300.0
 # The server syncs and checks a large upload before it answers.
 _UPLOAD_TIMEOUT = httpx.Timeout(60.0, read=300.0)
-
-
-@lru_cache(maxsize=1)
-def tls_authorities() -> ssl.SSLContext:
-    """Reading the list of authorities takes a tenth of a second, so all clients of a process share it."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 class ApiClient:

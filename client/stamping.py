@@ -68,7 +68,7 @@ class HttpStamps:
 
     def _unavailable(self, problem: str, **fields: Any) -> TimestampUnavailable:
         detail = f"the time-stamping service gave no stamp: {problem}"
-        return TimestampUnavailable(detail, service=self.name[:200], problem=problem, **fields)
+        return TimestampUnavailable(detail, service=self.name[:200], **fields)
 
 
 def _token_of(answer: bytes) -> bytes:

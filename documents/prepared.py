@@ -14,7 +14,7 @@ from datetime import timedelta
 from io import BytesIO
 
 from cryptography import x509
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from documents.orm import PreparedDocumentRow
@@ -38,7 +38,8 @@ _AT_ONCE = 50
 @dataclass(frozen=True)
 class SigningDesk:
     """What these use cases are handed. ``services`` gives time stamps and evidence; ``life``: how long a document
-    waits; ``kept``: how long a signed one, or the trace of an expired one, stays; ``max_waiting``: of one party.
+    waits; ``kept``: how long a signed one, or the trace of an expired one, stays; ``max_waiting``: of one party, of
+    whose signed documents no more are kept either, the newest.
     """
 
     unit_of_work: Callable[[], UnitOfWork]
@@ -146,6 +147,7 @@ def complete(identifier: str, signature: bytes, *, party: str, desk: SigningDesk
     desk.trust().validate(prepared.certificate, prepared.chain, now, "signature", revocation="ever")
     signed = complete_document(prepared, signature, desk.services(), at=now)
     with desk.unit_of_work() as uow:
+        lock_scope(uow.session, f"signing.prepared.{party}")
         row = _find(uow.session, identifier, party)
         # Whether it was in time is judged by when the value came, not by how long a stamp took.
         check_open(row.state, parse_utc(row.expires_at), now)
@@ -153,6 +155,7 @@ def complete(identifier: str, signature: bytes, *, party: str, desk: SigningDesk
         row.ends_at = format_utc(now + desk.kept)
         row.signed, row.prepared, row.document = signed, None, None
         told = {"format": prepared.format, "level": str(prepared.level)}
+        _make_room(uow.session, party, identifier, desk.max_waiting)
         uow.emit(DOCUMENT_SIGNED.name, row.id, {"prepared": row.id, **told, "digest": sha256_hex(signed)})
         uow.commit()
     return signed
@@ -224,6 +227,22 @@ def _check_room(session: Session, party: str, now: str, most: int) -> None:
     )
     if (session.scalar(query) or 0) >= most:
         raise LimitExceeded("too many documents of this party wait for their signature", limit=most)
+
+
+def _make_room(session: Session, party: str, identifier: str, most: int) -> None:
+    """Forget the oldest signed documents of the party beside this one: signing one after the other fills no disk."""
+    oldest = (
+        select(PreparedDocumentRow.id)
+        .where(
+            PreparedDocumentRow.party == party,
+            PreparedDocumentRow.state == "completed",
+            PreparedDocumentRow.id != identifier,
+        )
+        .order_by(PreparedDocumentRow.completed_at.desc(), PreparedDocumentRow.id.desc())
+        .offset(most - 1)
+    )
+    gone = session.scalars(oldest).all()
+    session.execute(delete(PreparedDocumentRow).where(PreparedDocumentRow.id.in_(gone[:_AT_ONCE])))
 
 
 def _find(session: Session, identifier: str, party: str) -> PreparedDocumentRow:

@@ -32,7 +32,6 @@ DIGEST_OIDS = {
     "sha512": ObjectIdentifier("2.16.840.1.101.3.4.2.3"),
 }
 DIGEST_NAMES = {oid: name for name, oid in DIGEST_OIDS.items()}
-DIGEST_LENGTHS = {"sha256": 32, "sha384": 48, "sha512": 64}
 HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),

@@ -1,15 +1,11 @@
 """The authority of one installation: its issuers, time stamping and receipt keys in one folder or token.
 
-FOLDER/keys/ is the key store, unless keys are in a token; FOLDER/certificates/*.pem what was certified at the
-beginning, FOLDER/authority.json says what there is (``pki.issuers``), written last. FOLDER/ceremonies/NNNN-ID/ holds
-what a ceremony made, with the description that counts from then on: the folder with the highest number speaks. A demo
+FOLDER/keys/ is the key store, unless keys are in a token; the rest of the folder is ``pki.authority_folder``. A demo
 installation says so in the name of its authorities.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,44 +14,32 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from kernel.clock import Clock
-from kernel.errors import Conflict, NotFound, WrongState
+from kernel.errors import NotFound, WrongState
 from pki.algorithms import fingerprint_of
-from pki.authority import (
-    Prepared,
-    build_intermediate,
-    build_root,
-    issue,
-    make_request,
-    new_serial,
-    pem_of,
-    prepare,
+from pki.authority import Prepared, make_request, new_serial, prepare
+from pki.authority_folder import (
+    chain_in,
+    is_finished,
+    issuer_name,
+    provider_of,
+    read_certificate,
+    read_description,
+    service_of,
+    write_certificate,
 )
 from pki.errors import AuthorityNotActive
-from pki.issuers import (
-    NEEDED_SERVICES,
-    SERVICES,
-    Description,
-    Issuer,
-    IssuerEntry,
-    ServiceEntry,
-    first_description,
-)
+from pki.issuers import NEEDED_SERVICES, SERVICES, Description, Issuer, IssuerEntry
 from pki.key_provider import KeyProvider
-from pki.keys import Cost, KeyStore
 from pki.locations import Locations, check_shards
-from pki.names import DEMO_PREFIX, Subject, name_of, party_of
+from pki.names import Subject, name_of, party_of
 from pki.profiles import SERVICE_SEAL, Profile
-from pki.revocation_lists import build_crl, crl_profile
 from pki.signed_data import Signer
 from pki.variation import PLAIN, Variation
 
 TSA_POLICY = "2.25.278621877218977492759295331449423114744"
 TSA_RSA = "tsa-rsa"
 SEAL = "seal"
-MARK = "authority.json"
-CEREMONIES = "ceremonies"
-_CEREMONY = re.compile(r"[0-9]{4}-[a-z0-9-]{1,64}")
-_MAX_COMMON_NAME = 64
+MAX_COMMON_NAME = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +73,12 @@ class Authority:
     def has_changed(self) -> bool:
         """Whether a ceremony was held since this was read."""
         found = read_description(self.folder)
-        return found is not None and found != self.description and _is_finished(found)
+        return found is not None and found != self.description and is_finished(found)
 
     def reload(self) -> None:
         """Take up what a ceremony has changed meanwhile; whoever calls has verified the history."""
         found = read_description(self.folder)
-        if found is not None and found != self.description and _is_finished(found):
+        if found is not None and found != self.description and is_finished(found):
             self._take(found)
 
     @property
@@ -161,7 +145,7 @@ class Authority:
 
     def chain_of(self, name: str) -> tuple[x509.Certificate, ...]:
         """That authority and those above it, without the root."""
-        return _chain(self.description, self.known, name)
+        return chain_in(self.description, self.known, name)
 
     @property
     def intermediates(self) -> tuple[x509.Certificate, ...]:
@@ -239,7 +223,7 @@ class Authority:
         certificate = self.issue(
             csr, SERVICE_SEAL, Subject(name, party), serial=new_serial(), now=clock.now()
         )
-        _write_certificate(self.folder, f"service-{fingerprint_of(certificate)}", certificate)
+        write_certificate(self.folder, f"service-{fingerprint_of(certificate)}", certificate)
         return certificate
 
     def add_rsa_timestamps(self, *, clock: Clock) -> Signer:
@@ -250,7 +234,7 @@ class Authority:
         if self.tsa_rsa is None:
             first = self.tsa.certificate
             subject = Subject(
-                f"{name_of(first)[: _MAX_COMMON_NAME - 4].rstrip()} RSA", f"{party_of(first)}-RSA"
+                f"{name_of(first)[: MAX_COMMON_NAME - 4].rstrip()} RSA", f"{party_of(first)}-RSA"
             )
             self.tsa_rsa = self._add_service(TSA_RSA, subject, clock)
         return self.tsa_rsa
@@ -263,7 +247,7 @@ class Authority:
         if self.seal is None:
             first = self.receipt.certificate
             organization = first.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-            name = name_of(first).removesuffix(" Receipts")[: _MAX_COMMON_NAME - 5].rstrip()
+            name = name_of(first).removesuffix(" Receipts")[: MAX_COMMON_NAME - 5].rstrip()
             subject = Subject(
                 f"{name} Seal",
                 f"{party_of(first).removesuffix('-RECEIPT')}-SEAL",
@@ -277,7 +261,7 @@ class Authority:
         key = self._keys.load(role) if role in self._keys.names() else self._keys.create(role, kind)
         csr = make_request(key, subject)
         certificate = self.issue(csr, profile, subject, serial=new_serial(), now=clock.now())
-        _write_certificate(self.folder, role, certificate)
+        write_certificate(self.folder, role, certificate)
         return self._signer(self.description, self.known, role)
 
     def first_certificates(self) -> list[FirstCertificate]:
@@ -302,9 +286,7 @@ class Authority:
         ]
 
     def _first_service(self, profile: str, certificate: x509.Certificate) -> FirstCertificate:
-        return FirstCertificate(
-            profile, _issuer_name(self.folder, self.description, certificate), certificate
-        )
+        return FirstCertificate(profile, issuer_name(self.folder, self.description, certificate), certificate)
 
     def _issuer(self, entry: IssuerEntry) -> Issuer:
         held = self._keys.load(entry.name) if entry.key == "here" and entry.state != "revoked" else None
@@ -318,73 +300,11 @@ class Authority:
         entry = service_of(self.folder, description, role)
         if entry is None:
             raise NotFound("no authority was finished in this folder")
-        chain = _chain(description, known, entry.issuer)
+        chain = chain_in(description, known, entry.issuer)
         return Signer(self._keys.load(entry.key), self._certificate(entry.certificate), chain)
 
     def _certificate(self, path: str) -> x509.Certificate:
         return read_certificate(self.folder / path)
-
-
-def initialise_authority(
-    folder: Path,
-    keys: KeyProvider | str,
-    *,
-    name: str,
-    party: str,
-    demo: bool,
-    clock: Clock,
-    base_url: str | None = None,
-    cost: Cost | None = None,
-    root_keys: KeyProvider | None = None,
-) -> Authority:
-    """Make root, intermediate, time-stamping and receipt certificates of the organisation ``name``.
-
-    ``keys`` is where keys are made: a token, or the passphrase of encrypted files in the folder (``cost`` is theirs).
-    With ``root_keys`` the root's key is made in that store, apart, and not needed any more afterwards; the first
-    list of the root is kept in the folder. Raises Conflict if the folder holds anything already: an unfinished
-    attempt is removed by hand, never continued.
-    """
-    folder = Path(folder)
-    if folder.exists() and any(folder.iterdir()):
-        raise Conflict("the folder of the authority is not empty")
-    (folder / "certificates").mkdir(parents=True, exist_ok=True)
-    keys = _provider(folder, keys, cost)
-    now = clock.now()
-    subjects = subjects_of(name, party, demo)
-    root_key = (root_keys or keys).create("root", "P-384")
-    root = build_root(root_key, subjects["root"], serial=new_serial(), now=now)
-    intermediate_key = keys.create("intermediate", "P-384")
-    intermediate = build_intermediate(
-        make_request(intermediate_key, subjects["intermediate"]),
-        subjects["intermediate"],
-        root_key,
-        root,
-        serial=new_serial(),
-        now=now,
-        locations=Locations.below(base_url, "root"),
-    )
-    _write_certificate(folder, "root", root)
-    _write_certificate(folder, "intermediate", intermediate)
-    for service in NEEDED_SERVICES:
-        profile, kind = SERVICES[service]
-        certificate = issue(
-            make_request(keys.create(service, kind), subjects[service]),
-            profile,
-            subjects[service],
-            intermediate_key,
-            intermediate,
-            serial=new_serial(),
-            now=now,
-            locations=Locations.below(base_url, "intermediate"),
-        )
-        _write_certificate(folder, service, certificate)
-    if root_keys is not None:
-        _write(
-            folder / "root.crl", build_crl(root_key, root, [], int(now.timestamp()), now, crl_profile("root"))
-        )
-    description = first_description(demo, base_url, "here" if root_keys is None else "apart")
-    _write(folder / MARK, description.to_bytes())
-    return Authority(folder, keys, description)
 
 
 def open_authority(folder: Path, keys: KeyProvider | str, *, crl_shards: int = 1) -> Authority:
@@ -394,103 +314,6 @@ def open_authority(folder: Path, keys: KeyProvider | str, *, crl_shards: int = 1
     """
     folder = Path(folder)
     description = read_description(folder)
-    if description is None or not _is_finished(description):
+    if description is None or not is_finished(description):
         raise NotFound("no authority was finished in this folder")
-    return Authority(folder, _provider(folder, keys), description, crl_shards=crl_shards)
-
-
-def _provider(folder: Path, keys: KeyProvider | str, cost: Cost | None = None) -> KeyProvider:
-    return KeyStore(folder / "keys", keys, cost=cost) if isinstance(keys, str) else keys
-
-
-def service_of(folder: Path, description: Description, role: str) -> ServiceEntry | None:
-    """The service in use; one that was added without a ceremony has its certificate among the first ones."""
-    entry, path = description.service(role), f"certificates/{role}.pem"
-    if entry is not None or role in NEEDED_SERVICES or not (folder / path).exists():
-        return entry
-    issuer = _issuer_name(folder, description, read_certificate(folder / path))
-    return ServiceEntry(role, role, issuer, path)
-
-
-def _issuer_name(folder: Path, description: Description, certificate: x509.Certificate) -> str:
-    """A certificate names the key of its issuer (RFC 5280 §4.2.1.1)."""
-    named = certificate.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
-    return next(
-        each.name
-        for each in description.issuers
-        if _key_identifier(read_certificate(folder / each.certificate)) == named.key_identifier
-    )
-
-
-def read_description(folder: Path) -> Description | None:
-    """What the last ceremony, or the beginning, left; None in an empty folder."""
-    last = [*ceremony_folders(folder)][-1:]
-    mark = (last[0] if last else folder) / MARK
-    return Description.parse(mark.read_bytes()) if mark.exists() else None
-
-
-def ceremony_folders(folder: Path) -> list[Path]:
-    """The folders of the ceremonies that were held, in their order."""
-    below = folder / CEREMONIES
-    found = below.iterdir() if below.is_dir() else ()
-    return sorted(each for each in found if _CEREMONY.fullmatch(each.name))
-
-
-def kept_lists(folder: Path) -> list[bytes]:
-    """The revocation lists (DER) that were made where there is no database: at the beginning and in ceremonies."""
-    first = [folder / "root.crl"] if (folder / "root.crl").exists() else []
-    later = (path for each in ceremony_folders(folder) for path in sorted(each.glob("*.crl")))
-    return [path.read_bytes() for path in (*first, *later)]
-
-
-def read_certificate(path: Path) -> x509.Certificate:
-    """One certificate (PEM) of the authority's own folder."""
-    return x509.load_pem_x509_certificate(path.read_bytes())
-
-
-def subjects_of(name: str, party: str, demo: bool) -> dict[str, Subject]:
-    """How the authorities and services of an organisation are called."""
-    prefix = DEMO_PREFIX if demo else ""
-    roles = {
-        "root": "Root CA",
-        "intermediate": "Issuing CA",
-        "tsa": "Time Stamping",
-        "receipt": "Receipts",
-    }
-    return {
-        key: Subject(f"{prefix}{name} {role}"[:_MAX_COMMON_NAME], f"{party}-{key.upper()}", name)
-        for key, role in roles.items()
-    }
-
-
-def _write_certificate(folder: Path, name: str, certificate: x509.Certificate) -> None:
-    (folder / "certificates").mkdir(exist_ok=True)
-    _write(folder / "certificates" / f"{name}.pem", pem_of([certificate]))
-
-
-def _is_finished(description: Description) -> bool:
-    ours = any(each.kind == "intermediate" and each.key == "here" for each in description.issuers)
-    return ours and all(description.service(role) is not None for role in NEEDED_SERVICES)
-
-
-def _chain(description: Description, known: tuple[Issuer, ...], name: str) -> tuple[x509.Certificate, ...]:
-    certificates = {each.name: each.certificate for each in known}
-    chain: list[x509.Certificate] = []
-    entry = description.issuer(name)
-    while entry is not None and entry.kind != "root" and len(chain) <= len(known):
-        chain.append(certificates[entry.name])
-        entry = description.issuer(entry.issuer)
-    return tuple(chain)
-
-
-def _key_identifier(certificate: x509.Certificate) -> bytes:
-    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
-
-
-def _write(path: Path, data: bytes) -> None:
-    staged = path.with_name(f".{path.name}.staged")
-    with staged.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(staged, path)
+    return Authority(folder, provider_of(folder, keys), description, crl_shards=crl_shards)

@@ -90,6 +90,7 @@ def _judge(rules: LintRules) -> Callable[[bytes], list[Finding]]:
     from pkilint import finding_filter, loader
     from pkilint.pkix import certificate
 
+    _share_public_suffixes()
     decoding, validators, filters = _by_rfc5280() if rules == "pkix" else _by_etsi(_TYPES[rules])
     part = _Part(certificate.create_pkix_certificate_validator_container(decoding, validators))
 
@@ -138,6 +139,21 @@ def _by_etsi(kind: str) -> tuple[list[Any], list[Any], list[Any]]:
         etsi.create_validators(chosen),
         etsi.create_etsi_finding_filters(chosen),
     )
+
+
+def _share_public_suffixes() -> None:
+    """Five validators of each set of rules read the same list of 10,000 public suffixes; they only look things up."""
+    import publicsuffixlist
+    from pkilint.common import alternative_name
+
+    alternative_name.publicsuffixlist = _PublicSuffixes(publicsuffixlist.PublicSuffixList)
+
+
+class _PublicSuffixes:
+    """What those validators see of the module publicsuffixlist: one list for each way of reading it."""
+
+    def __init__(self, kind: Callable[..., Any]) -> None:
+        self.PublicSuffixList = lru_cache(maxsize=2)(kind)
 
 
 class _Part:

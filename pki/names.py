@@ -32,6 +32,16 @@ ATTRIBUTES = {
     "common_name": NameOID.COMMON_NAME,
     "serial_number": NameOID.SERIAL_NUMBER,
 }
+# RFC 4514 §2.3 asks for a registered short name where there is one; the library knows few of them.
+_SHORT_NAMES = {
+    NameOID.SERIAL_NUMBER: "serialNumber",
+    NameOID.SURNAME: "SN",
+    NameOID.GIVEN_NAME: "givenName",
+    NameOID.TITLE: "title",
+    NameOID.PSEUDONYM: "pseudonym",
+    NameOID.ORGANIZATION_IDENTIFIER: "organizationIdentifier",
+    NameOID.EMAIL_ADDRESS: "emailAddress",
+}
 # Begins the common name of root and intermediate of a demonstration.
 DEMO_PREFIX = "DEMO "
 
@@ -103,6 +113,11 @@ def name_of(certificate: x509.Certificate) -> str:
     """The common name, for people to read; empty if there is none."""
     values = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(values[0].value) if values else ""
+
+
+def written_name(name: x509.Name) -> str:
+    """All of a name in one line, its last part first (RFC 4514), with short names instead of object identifiers."""
+    return name.rfc4514_string(_SHORT_NAMES)
 
 
 def _is_name(text: str) -> bool:

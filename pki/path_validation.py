@@ -28,6 +28,7 @@ from pyhanko_certvalidator.policy_decl import (
 from pki import asn1
 from pki.algorithms import der_of
 from pki.errors import CertificateExpired, CertificateUntrusted
+from pki.proven_certificates import issued_below
 
 # asn1crypto parses lazily and keeps what it parsed: one thread at a time.
 _LOCK = Lock()
@@ -64,8 +65,9 @@ def find_path(
 ) -> tuple[x509.Certificate, ...]:
     """The valid path, root first; raises CertificateExpired or CertificateUntrusted."""
     try:
+        proven = issued_below(roots, others)
         with _LOCK:
-            return _find_path(certificate, others, roots, at)
+            return _find_path(certificate, proven, roots, at)
     except (ExpiredError, NotYetValidError) as error:
         raise CertificateExpired("a certificate of the path is not valid at that time") from error
     except Exception as error:
@@ -80,6 +82,7 @@ def _find_path(
     at: datetime,
     algorithms: AlgorithmUsagePolicy | None = None,
 ) -> tuple[x509.Certificate, ...]:
+    """``others`` have to be proven: the library tries every way that names leave open."""
     context = ValidationContext(
         trust_roots=[_foreign(root) for root in roots],
         other_certs=[_foreign(other) for other in others],
@@ -137,10 +140,11 @@ def find_prospective_path(
     caller, who has dated rules for them. Raises PathMissing or PathRefused.
     """
     refused: Exception | None = None
+    proven = issued_below(anchors, others)
     for moment in moments:
         try:
             with _LOCK:
-                return _find_path(certificate, others, anchors, moment, _ANY_ALGORITHM)
+                return _find_path(certificate, proven, anchors, moment, _ANY_ALGORITHM)
         except PathBuildingError as error:
             raise PathMissing("no chain leads to a trust anchor") from error
         except Exception as error:  # as in find_path

@@ -14,19 +14,17 @@ from typing import Any
 
 from kernel.canonical import (
     canonical_bytes,
-    from_base64,
     parse_canonical,
     sha256_hex,
     to_base64,
 )
 from kernel.errors import MalformedInput
-from pki.signed_data import MAX_BYTES, Signer
+from pki.signed_data import Signer
 from pki.trust import Revocations, TrustStore
 from signing.cms import sign_detached, verify_detached
 
 MAX_DOCUMENT_BYTES = 1 << 20
 _TYPE = re.compile(r"mohr/[a-z0-9-]+/v[1-9][0-9]*")
-_WIRE = frozenset({"document", "signature"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +95,6 @@ def verify_signatures(
 def to_wire(signed: SignedDocument) -> dict[str, str]:
     """The form in request and answer bodies: ``{"document": base64, "signature": base64}``."""
     return {"document": to_base64(signed.document), "signature": to_base64(signed.signature)}
-
-
-def from_wire(wire: Any, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> SignedDocument:
-    """Read the wire form; raises MalformedInput or LimitExceeded. Nothing is verified yet."""
-    if not isinstance(wire, dict) or set(wire) != _WIRE:
-        raise MalformedInput("a signed document has the fields document and signature")
-    document = from_base64(wire["document"], max_bytes=max_bytes)
-    return SignedDocument(document, from_base64(wire["signature"], max_bytes=MAX_BYTES))
 
 
 def _check_type(document: dict[str, Any]) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from kernel.errors import DomainError
 
+# What a level needs of others.
+TIME_STAMPS = "time-stamps"
+EVIDENCE = "evidence"
+
 
 class SignatureInvalid(DomainError):
     """The signature does not belong to the content, or is not a well-formed CAdES signature."""
@@ -18,7 +22,9 @@ class WrongSigner(SignatureInvalid):
 
 
 class LevelUnreachable(DomainError):
-    """The level asked for needs a time-stamping authority or a source of evidence that is not there."""
+    """The level asked for needs a time-stamping authority or a source of evidence that is not there; ``needs``
+    says which.
+    """
 
     code = "signature-level-unreachable"
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from signing.ades import asice, cades
 from signing.ades.services import Level, Services
+from signing.errors import DocumentUnreadable
 from signing.validation.contents import DigestOf
 
 Kind = Literal["pdf", "asice", "cms"]
@@ -32,6 +33,11 @@ def extend_signed(
     """
     kind = kind_of(data)
     if kind == "cms":
+        if data[:1] != b"0":
+            raise DocumentUnreadable(
+                "the file is no signed PDF, container or CMS signature in DER; what is detached lies beside its file",
+                kind="signed document",
+            )
         if level is None:
             return cades.refresh(data, services, content, at=at)
         return cades.extend(data, level, services, content, at=at)

@@ -50,6 +50,12 @@ _FIELDS = frozenset(
         "content_sha256",
     }
 )
+# What the maker of each format goes on from.
+_DETAILS: dict[str, tuple[set[str], ...]] = {
+    "pdf": ({"start", "end", "field", "at"},),
+    "file": (set(), {"enveloping"}),
+    "asice": ({"manifest", "manifest_name", "signature_name"},),
+}
 _SHOWN_ALGORITHMS = {
     "P-256": "ECDSA with SHA-256",
     "P-384": "ECDSA with SHA-256",
@@ -105,9 +111,13 @@ class PreparedDocument:
             found = ades.attributes_of(self.attributes)
         except NotDer as error:
             raise MalformedInput("the attributes to be signed are not DER") from error
-        wanted = asn1.encode(signed_data.attribute(ades.ID_MESSAGE_DIGEST, self.content_digest))
-        if wanted not in [asn1.encode(each) for each in found.as_list()]:
-            raise MalformedInput("the attributes to be signed name another content")
+        wanted = (
+            signed_data.attribute(ades.ID_MESSAGE_DIGEST, self.content_digest),
+            signed_data.signing_certificate(self.certificate),
+        )
+        there = [asn1.encode(each) for each in found.as_list()]
+        if not all(asn1.encode(each) in there for each in wanted):
+            raise MalformedInput("the attributes to be signed name another content or certificate")
         return signed_data.Prepared(self.certificate, self.chain, self.digest_name, found, self.attributes)
 
     def certificates_base64(self) -> list[str]:
@@ -140,8 +150,8 @@ class PreparedDocument:
     def from_bytes(cls, data: bytes) -> PreparedDocument:
         """Raises MalformedInput or LimitExceeded on anything that ``to_bytes`` does not write."""
         end = data.find(b"\n", 0, MAX_HEADER_BYTES + 1)
-        if end < 0:
-            raise MalformedInput("not a prepared document")
+        if end < 0 or not data.startswith(b"{"):
+            raise MalformedInput("this is no prepared document")
         header, content = parse_canonical(data[:end], max_bytes=MAX_HEADER_BYTES), data[end + 1 :]
         if set(header) != _FIELDS or header["v"] != VERSION or header["format"] not in FORMATS:
             raise MalformedInput("not a prepared document of this version")
@@ -202,6 +212,8 @@ def _written_ways(key: algorithms.PublicKey, signature: bytes) -> list[bytes]:
 
 def _read(header: dict[str, Any], content: bytes) -> PreparedDocument:
     chain, details = header["chain"], header["details"]
+    if set(details) not in _DETAILS[header["format"]]:
+        raise ValueError("details of another format")
     if len(chain) > _MAX_CERTIFICATES or not all(isinstance(each, str) for each in details.values()):
         raise ValueError("beyond the form")
     return PreparedDocument(

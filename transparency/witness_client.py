@@ -9,6 +9,7 @@ from typing import NoReturn
 import httpx
 
 from kernel.errors import MalformedInput, Unavailable
+from kernel.tls import tls_authorities
 from transparency.errors import CheckpointInconsistent, CheckpointStale, CheckpointUnsigned, LogUnknown
 
 SIZE_TYPE = "text/x.tlog.size"
@@ -23,7 +24,7 @@ class WitnessClient:
         self._url = url.rstrip("/") + "/add-checkpoint"
         self._vkey = vkey
         self._timeout = timeout_seconds
-        self._http = httpx.Client(timeout=timeout_seconds, trust_env=False)
+        self._http = httpx.Client(timeout=timeout_seconds, trust_env=False, verify=tls_authorities())
 
     @property
     def vkey(self) -> str:

@@ -11,7 +11,11 @@ from fastapi.openapi.utils import get_openapi
 from app.api import (
     audit,
     auth,
+    authenticity,
+    document_answers,
+    document_proofs,
     documents,
+    documents_rule,
     health,
     identity,
     log,
@@ -40,7 +44,7 @@ from app.api.problems import MEDIA_TYPE, install_problems
 from app.api.published_places import PublishedPlaces
 from app.container import Container
 from app.meters import Meters
-from app.settings import LimitSettings
+from app.settings import DocumentSettings, LimitSettings
 
 ROUTERS = (
     health.router,
@@ -67,6 +71,11 @@ ROUTERS = (
     log.router,
     ocds.router,
     audit.router,
+    documents_rule.router,
+    authenticity.router,
+    document_proofs.router,
+    # Behind all others below /documents: whatever is no name of theirs is taken for an identifier.
+    document_answers.router,
 )
 DESCRIPTION = (
     "Tenders of a city with sealed electronic bids. Binary values are base64; documents are signed byte for "
@@ -79,7 +88,7 @@ TAGS = {
     "identity": "Parties and their roles",
     "pki": "Certificates, revocation, OCSP, time stamps",
     "signing": "Signing, extending and verifying documents of anybody",
-    "documents": "The register of documents that the city issues",
+    "documents": "The register of documents and its public check",
     "tenders": "From draft to notice, closing list and end",
     "submissions": "A bidder's way in",
     "openings": "The commission's sessions, decisions and award",
@@ -92,14 +101,14 @@ TAGS = {
 
 def create_app(container: Container) -> FastAPI:
     """The application over a wired container; it starts no thread and opens nothing by itself."""
-    app = describe(container.settings.limits)
+    app = describe(container.settings.limits, container.settings.documents)
     app.state.container = container
     app.state.meters = Meters()
     app.add_middleware(Measured, meters=app.state.meters)
     return app
 
 
-def describe(limits: LimitSettings | None = None) -> FastAPI:
+def describe(limits: LimitSettings | None = None, documents: DocumentSettings | None = None) -> FastAPI:
     """The application with all its routes but nothing behind them, for its OpenAPI document."""
     app = FastAPI(
         title="Mohr",
@@ -118,7 +127,8 @@ def describe(limits: LimitSettings | None = None) -> FastAPI:
             app.include_router(router)
     install_problems(app)
     app.add_middleware(PublishedPlaces)
-    app.add_middleware(Limits, limits=limits or LimitSettings())
+    document_bytes = (documents or DocumentSettings()).max_document_bytes
+    app.add_middleware(Limits, limits=limits or LimitSettings(), document_bytes=document_bytes)
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:

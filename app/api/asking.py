@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.answering import answer_digest, answer_identifier
 from app.api.bounded_work import BoundedWork
 from app.api.desk import CurrentContainer
+from app.api.one_file import Arrivals
 from app.api.unknown_checks import UnknownChecks, source_of
 from app.container import Container
 from app.kept_pictures import KeptPictures
@@ -21,6 +22,9 @@ from documents.register.store import DocumentStore
 from kernel.errors import MalformedInput
 
 _PICTURES_BYTES = 32 << 20
+# Files arrive more slowly than they are examined.
+_ARRIVALS_FOR_EACH = 4
+SHA_256 = "sha-256"
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -35,6 +39,7 @@ class Counter:
         # Apart, so that neighbours behind one address who guess identifiers keep nobody from checking a file.
         self.by_digest = UnknownChecks(settings.unknown_checks_per_minute)
         patience = container.settings.signing.verification_patience_seconds
+        self.arrivals = Arrivals(settings.examinations * _ARRIVALS_FOR_EACH, patience)
         self.examining = BoundedWork(settings.examinations, patience, settings.examination_seconds)
         # Apart from examinations: whoever sends hard files does not take the pictures from those who compare.
         self.drawing = BoundedWork(settings.examinations, patience, settings.examination_seconds)
@@ -73,7 +78,7 @@ def ask_by_identifier(typed: str, asker: str, counter: Counter, container: Conta
 def ask_by_digest(digest: str, asker: str, counter: Counter, container: Container) -> Answer:
     """Raises MalformedInput and TooManyChecks."""
     if _DIGEST.fullmatch(digest) is None:
-        raise MalformedInput("a digest is 64 lower-case hexadecimal digits (SHA-256)")
+        raise MalformedInput("a digest is 64 lower-case hexadecimal digits", expected=SHA_256)
     counter.by_digest.take(asker)
     answer = answer_digest(container, digest)
     if answer.registration is not None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fastapi import Request
 
-from kernel.errors import LimitExceeded, MalformedInput
+from kernel.errors import LimitExceeded, MalformedInput, Unavailable
 
 # What a form says about its file beside the file.
 _MAX_AROUND = 8 << 10
-_STALL_SECONDS = 60.0
+_GRACE_SECONDS = 30.0
+_SLOWEST = 64 << 10  # bytes a second
 _BOUNDARY = re.compile(r'multipart/form-data;\s*boundary="?([0-9A-Za-z\'()+_,./:=?-]{1,70})"?', re.I)
 _NAME = re.compile(rb'filename="([^"]{0,1000})"')
 
@@ -23,6 +26,27 @@ class OneFile:
 
     content: bytes
     name: str | None
+
+
+class Arrivals:
+    """How many files one process takes in at a time, since each is held in memory."""
+
+    def __init__(self, most: int, patience_seconds: float) -> None:
+        self._places = asyncio.Semaphore(most)
+        self._patience = patience_seconds
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Held as long as the file is; raises Unavailable when none comes free."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise Unavailable("too many files arrive at once: try again later") from error
+        try:
+            yield
+        finally:
+            self._places.release()
 
 
 async def one_file(request: Request, limit: int) -> OneFile:
@@ -52,13 +76,15 @@ def file_of_form(body: bytes, boundary: bytes) -> OneFile:
 
 
 async def _body(request: Request, most: int, limit: int) -> bytes:
-    found = bytearray()
+    """All of it, unless it comes slower than anybody's telephone sends."""
+    found, started = bytearray(), asyncio.get_running_loop().time()
     try:
-        async with asyncio.timeout(_STALL_SECONDS):
+        async with asyncio.timeout(_GRACE_SECONDS) as deadline:
             async for piece in request.stream():
                 found += piece
                 if len(found) > most:
                     raise LimitExceeded("the file is too long", limit_bytes=limit)
+                deadline.reschedule(started + _GRACE_SECONDS + len(found) / _SLOWEST)
     except TimeoutError as error:
         raise MalformedInput("the file did not arrive in time") from error
     return bytes(found)

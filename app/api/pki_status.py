@@ -18,6 +18,7 @@ from kernel.clock import format_utc
 from kernel.database import read_only
 from pki.algorithms import fingerprint_of
 from pki.issuers import Issuer
+from pki.names import written_name
 from pki.orm import RevocationListRow
 from transparency.log_store import newest_cosigned
 
@@ -99,4 +100,4 @@ def _newest_list(session: Session, issuer: str) -> tuple[int | None, str | None,
 
 def _name_of(certificate: x509.Certificate) -> str:
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    return str(names[0].value) if names else certificate.subject.rfc4514_string()
+    return str(names[0].value) if names else written_name(certificate.subject)

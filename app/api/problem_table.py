@@ -20,6 +20,7 @@ INTERNAL = ProblemKind(500, "Internal error")
 _GENERAL = {
     "malformed-input": ProblemKind(422, "Malformed input"),
     "limit-exceeded": ProblemKind(413, "Beyond a stated limit"),
+    "request-too-slow": ProblemKind(408, "The request arrived too slowly"),
     "headers-too-large": ProblemKind(431, "Too many or too long header fields"),
     "method-not-allowed": ProblemKind(405, "Method not allowed"),
     "not-found": ProblemKind(404, "Not found"),

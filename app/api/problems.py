@@ -29,6 +29,7 @@ _HTTP_CODES = {
     403: "forbidden",
     404: "not-found",
     405: "method-not-allowed",
+    408: "request-too-slow",
     413: "limit-exceeded",
     422: "malformed-input",
     431: "headers-too-large",
@@ -78,6 +79,8 @@ def respond(problem: Mapping[str, Any], headers: Mapping[str, str] | None = None
     sent = dict(headers or {})
     if problem["status"] in (503, 507):
         sent.setdefault("Retry-After", str(_RETRY_AFTER_SECONDS))
+    if "retry_after_seconds" in problem:
+        sent.setdefault("Retry-After", str(problem["retry_after_seconds"]))
     if problem["status"] == 401:
         sent.setdefault("WWW-Authenticate", "Bearer")
     return JSONResponse(dict(problem), status_code=problem["status"], headers=sent, media_type=MEDIA_TYPE)

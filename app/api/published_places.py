@@ -1,4 +1,4 @@
-"""Whatever the authority publishes under /pki/: HEAD is the head of what GET answers, and types mean what they say."""
+"""What is published under /pki/, /authenticity and /d/: HEAD is the head of what GET answers, and types hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_PLACE = "/pki/"
+_PLACES = ("/pki/", "/authenticity", "/d/")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class PublishedPlaces:
     app: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not scope["path"].startswith(_PLACE):
+        if scope["type"] != "http" or not scope["path"].startswith(_PLACES):
             await self.app(scope, receive, send)
             return
         is_head = scope["method"] == "HEAD"

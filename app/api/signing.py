@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
+from app.api.bounded_work import BoundedWork
 from app.api.desk import CurrentActor, CurrentContainer, require
 from app.api.problems import documented
 from app.api.signing_bodies import (
@@ -17,6 +18,7 @@ from app.api.signing_bodies import (
     WishBody,
     prepared_answer,
 )
+from app.container import Container
 from app.signing_desk import signing_desk
 from app.signing_services import services_of
 from documents import prepared as prepared_documents
@@ -54,20 +56,39 @@ _AS_FILE = {
 }
 
 
+def signing_places(request: Request, container: CurrentContainer) -> BoundedWork:
+    """Those of this process. Documents of whoever is known take time as well, and other rooms need the threads."""
+    state, settings = request.app.state, container.settings.signing
+    if not hasattr(state, "signing_places"):
+        state.signing_places = BoundedWork(
+            settings.signings, settings.signing_patience_seconds, settings.signing_seconds
+        )
+    return cast(BoundedWork, state.signing_places)
+
+
+SigningPlaces = Annotated[BoundedWork, Depends(signing_places)]
+
+
 @router.post("/prepared", status_code=201, operation_id="prepareDocument", responses=_REFUSALS)
-def post_prepared(body: PreparedBody, actor: CurrentActor, container: CurrentContainer) -> PreparedAnswer:
+async def post_prepared(
+    body: PreparedBody, actor: CurrentActor, container: CurrentContainer, places: SigningPlaces
+) -> PreparedAnswer:
     """Keep documents for a signature with one's own key: answers the digest that the key has to sign."""
-    settings = container.settings.signing
-    certificate, chain = body.signer()
-    waiting = prepared_documents.prepare(
-        body.files(settings),
-        body.wish(settings),
-        certificate,
-        chain,
-        party=actor.party,
-        desk=signing_desk(container),
-    )
-    return prepared_answer(waiting)
+
+    def work() -> PreparedAnswer:
+        settings = container.settings.signing
+        certificate, chain = body.signer()
+        waiting = prepared_documents.prepare(
+            body.files(settings),
+            body.wish(settings),
+            certificate,
+            chain,
+            party=actor.party,
+            desk=signing_desk(container),
+        )
+        return prepared_answer(waiting)
+
+    return await places.run(work)
 
 
 @router.get("/prepared/{prepared_id}", operation_id="showPreparedDocument", responses=_REFUSALS)
@@ -96,13 +117,19 @@ def get_document(prepared_id: PreparedId, actor: CurrentActor, container: Curren
     response_class=Response,
     responses={**_REFUSALS, **_SIGNED},
 )
-def post_signature(
-    prepared_id: PreparedId, body: SignatureValueBody, actor: CurrentActor, container: CurrentContainer
+async def post_signature(
+    prepared_id: PreparedId,
+    body: SignatureValueBody,
+    actor: CurrentActor,
+    container: CurrentContainer,
+    places: SigningPlaces,
 ) -> Response:
     """Put the signature value in; answers the signed document, once (its signer)."""
     value = from_base64(body.signature, max_bytes=MAX_SIGNATURE_BYTES)
     desk = signing_desk(container)
-    return _signed(prepared_documents.complete(prepared_id, value, party=actor.party, desk=desk))
+    return await places.run(
+        lambda: _signed(prepared_documents.complete(prepared_id, value, party=actor.party, desk=desk))
+    )
 
 
 @router.get(
@@ -132,31 +159,42 @@ def delete_prepared(prepared_id: PreparedId, actor: CurrentActor, container: Cur
 @router.post(
     "/seals", operation_id="sealDocument", response_class=Response, responses={**_REFUSALS, **_SIGNED}
 )
-def post_seal(body: WishBody, actor: Sealer, container: CurrentContainer) -> Response:
+async def post_seal(
+    body: WishBody, actor: Sealer, container: CurrentContainer, places: SigningPlaces
+) -> Response:
     """Put the seal of this installation's organisation on documents; the log names who had it done (sealer)."""
     settings, seal = container.settings.signing, container.authority.seal
     if seal is None:
         raise KeyUnavailable("this installation has no seal yet: mohr pki seal", name="seal")
-    files, wish = body.files(settings), body.wish(settings)
-    return _signed(seal_documents(files, wish, seal, by=actor.party, desk=signing_desk(container)))
+
+    def work() -> Response:
+        files, wish = body.files(settings), body.wish(settings)
+        return _signed(seal_documents(files, wish, seal, by=actor.party, desk=signing_desk(container)))
+
+    return await places.run(work)
 
 
 @router.post(
     "/extensions", operation_id="extendDocument", response_class=Response, responses={**_REFUSALS, **_SIGNED}
 )
-def post_extension(body: ExtensionBody, _actor: CurrentActor, container: CurrentContainer) -> Response:
+async def post_extension(
+    body: ExtensionBody, _actor: CurrentActor, container: CurrentContainer, places: SigningPlaces
+) -> Response:
     """Raise every signature of a document to a level, or without one refresh its archive time stamp."""
+    return await places.run(lambda: _signed(_extended(body, container)))
+
+
+def _extended(body: ExtensionBody, container: Container) -> bytes:
     limit = container.settings.signing.max_document_bytes
     data = from_base64(body.document, max_bytes=limit)
     content = None if body.content is None else from_base64(body.content, max_bytes=limit)
-    extended = extend_signed(
+    return extend_signed(
         data,
         None if body.level is None else Level(body.level),
         services_of(container),
         at=container.clock.now(),
         content=None if content is None else lambda name: hashlib.new(name, content).digest(),
     )
-    return _signed(extended)
 
 
 def _signed(data: bytes) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, cast
 
@@ -14,7 +14,8 @@ from app.api.desk import CurrentContainer
 from app.api.problems import documented
 from app.api.signing_bodies import VerificationBody
 from app.container import Container
-from app.verifying import InstallationTrust, verify
+from app.verification_processes import PROCESSES
+from app.verifying import InstallationTrust
 from kernel.canonical import from_base64, to_base64
 from kernel.clock import parse_utc
 from kernel.errors import LimitExceeded, MalformedInput
@@ -29,7 +30,6 @@ router = APIRouter(prefix="/signing", tags=["signing"])
 JSON_TYPE, XML_TYPE, HTML_TYPE = "application/json", "application/xml", "text/html"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _TEXT = {"schema": {"type": "string"}}
-_STALL_SECONDS = 30.0
 
 
 class VerificationAnswer(BaseModel):
@@ -99,31 +99,33 @@ async def post_verification(
     Answers a signed JSON report; with Accept: application/xml the report of TS 119 102-2, with text/html a page.
     """
     moment = None if at is None else parse_utc(at)
-    given = _given(request, await _body(request, container.settings.signing.max_document_bytes))
     limit = container.settings.signing.max_document_bytes
-    document = given if isinstance(given, bytes) else from_base64(given.document, max_bytes=limit)
-    beside = (
-        None
-        if isinstance(given, bytes) or given.content is None
-        else from_base64(given.content, max_bytes=limit)
-    )
-    called = name or (None if isinstance(given, bytes) else given.name)
+    body, is_json = await _body(request, limit), _is_json(request)
     form, language = _form(request), _language(request)
 
     def work() -> Response:
+        given = _given(body, is_json, limit)
         now = container.clock.now()
-        report = verify(
-            document,
+        report = PROCESSES.verify(
+            given.document,
             verifier.trust.current(),
+            content=given.content,
+            name=name or given.name,
+            seconds=container.settings.signing.verification_seconds,
+            evidence=verifier.trust.evidence,
             at=moment,
-            clock=container.clock,
-            content=beside,
-            name=called,
-            fetched=verifier.trust.completed,
+            now=container.clock.now,
         )
         return _answer(report, form, language, container, now)
 
     return await verifier.work.run(work)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    document: bytes
+    content: bytes | None = None
+    name: str | None = None
 
 
 def _answer(
@@ -145,27 +147,25 @@ def _answer(
 
 
 async def _body(request: Request, limit: int) -> bytes:
-    """All of it within a time; base64 in JSON may be longer by a third, twice. Raises LimitExceeded, MalformedInput."""
+    """All of it; base64 in JSON may be longer by a third, twice. Raises LimitExceeded."""
     most = limit * 3 if _is_json(request) else limit
     found = bytearray()
-    try:
-        async with asyncio.timeout(_STALL_SECONDS):
-            async for piece in request.stream():
-                found += piece
-                if len(found) > most:
-                    raise LimitExceeded("the document is too long", limit_bytes=limit)
-    except TimeoutError as error:
-        raise MalformedInput("the document did not arrive in time") from error
+    async for piece in request.stream():
+        found += piece
+        if len(found) > most:
+            raise LimitExceeded("the document is too long", limit_bytes=limit)
     return bytes(found)
 
 
-def _given(request: Request, body: bytes) -> bytes | VerificationBody:
-    if not _is_json(request):
-        return body
+def _given(body: bytes, is_json: bool, limit: int) -> _Given:
+    if not is_json:
+        return _Given(body)
     try:
-        return VerificationBody.model_validate_json(body)
+        found = VerificationBody.model_validate_json(body)
     except ValidationError as error:
         raise MalformedInput("the body is not a document with its content, as JSON") from error
+    content = None if found.content is None else from_base64(found.content, max_bytes=limit)
+    return _Given(from_base64(found.document, max_bytes=limit), content, found.name)
 
 
 def _is_json(request: Request) -> bool:

@@ -1,7 +1,7 @@
-"""Who asks for too much that does not exist has to wait: guessing identifiers stays as hopeless as their length makes it.
+"""Who asks for too much that does not exist has to wait: guessing identifiers stays as hopeless as they are long.
 
-A question takes one of the source's places before anything is looked up, and gives it back when the document exists. So a
-source without places learns nothing more, not even by how it is refused. Places come back evenly over a minute.
+A question takes one of the source's places before anything is looked up, and gives it back when the document exists.
+So a source without places learns nothing more, not even by how it is refused. Places come back evenly over a minute.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One answer as the first screen that a visitor sees: the state in large words, then what to compare, then evidence.
 
-By identifier no word here praises what the visitor holds; a sign, a border and words tell the state, never colour alone.
+By identifier no word here praises what the visitor holds; sign, border and words tell the state, never colour alone.
 """
 
 from __future__ import annotations
@@ -13,8 +13,11 @@ from app.authenticity_page.signs import sign
 from app.authenticity_page.words import Voice, outside
 from authenticity.answers import Alteration, Answer
 from authenticity.record import Change, Registration, Signatory
+from signing.validation.html_parts import Voice as ReportVoice
 
 MAX_LISTED = 50
+# These say something of the signature itself, and not of what came after it.
+_OF_SIGNER = frozenset({"signature-broken", "signature-added", "signature-removed", "signature-of-another"})
 # How far a state is from being relied on; the style sheet draws each.
 _TONES = {
     "authentic": "good",
@@ -63,7 +66,7 @@ def _head(voice: Voice, answer: Answer, state: str) -> str:
     if answer.verdict == "unknown":
         return _unknown(voice, answer)
     if answer.asked == "identifier":
-        told = voice.say("registered_told", state)
+        told = voice.say("registered_told", "withheld" if answer.is_withheld and state == "valid" else state)
         if answer.is_withheld:
             told += f"</p><p>{voice.say('withheld', 'told')}"
         return f"{_heading(state, voice.say('registered', state))}<p>{told}</p>"
@@ -104,28 +107,47 @@ def _why(voice: Voice, last: Change) -> str:
 
 
 def _alterations(voice: Voice, found: Sequence[Alteration]) -> str:
+    """Each difference once, with all signatures after which it came."""
     if not found:
         return ""
-    items = "".join(f"<li>{_alteration(voice, each)}</li>" for each in found[:MAX_LISTED])
-    rest = len(found) - MAX_LISTED
+    since: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        signers = since.setdefault((each.code, _where(voice, each)), [])
+        if each.since is not None and each.since not in signers:
+            signers.append(each.since)
+    items = [_difference(voice, code, where, signers) for (code, where), signers in since.items()]
+    rest = len(items) - MAX_LISTED
     more = f"<li>… +{voice.number(rest)}</li>" if rest > 0 else ""
-    return f'<h3>{voice.text("what_changed")}</h3><ul class="differences">{items}{more}</ul>'
+    return f'<h3>{voice.text("what_changed")}</h3><ul class="differences">{"".join(items[:MAX_LISTED])}{more}</ul>'
 
 
-def _alteration(voice: Voice, each: Alteration) -> str:
-    known = voice.knows("alteration", each.code)
-    what = voice.say("alteration", each.code) if known else f'<bdi dir="ltr">{outside(each.code)}</bdi>'
-    since = "" if each.since is None else f" {voice.text('since')} {outside(each.since)}"
-    where = voice.comma.join(
-        f"{_field(voice, name)}: {outside(voice.plain_number(value))}"
+def _difference(voice: Voice, code: str, where: str, signers: Sequence[str]) -> str:
+    relation = "of_signer" if code in _OF_SIGNER else "since"
+    told = f" ({voice.text(relation)} {voice.comma.join(map(outside, signers))})" if signers else ""
+    return f"<li>{_what(voice, code)}{told}{where}</li>"
+
+
+def _what(voice: Voice, code: str) -> str:
+    """In the words of this page, else in those of the reports on signatures, else the code itself."""
+    if voice.knows("alteration", code):
+        return voice.say("alteration", code)
+    return ReportVoice(voice.language).word("change", code)
+
+
+def _where(voice: Voice, each: Alteration) -> str:
+    """The fields that a visitor can use, as HTML."""
+    said = [
+        f"{voice.say('alteration_field', name)}: {_value(voice, name, value)}"
         for name, value in each.fields.items()
-        if isinstance(value, str | int) and value != ""
-    )
-    return f"{what}{since}" + (f"<br><small>{where}</small>" if where else "")
+        if voice.knows("alteration_field", name) and value is not None and value != ""
+    ]
+    return f"<br><small>{voice.comma.join(said)}</small>" if said else ""
 
 
-def _field(voice: Voice, name: str) -> str:
-    return voice.say("alteration_field", name) if voice.knows("alteration_field", name) else outside(name)
+def _value(voice: Voice, name: str, value: object) -> str:
+    if name == "indication":
+        return ReportVoice(voice.language).word("sub_indication", str(value))
+    return outside(voice.plain_number(value) if isinstance(value, int) else str(value))
 
 
 def _inside(voice: Voice, signatures: Sequence[Signatory]) -> str:
@@ -136,14 +158,19 @@ def _inside(voice: Voice, signatures: Sequence[Signatory]) -> str:
 
 
 def _registered(voice: Voice, answer: Answer, found: Registration, shown: Shown) -> str:
-    """What is registered: to be compared, unless the bytes themselves have shown it."""
-    by_bytes = answer.asked != "identifier" and answer.verdict != "altered"
-    title = voice.text("facts" if by_bytes or answer.is_withheld else "compare")
+    """What is registered: to be compared, where that can still decide something."""
     listed = facts.to_compare(voice, answer, found, shown)
-    if by_bytes or answer.is_withheld:
-        return f"<h3>{title}</h3>{listed}"
-    last = f'<p class="last">{voice.text("compare_last")}</p>'
-    return f"<h3>{title}</h3>{listed}{last}{facts.file_of(voice, answer, found, shown)}"
+    by_bytes = answer.asked != "identifier" and answer.verdict != "altered"
+    if answer.is_withheld or by_bytes:
+        return f"<h3>{voice.text('facts')}</h3>{listed}"
+    if answer.state != "valid":
+        told = f"<h3>{voice.text('facts')}</h3>{listed}"
+    else:
+        last = f'<p class="last">{voice.text("compare_last")}</p>'
+        told = f"<h3>{voice.text('compare')}</h3>{listed}{last}"
+    file = facts.file_of(voice, answer, found, shown)
+    kind = ' class="beside"' if "<figure>" in file else ""
+    return f"<div{kind}><div>{told}</div><div>{file}</div></div>"
 
 
 def _claimed(voice: Voice, answer: Answer) -> str:

@@ -73,7 +73,9 @@ def evidence(voice: Voice, answer: Answer, shown: Shown) -> str:
 def signatory(voice: Voice, each: Signatory) -> str:
     """One signature: who, of which organisation, how it was judged and when it is proven to have been there."""
     who = [outside(each.name)] + ([outside(each.organization)] if each.organization else [])
-    told = [escape(say(voice.language, "verdict", each.indication)), outside(each.level)]
+    told = [escape(say(voice.language, "verdict", each.indication))]
+    if each.level:
+        told.append(outside(each.level))
     if each.at:
         told.append(f"{voice.text('proven')} {voice.moment(each.at)}")
     return f"{voice.comma.join(who)}<br><small>{voice.comma.join(told)}</small>"
@@ -126,6 +128,8 @@ def _links(voice: Voice, answer: Answer, shown: Shown) -> str:
     elif answer.asked == "digest":
         links.append((f"/documents/by-digest/{answer.value}", "signed_answer"))
     found = answer.registration
-    if shown.proof and found is not None and found.record.disclosure == "public":
-        links.append((f"/documents/{found.record.identifier}/proof", "proof_file"))
+    if shown.proof and answer.proof is not None and found is not None and not answer.is_withheld:
+        # Of a withheld document it is given to who shows that he holds the bytes.
+        shows = "" if found.record.disclosure == "public" else f"?digest={found.record.digest}"
+        links.append((f"/documents/{found.record.identifier}/proof{shows}", "proof_file"))
     return "".join(f'<p><a class="more" href="{place}">{voice.text(name)}</a></p>' for place, name in links)

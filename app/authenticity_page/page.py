@@ -22,7 +22,8 @@ POLICY = (
 class Frame:
     """What every page is made with. ``asked``: the question in the address, kept when the language is changed.
 
-    ``typed`` stands in the field again with what is wrong about it in ``typed_wrong`` (HTML).
+    ``typed`` stands in the field again with what is wrong about it in ``typed_wrong`` (HTML). ``rule``: where the rule
+    of documents is shown.
     """
 
     organisation: str
@@ -33,6 +34,7 @@ class Frame:
     asked: tuple[tuple[str, str], ...] = ()
     typed: str = ""
     typed_wrong: str = ""
+    rule: str | None = None
 
 
 def render(voice: Voice, frame: Frame, answer: str = "") -> bytes:
@@ -49,9 +51,9 @@ def render(voice: Voice, frame: Frame, answer: str = "") -> bytes:
         f'<link rel="stylesheet" href="{ASSETS}/page.css">\n'
         f'<script type="module" src="{ASSETS}/page.js"></script>\n</head>\n'
         f"<body {_for_the_script(voice, frame)}>\n{_header(voice, frame)}{demo}"
-        f'<main><p id="status" role="status"></p><div id="place">{answer}</div>'
+        f'<main><p id="status" role="status"></p><div id="place">{answer}</div>{_send(voice)}'
         f'<section id="ask" aria-labelledby="ask-title"><h2 id="ask-title">{again}</h2>'
-        f"{_paper(voice, frame)}{_file(voice)}</section></main>\n{_footer(voice)}</body>\n</html>\n"
+        f"{_paper(voice, frame)}{_file(voice)}</section></main>\n{_footer(voice, frame)}</body>\n</html>\n"
     ).encode()
 
 
@@ -68,7 +70,8 @@ def _header(voice: Voice, frame: Frame) -> str:
     query = urlencode((*frame.asked, ("lang", voice.other)))
     home = f"{PLACE}?{urlencode({'lang': voice.language})}"
     return (
-        f'<header><a class="home" href="{home}"><bdi>{escape(frame.organisation)}</bdi><h1>{voice.text("title")}</h1></a>'
+        f'<header><a class="home" href="{home}"><bdi>{escape(frame.organisation)}</bdi>'
+        f"<h1>{voice.text('title')}</h1></a>"
         f'<a id="language" href="{escape(frame.place)}?{escape(query)}" lang="{voice.other}" '
         f'hreflang="{voice.other}">{voice.text("other_language")}</a></header>\n'
     )
@@ -103,10 +106,24 @@ def _file(voice: Voice) -> str:
         f'<p id="file-told"><small class="unscripted">{voice.text("goes")}</small>'
         f'<small class="scripted" hidden>{voice.text("stays")}</small></p>'
         f'<button class="unscripted second">{voice.text("send")}</button></form>'
-        f'<div id="send" hidden><p>{voice.text("send_told")}</p>'
-        f'<button type="button" class="second">{voice.text("send")}</button></div></div>'
+        "</div>"
     )
 
 
-def _footer(voice: Voice) -> str:
-    return f"<footer><p>{voice.text('footer')}</p></footer>\n"
+def _send(voice: Voice) -> str:
+    """Below the answer to a digest: what only the whole file can tell. Shown by the script, with a file at hand."""
+    report = f"/documents/examinations?report=signatures&amp;lang={voice.language}"
+    return (
+        f'<section id="send" class="way" hidden><p>{voice.text("send_told")}</p>'
+        f'<button type="button">{voice.text("send")}</button>'
+        f'<p><button form="by-file" class="plain" formaction="{report}" formtarget="_blank">'
+        f"{voice.text('more_files')}</button></p></section>"
+    )
+
+
+def _footer(voice: Voice, frame: Frame) -> str:
+    rule = ""
+    if frame.rule is not None:
+        address = f"{frame.rule}?{urlencode({'lang': voice.language})}"
+        rule = f'<p><a class="more" href="{escape(address)}">{voice.text("rule")}</a></p>'
+    return f"<footer><p>{voice.text('footer')}</p>{rule}</footer>\n"

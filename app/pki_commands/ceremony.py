@@ -223,8 +223,8 @@ def _passphrase(file: Path | None, whose: str, *, new: bool = False) -> str:
 def _verify(file: Path, as_json: bool) -> None:
     """Signatures, the files beside it and, in an authority's folder, the history that leads to it."""
     from kernel.errors import NotFound
+    from pki.authority_folder import CEREMONIES
     from pki.ceremonies.transcript import verify_history, verify_transcript
-    from pki.installation import CEREMONIES
 
     try:
         data = file.read_bytes()

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from app.plain_lines import plain_line
+
 
 def say(answer: Mapping[str, Any], as_json: bool) -> None:
     """What is None is left out for people."""
@@ -16,4 +18,4 @@ def say(answer: Mapping[str, Any], as_json: bool) -> None:
         return
     for name, value in answer.items():
         if value is not None:
-            click.echo(f"{name}: {value}")
+            click.echo(f"{name}: {plain_line(str(value))}")

@@ -28,7 +28,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @level_option(default=None)
 @click.option("--refresh", is_flag=True, help="A fresh archive time stamp over everything that is there.")
 @service_options
-@out_option()
+@out_option("NAME.extended.pdf, .p7s or the like beside it")
 @force_option
 @json_option
 def command(
@@ -46,12 +46,13 @@ def command(
     from signing.extending import extend_signed
 
     if refresh is (level is not None):
-        raise click.UsageError("either --level or --refresh")
+        raise click.UsageError("say either --level LEVEL or --refresh")
     wanted = Level(level) if level is not None else None
     target = require_free(
         out or document.with_name(f"{document.stem}.extended{document.suffix}"), force=force
     )
-    with opened_services(service_choice(options), wanted or Level.B_LTA) as services:
+    reached = wanted or Level.B_LTA
+    with opened_services(service_choice(options), reached, strangers=True) as services:
         extended = extend_signed(
             read_document(document),
             wanted,

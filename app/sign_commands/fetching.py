@@ -16,4 +16,4 @@ from signing.validation.trust import Trust
 def with_fetched(document: FoundDocument, trust: Trust, at: datetime) -> Trust:
     """The same trust with what could be fetched for signers and time-stamping authorities."""
     roots = [each.certificate for each in trust.anchors]
-    return with_evidence(document, trust, at, HttpEvidence(roots, trust.intermediates))
+    return with_evidence(document, trust, at, HttpEvidence(roots, trust.intermediates, strangers=True))

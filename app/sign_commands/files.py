@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,22 +20,30 @@ MAX_DOCUMENT_BYTES = 1 << 30
 force_option = click.option("--force", is_flag=True, help="Replace the file if it is there.")
 
 
-def out_option(required: bool = False) -> Callable[[Any], Any]:
-    """``--out``: where the answer is written."""
+def out_option(otherwise: str | None = None) -> Callable[[Any], Any]:
+    """``--out``: where the answer is written; ``otherwise`` says where without it, else it must be given."""
     return click.option(
-        "--out", type=click.Path(path_type=Path, dir_okay=False), required=required, help="File to write."
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        required=otherwise is None,
+        help="File to write." if otherwise is None else f"File to write; {otherwise} otherwise.",
     )
 
 
-def require_free(path: Path, *, force: bool) -> Path:
+def require_free(path: Path, *, force: bool, inputs: Sequence[Path | None] = ()) -> Path:
     """Before anything is signed: the place is free or may be replaced, and its folder is there.
 
-    Raises Conflict, NotFound.
+    Of ``inputs``, which the answer does not hold, none is replaced, nor anything that is no plain file. Raises
+    Conflict, NotFound.
     """
-    if not path.absolute().parent.is_dir():
-        raise NotFound("the folder to write to does not exist", path=str(path.parent))
-    if path.exists() and not force:
-        raise Conflict("a file of that name is there: choose another, or --force", path=str(path))
+    with _told(path):
+        if not path.absolute().parent.is_dir():
+            raise NotFound("the folder to write to does not exist", path=str(path.parent))
+        there = path.exists()
+        if there and any(each is not None and each.exists() and each.samefile(path) for each in inputs):
+            raise Conflict("it would be written over what is read", path=str(path))
+        if there and not (force and path.is_file()):
+            raise Conflict("a file of that name is there: choose another, or --force", path=str(path))
     return path
 
 
@@ -48,7 +56,8 @@ def read_document(path: Path) -> bytes:
 def writing(path: Path, *, force: bool) -> Iterator[BinaryIO]:
     """A file that appears with all its bytes, durably, when the block ends well; raises Conflict or StorageFull."""
     folder = path.absolute().parent
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".staged", dir=folder)
+    with _told(path), refusing_when_full():
+        handle, name = tempfile.mkstemp(prefix=".", suffix=".staged", dir=folder)
     staged = Path(name)
     try:
         with refusing_when_full(), os.fdopen(handle, "w+b") as file:
@@ -56,10 +65,8 @@ def writing(path: Path, *, force: bool) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         staged.chmod(0o666 & ~_umask())
-        if force:
-            os.replace(staged, path)
-        else:
-            _link(staged, path)
+        with _told(path), refusing_when_full():
+            _move(staged, path, force=force)
     finally:
         staged.unlink(missing_ok=True)
     _sync(folder)
@@ -71,12 +78,24 @@ def write_whole(path: Path, data: bytes, *, force: bool) -> None:
         file.write(data)
 
 
-def _link(staged: Path, path: Path) -> None:
-    """Unlike a replacement a link fails where somebody else was first."""
+def _move(staged: Path, path: Path, *, force: bool) -> None:
+    if force:
+        os.replace(staged, path)
+        return
     try:
+        # Unlike a replacement a link fails where somebody else was first.
         os.link(staged, path)
     except FileExistsError as error:
         raise Conflict("a file of that name is there: choose another, or --force", path=str(path)) from error
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the file system refuses is wrong use and no defect."""
+    try:
+        yield
+    except OSError as error:
+        raise NotFound("the file cannot be written", path=str(path), problem=error.strerror) from error
 
 
 def _umask() -> int:

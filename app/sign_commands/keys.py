@@ -22,6 +22,9 @@ from pki.signed_data import Signer
 PASSPHRASE_VARIABLE = "MOHR_KEY_PASSPHRASE"
 MAX_KEY_BYTES = 1 << 20
 MAX_CERTIFICATES = 10
+_KINDS = (
+    "documents are signed with ECDSA on P-256 or P-384, RSA from 2048 bits, or Ed25519; this key is another"
+)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -139,6 +142,10 @@ def read_bounded(path: Path, limit: int) -> bytes:
 def _of_folder(path: Path, choice: KeyChoice) -> Signer:
     from client.folder import PartyFolder
 
+    if not (path / "party.json").is_file():
+        raise NotFound(
+            "the folder is no party's: name one that `mohr pki folder` made, or the key's file", key=str(path)
+        )
     locked = (path / "keys").is_dir() and not (path / "signing.key.pem").exists()
     secret = _passphrase(choice) if locked else None
     return PartyFolder(path, passphrase=None if secret is None else secret.decode("utf-8")).signer()
@@ -184,10 +191,11 @@ def _fitting(key: Any, certificates: Sequence[x509.Certificate]) -> Signer:
     try:
         key_kind(key)
     except AlgorithmRefused as error:
-        raise MalformedInput("no documents are signed with this kind of key") from error
+        raise MalformedInput(_KINDS) from error
     own = [each for each in certificates if each.public_key() == key.public_key()]
     if not own:
-        raise MalformedInput("the certificate of the key is missing: --certificate")
+        given = ", and of what was given none is of this key" if certificates else ""
+        raise MalformedInput(f"the certificate of the key is missing{given}: --certificate FILE")
     chain = [each for each in certificates if each not in own and each.subject != each.issuer]
     found: PrivateKey = key
     return Signer(found, own[0], tuple(dict.fromkeys(chain)))

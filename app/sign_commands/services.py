@@ -14,6 +14,7 @@ import click
 from kernel.clock import Clock, DemoClock, SystemClock
 from kernel.errors import MalformedInput
 from signing.ades.services import Level, Services
+from signing.errors import EVIDENCE, TIME_STAMPS, LevelUnreachable
 
 LEVELS = click.Choice([str(each) for each in Level])
 
@@ -45,13 +46,18 @@ def service_options(command: Any) -> Any:
     return command
 
 
+_ADVICE = {
+    TIME_STAMPS: "--tsa URL, or --folder INSTALLATION",
+    EVIDENCE: "--trust FOLDER with roots beside --tsa, or --folder INSTALLATION",
+}
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 _OPTIONS = (
     click.option("--tsa", metavar="URL", envvar="MOHR_TSA", help="Time-stamping service (also MOHR_TSA)."),
     click.option(
         "--trust",
         type=_FOLDER,
-        help="Folder of root certificates: evidence is fetched from the addresses in certificates up to them.",
+        help="Folder of root certificates, up to which evidence is fetched from the addresses in certificates; "
+        "revocation lists (.crl) in it serve those that name none.",
     ),
     click.option(
         "--folder",
@@ -73,22 +79,37 @@ def clock_of_commands() -> Clock:
 
 
 @contextmanager
-def opened_services(choice: ServiceChoice, level: Level) -> Iterator[Services]:
-    """What the level needs; nothing is opened for B-B. An installation is closed at the end.
+def opened_services(choice: ServiceChoice, level: Level, *, strangers: bool = False) -> Iterator[Services]:
+    """What the level needs; nothing is opened for B-B. An installation is closed at the end. ``strangers``: who signed
+    may have chosen the addresses in certificates.
 
     Raises MalformedInput, and what opening an installation or a folder of roots raises.
     """
     if choice.folder is not None and (choice.tsa is not None or choice.trust is not None):
         raise MalformedInput("either --tsa and --trust, or --folder")
-    if level is Level.B_B:
-        yield Services()
-    elif choice.folder is not None:
-        yield from _of_installation(choice.folder)
-    else:
-        yield _over_http(choice, level)
+    with _advising():
+        if level is Level.B_B:
+            yield Services()
+        elif choice.folder is not None:
+            yield from _of_installation(choice.folder)
+        else:
+            yield _over_http(choice, level, strangers)
 
 
-def _over_http(choice: ServiceChoice, level: Level) -> Services:
+@contextmanager
+def _advising() -> Iterator[None]:
+    """What signs knows of no options: a refusal for want of a service also says which option names one."""
+    try:
+        yield
+    except LevelUnreachable as refusal:
+        known = dict(refusal.fields)
+        advice = _ADVICE.get(known.pop("needs", None))
+        if advice is None:
+            raise
+        raise LevelUnreachable(f"{refusal.detail}: give {advice}", **known) from refusal
+
+
+def _over_http(choice: ServiceChoice, level: Level, strangers: bool) -> Services:
     from client.evidence import HttpEvidence
     from client.stamping import HttpStamps
 
@@ -99,7 +120,8 @@ def _over_http(choice: ServiceChoice, level: Level) -> Services:
 
     trust = Trust.from_folder(choice.trust)
     roots = [each.certificate for each in trust.anchors]
-    return Services(stamps, HttpEvidence(roots, trust.intermediates))
+    known = trust.intermediates, trust.evidence.crls
+    return Services(stamps, HttpEvidence(roots, *known, lasting=True, strangers=strangers))
 
 
 def _of_installation(folder: Path) -> Iterator[Services]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -41,7 +41,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @level_option()
 @pdf_options
 @service_options
-@out_option()
+@out_option("NAME.signed.pdf beside it")
 @force_option
 @json_option
 def pdf(document: Path, out: Path | None, key: KeyChoice, **options: Any) -> None:
@@ -67,7 +67,7 @@ def pdf(document: Path, out: Path | None, key: KeyChoice, **options: Any) -> Non
 @key_options
 @level_option()
 @service_options
-@out_option()
+@out_option("DOCUMENT.p7s, or .p7m with --enveloping, beside it")
 @force_option
 @json_option
 def file(
@@ -79,7 +79,7 @@ def file(
     if enveloping and beside is not None:
         raise click.UsageError("either --enveloping or --beside")
     target = out or document.with_name(document.name + (".p7m" if enveloping else ".p7s"))
-    with _signing(target, key, options) as (signer, level, services, written):
+    with _signing(target, key, options, inputs=[document, beside]) as (signer, level, services, written):
         at = clock_of_commands().now()
         if beside is None:
             made = sign_file(document, signer, level, services, at=at, enveloping=enveloping)
@@ -95,7 +95,7 @@ def file(
 @key_options
 @level_option()
 @service_options
-@out_option(required=True)
+@out_option()
 @force_option
 @json_option
 def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, add: bool, **options: Any) -> None:
@@ -104,8 +104,9 @@ def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, add: bool, **o
     from signing.ades.asice_inside import ContainerFile
 
     if add and len(documents) != 1:
-        raise click.UsageError("--add takes one container")
-    with _signing(out, key, options) as (signer, level, services, target):
+        raise click.UsageError("--add takes one container, and nothing to put into it")
+    inputs = [] if add else documents
+    with _signing(out, key, options, inputs=inputs) as (signer, level, services, target):
         at = clock_of_commands().now()
         if add:
             with documents[0].open("rb") as source:
@@ -117,10 +118,10 @@ def asice(documents: tuple[Path, ...], out: Path, key: KeyChoice, add: bool, **o
 
 @contextmanager
 def _signing(
-    out: Path, key: KeyChoice, options: dict[str, Any]
+    out: Path, key: KeyChoice, options: dict[str, Any], inputs: Sequence[Path | None] = ()
 ) -> Iterator[tuple[Signer, Level, Services, BinaryIO]]:
     """Key, level, services and the file to write, which is there only when all went well; and then says so."""
-    require_free(out, force=options["force"])
+    require_free(out, force=options["force"], inputs=inputs)
     level = Level(options["level"])
     with ExitStack() as stack:
         signer = stack.enter_context(opened_signer(key))

@@ -57,7 +57,12 @@ _COMPLETED = b"mohr/completed-document/v1 "
     show_default=True,
     help="How long the state may wait for the signature value.",
 )
-@out_option(required=True)
+@click.option(
+    "--to-sign",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write what the key signs: the digest, for Ed25519 the signed attributes themselves.",
+)
+@out_option()
 @force_option
 @json_option
 def prepare(
@@ -68,12 +73,16 @@ def prepare(
     out: Path,
     minutes: int,
     enveloping: bool,
+    to_sign: Path | None,
     **options: Any,
 ) -> None:
     """Say what is to be signed, with the digest for the key, and keep the state for `complete`."""
     from signing.two_step_making import Document, Wish, prepare_document
 
-    target = require_free(out, force=options["force"])
+    inputs = [*documents, certificate, chain]
+    target = require_free(out, force=options["force"], inputs=inputs)
+    if to_sign is not None:
+        require_free(to_sign, force=options["force"], inputs=inputs)
     level, wished = Level(options["level"]), pdf_wishes(options)
     own, *above = read_certificates(certificate)
     above += [] if chain is None else read_certificates(chain)
@@ -84,6 +93,9 @@ def prepare(
         at = clock_of_commands().now()
         prepared = prepare_document(sources, wish, own, above, services, at=at)
     write_whole(target, prepared.to_bytes(), force=options["force"])
+    if to_sign is not None:
+        signed = prepared.attributes if _signs_bytes(prepared) else prepared.digest
+        write_whole(to_sign, signed, force=options["force"])
     tell({**shown(prepared), "state": str(target)}, options["as_json"])
 
 
@@ -93,7 +105,7 @@ def prepare(
     "--signature", type=_FILE, required=True, help="The signature value, as its key's program wrote it."
 )
 @service_options
-@out_option(required=True)
+@out_option()
 @force_option
 @json_option
 def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:
@@ -101,7 +113,7 @@ def complete(state: Path, signature: Path, out: Path, **options: Any) -> None:
     from signing.two_step import check_open
     from signing.two_step_making import complete_document
 
-    target = require_free(out, force=options["force"])
+    target = require_free(out, force=options["force"], inputs=[state, signature])
     value = read_bounded(signature, MAX_SIGNATURE_BYTES)
     with _alone(state):
         kept = read_bounded(state, MAX_DOCUMENT_BYTES + MAX_HEADER_BYTES)
@@ -150,10 +162,14 @@ def shown(prepared: PreparedDocument) -> Mapping[str, Any]:
         "digest": prepared.digest.hex(),
         "digest_algorithm": prepared.digest_name,
         "algorithm": prepared.algorithm,
-        # Ed25519 signs bytes and no digest of them.
-        "to_be_signed": prepared.attributes.hex() if prepared.digest_name == "sha512" else None,
+        "to_be_signed": prepared.attributes.hex() if _signs_bytes(prepared) else None,
         "expires_at": format_utc(prepared.expires_at),
     }
+
+
+def _signs_bytes(prepared: PreparedDocument) -> bool:
+    """Ed25519 signs bytes and no digest of them."""
+    return prepared.digest_name == "sha512"
 
 
 def _document(prepared: PreparedDocument) -> Mapping[str, Any]:

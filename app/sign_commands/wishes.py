@@ -51,7 +51,8 @@ _OPTIONS = (
         "--visible",
         type=Place(),
         metavar="page,x,y,w,h",
-        help="Where it is seen, in points from the page's lower left corner; invisible otherwise.",
+        help="Where it is seen, in points from the lower left corner of the page before it is turned (/Rotate); "
+        "invisible otherwise.",
     ),
     click.option("--reason", help="Why it is signed; stands in the signature."),
     click.option("--location", help="Where it is signed."),
@@ -59,7 +60,7 @@ _OPTIONS = (
         "--lock",
         type=FieldLock(),
         metavar="all|NAME,..|all-but:NAME,..",
-        help="Form fields that may not change afterwards.",
+        help="Form fields that may not change afterwards; after all nobody signs any more.",
     ),
     click.option(
         "--certify",

@@ -30,13 +30,9 @@ ID_SIGNING_CERTIFICATE = ObjectIdentifier("1.2.840.113549.1.9.16.2.12")
 ID_SIGNING_CERTIFICATE_V2 = ObjectIdentifier("1.2.840.113549.1.9.16.2.47")
 ID_ALGORITHM_PROTECTION = ObjectIdentifier("1.2.840.113549.1.9.52")
 ID_SIGNATURE_POLICY = ObjectIdentifier("1.2.840.113549.1.9.16.2.15")
-ID_COMMITMENT_TYPE = ObjectIdentifier("1.2.840.113549.1.9.16.2.16")
-ID_SIGNER_LOCATION = ObjectIdentifier("1.2.840.113549.1.9.16.2.17")
-ID_CONTENT_HINTS = ObjectIdentifier("1.2.840.113549.1.9.16.2.4")
 ID_MIME_TYPE = ObjectIdentifier("0.4.0.1733.2.1")
 ID_CONTENT_TIME_STAMP = ObjectIdentifier("1.2.840.113549.1.9.16.2.20")
 ID_SIGNATURE_TIME_STAMP = ObjectIdentifier("1.2.840.113549.1.9.16.2.14")
-ID_COUNTER_SIGNATURE = ObjectIdentifier("1.2.840.113549.1.9.6")
 ID_CERTIFICATE_VALUES = ObjectIdentifier("1.2.840.113549.1.9.16.2.23")
 ID_REVOCATION_VALUES = ObjectIdentifier("1.2.840.113549.1.9.16.2.24")
 ID_ARCHIVE_TIME_STAMP_V3 = ObjectIdentifier("0.4.0.1733.2.4")
@@ -127,16 +123,6 @@ class EssCertId:
 class SigningCertificate:
     certificates: list[EssCertId]
     policies: list[asn1.TLV] | None
-
-
-@asn1.sequence
-class AtsHashIndexV3:
-    """What an archive time stamp covers beside content and signature, by digests (EN 319 122-1 §5.5.2)."""
-
-    digest_algorithm: asn1.TLV
-    certificates: list[bytes]
-    revocations: list[bytes]
-    unsigned_attributes: list[bytes]
 
 
 def algorithm_of(identifier: asn1.TLV) -> tuple[str, bytes | None]:

@@ -13,12 +13,12 @@ from kernel.canonical import canonical_bytes
 from kernel.clock import Clock, format_utc
 from kernel.errors import Conflict
 from kernel.failpoints import reach
+from pki.authority_folder import CEREMONIES, MARK
 from pki.ceremonies import outside, own, revoking
 from pki.ceremonies.operators import PLAN, TRANSCRIPT, Approval, Operator, require_approvals
 from pki.ceremonies.plan import TRANSCRIPT_FILE, Plan, prepare
 from pki.ceremonies.transcript import Transcript, signed_transcript, verify_transcript
 from pki.ceremonies.workshop import Workshop
-from pki.installation import CEREMONIES, MARK
 from pki.key_provider import KeyProvider
 
 _KINDS: Mapping[str, Callable[[Workshop], None]] = {

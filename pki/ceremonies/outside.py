@@ -14,6 +14,7 @@ from pki.ceremonies.workshop import Workshop
 from pki.crl import RevocationList
 from pki.errors import CeremonyRefused
 from pki.issuers import IssuerEntry, Requested
+from pki.names import written_name
 from pki.path_validation import find_path
 
 
@@ -58,9 +59,7 @@ def _check_subject(certificate: x509.Certificate, wanted: x509.CertificateSignin
     if certificate.public_key() != wanted.public_key():
         raise CeremonyRefused("the certificate is for another key than the request")
     if certificate.subject != wanted.subject:
-        raise CeremonyRefused(
-            "the certificate is for another name", found=certificate.subject.rfc4514_string()
-        )
+        raise CeremonyRefused("the certificate is for another name", found=written_name(certificate.subject))
 
 
 def _check_authority(certificate: x509.Certificate) -> None:
@@ -84,7 +83,7 @@ def _check_path(path: list[x509.Certificate], workshop: Workshop) -> None:
     now, root = workshop.now, path[0]
     for each in path:
         if not each.not_valid_before_utc <= now <= each.not_valid_after_utc:
-            raise CeremonyRefused("a certificate is not valid now", subject=each.subject.rfc4514_string())
+            raise CeremonyRefused("a certificate is not valid now", subject=written_name(each.subject))
     if root.subject != root.issuer:
         raise CeremonyRefused("what is called the root is signed by somebody else")
     for depth, each in enumerate(path[:-1]):
@@ -95,7 +94,7 @@ def _check_path(path: list[x509.Certificate], workshop: Workshop) -> None:
         below = len(path) - 1 - depth
         if not basic.ca or (basic.path_length is not None and basic.path_length < below):
             raise CeremonyRefused(
-                "a certificate above allows no authority so far below", subject=each.subject.rfc4514_string()
+                "a certificate above allows no authority so far below", subject=written_name(each.subject)
             )
     try:
         root.verify_directly_issued_by(root)

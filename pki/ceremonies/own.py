@@ -10,12 +10,12 @@ from cryptography.x509.oid import NameOID
 
 from pki.algorithms import public_key_of
 from pki.authority import build_intermediate, build_root, check_csr, issue, make_request, new_serial
+from pki.beginning import subjects_of
 from pki.ceremonies.crossing import cross_certificate
 from pki.ceremonies.revoking import keep_new_list
 from pki.ceremonies.services import make_services, prove_chain
 from pki.ceremonies.workshop import Workshop
 from pki.errors import CeremonyRefused
-from pki.installation import subjects_of
 from pki.issuers import CertifiedEntry, IssuerEntry, Place
 from pki.names import Subject, name_of, party_of
 from pki.profiles import BACKDATED, INTERMEDIATE, PERSON_SIGNING, SERVICE_SEAL

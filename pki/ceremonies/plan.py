@@ -16,10 +16,10 @@ from cryptography.hazmat.backends.openssl import backend
 
 from kernel.canonical import canonical_bytes, parse_canonical, sha256_hex
 from kernel.errors import Conflict
+from pki.authority_folder import ceremony_folders, read_description
 from pki.ceremonies.document import CeremonyFile
 from pki.ceremonies.operators import PLAN, Approval, Operator
 from pki.errors import CeremonyRefused, TranscriptInvalid
-from pki.installation import ceremony_folders, read_description
 from pki.issuers import Description
 
 TRANSCRIPT_FILE = "transcript.json"

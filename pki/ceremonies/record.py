@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 from kernel.clock import Clock, format_utc
 from kernel.errors import LimitExceeded, NotFound
 from kernel.unit_of_work import UnitOfWork
+from pki.authority_folder import ceremony_folders, kept_lists
 from pki.ceremonies.plan import TRANSCRIPT_FILE
 from pki.ceremonies.transcript import Transcript, verify_history
 from pki.crl import RevocationList
 from pki.errors import RevocationUnknown, TranscriptInvalid
-from pki.installation import Authority, ceremony_folders, kept_lists
+from pki.installation import Authority
 from pki.issuance import record_authority
 from pki.issuers import Issuer
 from pki.list_issuing import lock_lists, store_list

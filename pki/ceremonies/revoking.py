@@ -8,11 +8,11 @@ from cryptography import x509
 
 from kernel.clock import format_utc, parse_utc
 from pki.algorithms import public_key_of
+from pki.authority_folder import kept_lists, read_certificate
 from pki.ceremonies.operators import public_bytes
 from pki.ceremonies.workshop import Workshop
 from pki.crl import RevocationList
 from pki.errors import CeremonyRefused
-from pki.installation import kept_lists, read_certificate
 from pki.issuers import IssuerEntry
 from pki.profiles import CRLS
 from pki.revocation_lists import Revoked, build_crl

@@ -9,9 +9,10 @@ from cryptography.x509.oid import NameOID
 
 from kernel.errors import DomainError
 from pki.authority import issue, make_request, new_serial
+from pki.authority_folder import read_certificate, service_of
+from pki.beginning import subjects_of
 from pki.ceremonies.workshop import Workshop
 from pki.errors import CeremonyRefused
-from pki.installation import read_certificate, service_of, subjects_of
 from pki.issuers import NEEDED_SERVICES, SERVICES, IssuerEntry, ServiceEntry
 from pki.names import Subject, name_of, party_of
 from pki.path_validation import find_path

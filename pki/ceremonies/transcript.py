@@ -13,10 +13,10 @@ from typing import Any
 
 from kernel.canonical import canonical_bytes, parse_canonical, sha256_hex
 from kernel.errors import DomainError
+from pki.authority_folder import MARK, ceremony_folders
 from pki.ceremonies.operators import PLAN, TRANSCRIPT, Approval, require_approvals
 from pki.ceremonies.plan import MAX_TRANSCRIPT_BYTES, TRANSCRIPT_FILE
 from pki.errors import TranscriptInvalid
-from pki.installation import MARK, ceremony_folders
 from pki.issuers import Description, OperatorEntry
 
 _MAX_DEPTH = 12

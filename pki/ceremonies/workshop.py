@@ -19,10 +19,10 @@ from kernel.canonical import sha256_hex
 from kernel.clock import Clock, format_utc
 from pki.algorithms import PrivateKey, fingerprint_of
 from pki.authority import pem_of
+from pki.authority_folder import CEREMONIES, read_certificate
 from pki.ceremonies.document import CeremonyFile
 from pki.ceremonies.plan import Plan
 from pki.errors import CeremonyRefused
-from pki.installation import CEREMONIES, read_certificate
 from pki.issuers import Description, IssuerEntry, Place
 from pki.key_provider import KeyProvider
 from pki.locations import Locations

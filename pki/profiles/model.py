@@ -189,21 +189,6 @@ class Profile:
         return self.usage.default
 
     @property
-    def key_kinds(self) -> frozenset[str]:
-        """The kinds of keys that it takes."""
-        return self.keys.kinds
-
-    @property
-    def extended_key_usage(self) -> ObjectIdentifier | None:
-        """The first default purpose, if there is any."""
-        return self.purposes.default[0] if self.purposes.default else None
-
-    @property
-    def extended_critical(self) -> bool:
-        """Whether a verifier must understand the purposes."""
-        return self.purposes.critical
-
-    @property
     def is_authority(self) -> bool:
         """Whether its certificates may certify others."""
         return "key_cert_sign" in self.usage.default

@@ -24,13 +24,13 @@ from signing.ades.cms_edit import read_parts
 from signing.ades.evidence_gathering import gather_for_tokens
 from signing.ades.services import Services
 from signing.ades.tokens import stamped
-from signing.errors import LevelUnreachable
+from signing.errors import EVIDENCE, TIME_STAMPS, LevelUnreachable
 
 
 def archive(inside: Inside, services: Services, at: datetime) -> Inside:
     """With one more archive time stamp over everything; raises TimestampUnavailable and EvidenceUnavailable."""
     if services.stamps is None:
-        raise LevelUnreachable("an archive time stamp needs a time-stamping authority")
+        raise LevelUnreachable("an archive time stamp needs a time-stamping authority", needs=TIME_STAMPS)
     inside = _with_evidence_for_tokens(inside, services, at)
     older = None
     if LAST_ARCHIVE_MANIFEST in inside.meta:
@@ -56,7 +56,7 @@ def _with_evidence_for_tokens(inside: Inside, services: Services, at: datetime) 
         if name in frozen:
             continue
         if services.evidence is None:
-            raise LevelUnreachable("another archive time stamp needs a source of evidence")
+            raise LevelUnreachable("another archive time stamp needs a source of evidence", needs=EVIDENCE)
         evidence = gather_for_tokens([inside.meta[name]], services.evidence, at=at)
         proven[name] = read_parts(inside.meta[name]).with_evidence(evidence).write()
     return inside.with_members(proven)

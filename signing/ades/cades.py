@@ -168,7 +168,7 @@ def refresh(
     at: datetime,
     algorithm: str | None = None,
 ) -> bytes:
-    """One archive time stamp more for each signer, with fresh evidence for the authorities of those before.
+    """One archive time stamp more for each signer, with fresh evidence for the authority of the newest before.
 
     ``algorithm`` (``sha256``, ``sha384``, ``sha512``) is its digest, by default that of the signature; another one
     needs the content, whose digest is then renewed too. A signer without any is raised to B-LTA. Raises as

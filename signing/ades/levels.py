@@ -18,7 +18,13 @@ from signing.ades.evidence_gathering import gather, gather_for_tokens, holds_all
 from signing.ades.octets import is_der
 from signing.ades.services import EvidenceSource, Level, Services, StampSource
 from signing.ades.tokens import read_token, readable, signer_certificate, stamped, stamped_digest
-from signing.errors import EvidenceUnavailable, LevelUnreachable, SigningForbidden
+from signing.errors import (
+    EVIDENCE,
+    TIME_STAMPS,
+    EvidenceUnavailable,
+    LevelUnreachable,
+    SigningForbidden,
+)
 from signing.validation.contents import DigestOf
 
 # Archive time stamps before version 3, and long-term-validation, cover the sets as a whole: these may not grow.
@@ -59,8 +65,9 @@ def refreshed(
     at: datetime,
     algorithm: str | None = None,
 ) -> SignedDataParts:
-    """One archive time stamp more for every signer, with evidence for the authorities of those before.
+    """One archive time stamp more for every signer, with evidence for the authority of the newest before.
 
+    That of older ones was gathered when it was stamped over: by now their certificates may be over.
     ``algorithm`` is the new stamp's digest, the signature's own by default. A signer without any is raised to B-LTA.
     """
     for signer in parts.signers:
@@ -70,7 +77,8 @@ def refreshed(
             continue
         _refuse_older_archive(signer)
         known = readable(parts.evidence.certificates)
-        evidence = gather_for_tokens(tokens, evidence_of(services), others=known, at=at)
+        newest = max(tokens, key=lambda each: read_token(each, tuple(known)).time)
+        evidence = gather_for_tokens([newest], evidence_of(services), others=known, at=at)
         parts = _archived(parts.with_evidence(evidence), signer, services, content, algorithm)
     return parts
 
@@ -78,14 +86,14 @@ def refreshed(
 def stamps_of(services: Services) -> StampSource:
     """Raises LevelUnreachable."""
     if services.stamps is None:
-        raise LevelUnreachable("this level needs a time-stamping authority")
+        raise LevelUnreachable("this level needs a time-stamping authority", needs=TIME_STAMPS)
     return services.stamps
 
 
 def evidence_of(services: Services) -> EvidenceSource:
     """Raises LevelUnreachable."""
     if services.evidence is None:
-        raise LevelUnreachable("this level needs a source of certificates and revocation")
+        raise LevelUnreachable("this level needs a source of certificates and revocation", needs=EVIDENCE)
     return services.evidence
 
 

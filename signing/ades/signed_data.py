@@ -56,7 +56,7 @@ def prepare(
     attributes = [
         attribute(ades.ID_CONTENT_TYPE, ades.ID_DATA),
         attribute(ades.ID_MESSAGE_DIGEST, content_digest),
-        _signing_certificate(certificate),
+        signing_certificate(certificate),
         *more,
     ]
     if signing_time is not None:
@@ -126,7 +126,7 @@ def stamp_attribute(token: bytes) -> asn1.Attribute:
 
 
 @lru_cache(maxsize=256)
-def _signing_certificate(certificate: x509.Certificate) -> asn1.Attribute:
+def signing_certificate(certificate: x509.Certificate) -> asn1.Attribute:
     identifier = asn1.EssCertIdV2(
         hash_algorithm=None,
         certificate_hash=hashlib.sha256(algorithms.der_of(certificate)).digest(),

@@ -175,6 +175,7 @@ class ZipMembers:
         fields = _LOCAL.unpack(head)
         name_length, extra_length = fields[9:11]
         name = self._source.read(name_length)
+        _check_extra(self._source.read(extra_length))
         same = (fields[2], fields[3], _name(name)) == (flags, listed.method, listed.name)
         stated = fields[6:9]
         if not same or (stated != (listed.crc, listed.packed, listed.length) and not flags & _DESCRIPTOR):

@@ -14,7 +14,7 @@ from pyhanko.pdf_utils.rw_common import find_inherited_value_in_tree
 
 from paper.signature_stamp import Stamp, alternative_text, render_stamp
 from pki.errors import CertificateUntrusted
-from pki.names import name_of, party_of
+from pki.names import name_of, party_of, written_name
 from signing.errors import SigningForbidden
 from signing.pdf import fields
 from signing.pdf.fields import Place
@@ -70,7 +70,7 @@ def _signer(certificate: x509.Certificate) -> tuple[str, str]:
         party = party_of(certificate)
     except CertificateUntrusted:
         party = ""
-    return name_of(certificate) or certificate.subject.rfc4514_string(), party
+    return name_of(certificate) or written_name(certificate.subject), party
 
 
 def _widget(field: generic.IndirectObject) -> generic.IndirectObject:

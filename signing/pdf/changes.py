@@ -17,7 +17,8 @@ from pyhanko.sign.diff_analysis import ModificationLevel, SuspiciousModification
 from kernel.errors import DomainError
 from signing.errors import DocumentTooComplex
 from signing.pdf.difference_rules import POLICY
-from signing.pdf.history import History, Named
+from signing.pdf.history import History
+from signing.pdf.named_changes import Named
 from signing.pdf.permissions import Permissions, permissions_of
 from signing.pdf.signature_fields import PlacedSignature
 from signing.validation.contents import Change, Finding
@@ -31,7 +32,16 @@ _OBJECT = re.compile(
 _END = b"%%EOF"
 _MOST_DETAIL = 300
 _WITHOUT_FORM = frozenset({"long-term-data-added", "timestamp-added"})
-_SIGNING = frozenset({"signature-added", "timestamp-added", "signature-field-added", "long-term-data-added"})
+_SIGNING = frozenset(
+    {
+        "signature-added",
+        "timestamp-added",
+        "signature-field-added",
+        "long-term-data-added",
+        "form-extended",
+        "colours-named",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name, pdf_string
-from pyhanko.pdf_utils.rw_common import PdfHandler
+from pyhanko.pdf_utils.rw_common import PdfHandler, find_inherited_value_in_tree
 from pyhanko.sign import fields as library
 from pyhanko.sign.signers.cms_embedder import docmdp_reference_dictionary, fieldmdp_reference_dictionary
 
@@ -28,6 +28,8 @@ from signing.pdf.revision import Revision, dictionary_in, elements, entry
 from signing.pdf.signature_fields import Walked, fields_in
 
 Rectangle = tuple[float, float, float, float]
+# Points that a rectangle may reach beyond its page: what is drawn on the edge is seen.
+_SLACK = 1.0
 
 
 class Permission(IntEnum):
@@ -65,7 +67,7 @@ class Place:
         left, bottom, right, top = self.rectangle
         finite = all(math.isfinite(each) and abs(each) <= 14400 for each in self.rectangle)
         if self.page < 0 or not finite or right - left < 1 or top - bottom < 1:
-            raise SigningForbidden("the rectangle has no area on a page", page=self.page)
+            raise SigningForbidden("the rectangle has no area on a page", page=self.page + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +150,15 @@ def field_to_sign(
     if "." in name or name in _names(revision):
         raise SigningForbidden("a new field has a name of its own, without periods", field=name)
     if place is not None and place.page >= int(revision.root["/Pages"]["/Count"]):
-        raise SigningForbidden("the document has no such page", page=place.page)
+        raise SigningForbidden("the document has no such page", page=place.page + 1)
     return _new_field(revision, name, place), True
 
 
 def _new_field(revision: Revision, name: str, place: Place | None) -> generic.IndirectObject:
     """A field with its annotation in one, last in the form and on its page."""
     page = revision.find_page_for_modification(0 if place is None else place.page)[0]
+    if place is not None:
+        _check_seen(page, place)
     field = library.SignatureFormField(
         name, box=None if place is None else place.rectangle, include_on_page=page
     )
@@ -164,6 +168,27 @@ def _new_field(revision: Revision, name: str, place: Place | None) -> generic.In
     revision.update_container(listed)
     field.register_widget_annotation(revision, reference)
     return reference
+
+
+def _check_seen(page: generic.IndirectObject, place: Place) -> None:
+    """Raises SigningForbidden for a place beside the page, where nobody would see the signature."""
+    shown = page.get_object()
+    box = _inherited(shown, "/CropBox") or _inherited(shown, "/MediaBox")
+    if box is None:
+        return
+    x, y, other_x, other_y = (float(each.get_object()) for each in box)
+    left, bottom, right, top = place.rectangle
+    across = min(x, other_x) - _SLACK <= left and right <= max(x, other_x) + _SLACK
+    along = min(y, other_y) - _SLACK <= bottom and top <= max(y, other_y) + _SLACK
+    if not (across and along):
+        edges = f"{x:g},{y:g} to {other_x:g},{other_y:g}"
+        raise SigningForbidden("the rectangle is not all on the page", page=place.page + 1, page_box=edges)
+
+
+def _inherited(page: generic.DictionaryObject, key: str) -> generic.ArrayObject | None:
+    """A box of the page, its own or of a node above; None where there is none of four numbers."""
+    found = find_inherited_value_in_tree(page, key, "/Parent")
+    return found if isinstance(found, generic.ArrayObject) and len(found) == 4 else None
 
 
 def mark_signed(revision: Revision) -> None:

@@ -8,30 +8,21 @@ is told by what it is, and what is told by nothing else is told as an object.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from pyhanko.pdf_utils import generic
 
+from signing.pdf.colours import says_srgb
+from signing.pdf.form_changes import changes_of_form
+from signing.pdf.named_changes import Named, identical
 from signing.pdf.opening import Reader, Resolver, held
 from signing.pdf.signature_fields import Walked, fields_in
 
 _SEEN_BY_OTHERS = frozenset(
     {"/AcroForm", "/DSS", "/Metadata", "/Pages", "/Extensions", "/Version", "/MarkInfo"}
 )
-_DRAWS_VALUES = ("/NeedAppearances", "/DA", "/Q", "/XFA")
 _STAMP = "/ETSI.RFC3161"
 _MOST_NAMED = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """One change; ``shows`` whether it may show something else than was signed."""
-
-    code: str
-    detail: str
-    place: str | None
-    shows: bool
 
 
 class History:
@@ -40,7 +31,7 @@ class History:
     def __init__(self, reader: Reader) -> None:
         self.reader = reader
         self._named: dict[int, tuple[Named, ...]] = {}
-        self._fields: dict[int, dict[str, Walked]] = {}
+        self._fields: dict[int, dict[str, list[Walked]]] = {}
 
     @cached_property
     def last(self) -> int:
@@ -54,11 +45,13 @@ class History:
             self._named[revision] = tuple(found)[:_MOST_NAMED]
         return self._named[revision]
 
-    def fields(self, revision: int) -> dict[str, Walked]:
-        """The form fields of that revision by their full names."""
+    def fields(self, revision: int) -> dict[str, list[Walked]]:
+        """The form fields of that revision by their full names, each before its widgets."""
         if revision not in self._fields:
-            root = self.reader.get_historical_resolver(revision).root
-            self._fields[revision] = {each.name: each for each in fields_in(root)}
+            found: dict[str, list[Walked]] = {}
+            for each in fields_in(self.reader.get_historical_resolver(revision).root):
+                found.setdefault(each.name, []).append(each)
+            self._fields[revision] = found
         return self._fields[revision]
 
 
@@ -89,7 +82,9 @@ class _Step:
         if self._old.root_ref != self._new.root_ref:
             yield Named("catalog-replaced", "another catalog takes the place of the document's", None, True)
         for key in sorted({*old, *new} - _SEEN_BY_OTHERS):
-            if not self._same(old, new, key):
+            if key == "/OutputIntents" and key not in old and says_srgb(held(new, key)):
+                yield Named("colours-named", "the document's colours were said to be sRGB", key, False)
+            elif not self._same(old, new, key):
                 yield Named("catalog-changed", f"the document's entry {key} was changed", key, True)
         for key, code, what in (
             ("/DSS", "long-term-data-added", "certificates and revocation data were added"),
@@ -107,83 +102,58 @@ class _Step:
     def _of_fields(self) -> Iterator[Named]:
         old, new = self._history.fields(self._revision - 1), self._history.fields(self._revision)
         self._told |= self._below(self._new.root, "/AcroForm", depth=2)
-        yield from self._of_form(held(self._old.root, "/AcroForm"), held(self._new.root, "/AcroForm"))
+        forms = held(self._old.root, "/AcroForm"), held(self._new.root, "/AcroForm")
+        yield from changes_of_form(*forms, [each for nodes in old.values() for each in nodes])
         for name in sorted({*old, *new}):
             before, now = old.get(name), new.get(name)
             if now is None:
                 yield Named("form-field-removed", f"the form field {name} was removed", name, True)
             elif before is None:
-                yield self._new_field(now)
-            else:
-                yield from self._same_field(before, now)
+                yield self._new_field(name, now)
+            elif any(self._touched(each) for each in now):
+                yield from self._same_field(name, before, now)
 
-    def _of_form(self, old: object, new: object) -> Iterator[Named]:
-        """What the whole form says of how its values are drawn: programs then draw them anew, whatever was signed."""
-        fields = self._history.fields(self._revision - 1).values()
-        drawn = [each for each in fields if each.kind not in ("/Sig", "")]
-        if not drawn or not isinstance(old, generic.DictionaryObject):
-            return
-        now = new if isinstance(new, generic.DictionaryObject) else generic.DictionaryObject()
-        for key in _DRAWS_VALUES:
-            if not self._same(old, now, key):
-                yield Named("form-changed", f"the form has another {key}", key, True)
-        before, after = held(old, "/DR"), held(now, "/DR")
-        bare = _is_true(now) or any(held(each.field, "/AP") is None for each in drawn)
-        if not (_identical(before, after) if bare and before is None else self._kept(before, after, 2)):
-            yield Named("form-changed", "the form has other resources", "/DR", True)
-
-    def _kept(self, old: object, new: object, depth: int) -> bool:
-        """Whether everything of the old resources is among the new ones, as it was."""
-        if old is None:
-            return True
-        is_plain = isinstance(old, generic.DictionaryObject) and not isinstance(old, generic.StreamObject)
-        if not depth or not is_plain or not isinstance(new, generic.DictionaryObject):
-            return _identical(old, new)
-        assert isinstance(old, generic.DictionaryObject)
-        return all(self._kept(held(old, key), held(new, key), depth - 1) for key in old)
-
-    def _new_field(self, now: Walked) -> Named:
+    def _new_field(self, name: str, now: list[Walked]) -> Named:
         self._tell(now)
-        if now.kind != "/Sig":
-            return Named("form-field-added", f"the form field {now.name} was added", now.name, True)
-        signed = held(now.field, "/V")
+        if any(each.kind != "/Sig" for each in now):
+            return Named("form-field-added", f"the form field {name} was added", name, True)
+        signed = next((found for each in now if (found := held(each.field, "/V")) is not None), None)
         if signed is not None:
-            return self._signed(now, signed)
-        if held(now.field, "/AP") is not None and _is_visible(now.field):
-            detail = f"the empty signature field {now.name} was put over the page"
-            return Named("annotation-added", detail, now.name, True)
-        return Named("signature-field-added", f"the signature field {now.name} was added", now.name, False)
+            return self._signed(name, now, signed)
+        if _is_seen(now):
+            detail = f"the empty signature field {name} was put over the page"
+            return Named("annotation-added", detail, name, True)
+        return Named("signature-field-added", f"the signature field {name} was added", name, False)
 
-    def _same_field(self, before: Walked, now: Walked) -> Iterator[Named]:
-        if not self._touched(now):
-            return
-        filled = not self._same(before.field, now.field, "/V")
-        looks = not self._same(before.field, now.field, "/AP") or bool(self._below(now.field, "/AP", depth=3))
+    def _same_field(self, name: str, before: list[Walked], now: list[Walked]) -> Iterator[Named]:
+        pairs = [(one.field, other.field) for one, other in zip(before, now, strict=False)]
+        filled = any(not self._same(*each, "/V") for each in pairs)
+        looks = any(not self._same(*each, "/AP") for each in pairs) or any(map(self._looks, now))
         self._tell(now)
-        if now.kind == "/Sig" and filled and held(before.field, "/V") is None:
-            yield self._signed(now, held(now.field, "/V"))
-        elif now.kind == "/Sig" and (filled or self._below(now.field, "/V")):
-            yield Named("signature-changed", f"the signature in {now.name} was changed", now.name, True)
-        elif filled or not self._same(before.field, now.field, "/AS"):
-            yield Named("form-field-filled", f"the form field {now.name} was filled", now.name, False)
+        value = next((each for each in now if "/V" in each.field), None)
+        was_signed = any(held(each.field, "/V") is not None for each in before)
+        if now[0].kind == "/Sig" and filled and value is not None and not was_signed:
+            yield self._signed(name, now, held(value.field, "/V"))
+        elif now[0].kind == "/Sig" and (filled or (value is not None and self._below(value.field, "/V"))):
+            yield Named("signature-changed", f"the signature in {name} was changed", name, True)
+        elif filled or any(not self._same(*each, "/AS") for each in pairs):
+            yield Named("form-field-filled", f"the form field {name} was filled", name, False)
         elif looks:
-            detail = f"the form field {now.name} looks otherwise with the same value"
-            yield Named("form-appearance-changed", detail, now.name, True)
+            detail = f"the form field {name} looks otherwise with the same value"
+            yield Named("form-appearance-changed", detail, name, True)
         for key in ("/Rect", "/F", "/DA", "/MK", "/FT", "/Ff", "/T", "/Opt", "/Kids"):
-            if not self._same(before.field, now.field, key):
-                yield Named(
-                    "form-field-changed", f"the form field {now.name} has another {key}", now.name, True
-                )
+            if len(before) != len(now) or any(not self._same(*each, key) for each in pairs):
+                yield Named("form-field-changed", f"the form field {name} has another {key}", name, True)
 
-    def _signed(self, now: Walked, signature: generic.PdfObject | None) -> Named:
+    def _signed(self, name: str, now: list[Walked], signature: generic.PdfObject | None) -> Named:
         stamp = held(signature, "/Type") == "/DocTimeStamp" or held(signature, "/SubFilter") == _STAMP
-        if stamp and held(now.field, "/AP") is not None and _is_visible(now.field):
+        if stamp and _is_seen(now):
             # Nobody's word stands behind what a stamp shows: whoever asks gets one.
-            detail = f"the document time stamp {now.name} was put over the page"
-            return Named("annotation-added", detail, now.name, True)
+            detail = f"the document time stamp {name} was put over the page"
+            return Named("annotation-added", detail, name, True)
         if stamp:
-            return Named("timestamp-added", f"the document time stamp {now.name} was added", now.name, False)
-        return Named("signature-added", f"the signature {now.name} was added", now.name, False)
+            return Named("timestamp-added", f"the document time stamp {name} was added", name, False)
+        return Named("signature-added", f"the signature {name} was added", name, False)
 
     def _of_pages(self) -> Iterator[Named]:
         old, new = self._old.graph.pages, self._new.graph.pages
@@ -218,7 +188,8 @@ class _Step:
     def _of_annotations(
         self, node: generic.Reference, old: generic.PdfObject | None, new: generic.PdfObject | None
     ) -> Iterator[Named]:
-        fields = {each for field in self._history.fields(self._revision).values() for each in _widgets(field)}
+        named = self._history.fields(self._revision).values()
+        fields = {each for nodes in named for field in nodes for each in _widgets(field)}
         before, now = _listed(old), _listed(new)
         for each in now - before - fields:
             if each is not None:
@@ -249,7 +220,7 @@ class _Step:
             now = self._new.object_or_none(reference)
             if now is None:
                 yield Named("object-freed", "an object was taken away", _place(reference), True)
-            elif not _identical(self._old(reference), now):
+            elif not identical(self._old(reference), now):
                 yield _described(now, reference)
 
     def _old_has(self, reference: generic.Reference) -> bool:
@@ -257,15 +228,23 @@ class _Step:
 
     def _touched(self, field: Walked) -> bool:
         """Whether this revision wrote the field, one of its widgets, or how one of them looks."""
-        near = {field.reference, *_widgets(field), *self._below(field.field, "/AP", depth=3)}
+        near = _widgets(field) | self._looks(field)
         value = field.field.raw_get("/V") if "/V" in field.field else None
         near |= {value.reference} if isinstance(value, generic.IndirectObject) else set()
         return bool(near & self._written)
 
-    def _tell(self, field: Walked) -> None:
-        self._told |= {each for each in (field.reference, *_widgets(field)) if each is not None}
-        for key in ("/V", "/AP", "/Lock", "/SV", "/Kids"):
-            self._told |= self._below(field.field, key, depth=3)
+    def _tell(self, nodes: list[Walked]) -> None:
+        for field in nodes:
+            self._told |= _widgets(field) | self._looks(field)
+            for key in ("/V", "/Lock", "/SV", "/Kids"):
+                self._told |= self._below(field.field, key, depth=3)
+
+    def _looks(self, field: Walked) -> set[generic.Reference]:
+        """What this revision wrote of how the field looks, though what leads there stayed as it was."""
+        found = self._below(field.field, "/AP", depth=3)
+        if field.reference is not None:
+            found |= self._new.graph.looks_of(field.reference) & self._written
+        return found
 
     def _below(self, holder: generic.DictionaryObject, key: str, depth: int = 4) -> set[generic.Reference]:
         """What this revision wrote of what stands under that key."""
@@ -289,16 +268,7 @@ class _Step:
     def _same(self, old: generic.DictionaryObject, new: generic.DictionaryObject, key: str) -> bool:
         before = old.raw_get(key) if key in old else None
         now = new.raw_get(key) if key in new else None
-        return _identical(before, now)
-
-
-def _identical(old: object, new: object) -> bool:
-    """Equal as written; references are equal when they name the same object."""
-    if isinstance(old, generic.StreamObject) or isinstance(new, generic.StreamObject):
-        if not isinstance(old, generic.StreamObject) or not isinstance(new, generic.StreamObject):
-            return False
-        return dict(old) == dict(new) and bool(old.encoded_data == new.encoded_data)
-    return type(old) is type(new) and bool(old == new)
+        return identical(before, now)
 
 
 def _described(now: generic.PdfObject, reference: generic.Reference) -> Named:
@@ -326,9 +296,8 @@ def _listed(array: generic.PdfObject | None) -> set[generic.Reference | None]:
     return {each.reference if isinstance(each, generic.IndirectObject) else None for each in items}
 
 
-def _is_true(form: generic.DictionaryObject) -> bool:
-    found = held(form, "/NeedAppearances")
-    return isinstance(found, generic.BooleanObject) and bool(found.value)
+def _is_seen(nodes: list[Walked]) -> bool:
+    return any(held(each.field, "/AP") is not None and _is_visible(each.field) for each in nodes)
 
 
 def _is_visible(field: generic.DictionaryObject) -> bool:

@@ -19,7 +19,7 @@ from pyhanko.sign.signers.pdf_byterange import DocumentTimestamp
 
 from signing.ades.services import Evidence, Level, Services
 from signing.ades.tokens import stamped_digest
-from signing.errors import LevelUnreachable, SigningForbidden
+from signing.errors import EVIDENCE, TIME_STAMPS, LevelUnreachable, SigningForbidden
 from signing.pdf import fields
 from signing.pdf.cms_view import CmsView, view_of
 from signing.pdf.fields import SignatureField
@@ -77,7 +77,9 @@ def refresh_pdf(source: bytes, services: Services, *, at: datetime) -> bytes:
     with reading():
         stamps = [each.contents for each in _signatures(revision) if each.is_stamp]
     if not stamps:
-        raise LevelUnreachable("the document has no document time stamp to refresh", level=Level.B_LTA.value)
+        raise LevelUnreachable(
+            "there is no document time stamp to refresh: extend to B-LTA first", level=Level.B_LTA.value
+        )
     return reach(revision, source, stamps[-1:], Level.B_LTA, services, at=at)
 
 
@@ -104,9 +106,9 @@ def reach(
 def check_level(level: Level, services: Services) -> None:
     """Raises LevelUnreachable when the services for it are not there."""
     if level.rank >= Level.B_T.rank and services.stamps is None:
-        raise LevelUnreachable("there is no time-stamping authority", level=level.value)
+        raise LevelUnreachable("there is no time-stamping authority", level=level.value, needs=TIME_STAMPS)
     if level.rank >= Level.B_LT.rank and services.evidence is None:
-        raise LevelUnreachable("there is no source of revocation evidence", level=level.value)
+        raise LevelUnreachable("there is no source of revocation evidence", level=level.value, needs=EVIDENCE)
 
 
 def _stamped(revision: Revision, services: Services) -> tuple[bytes, bytes]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyhanko.pdf_utils import generic, misc
-from pyhanko.sign.fields import FieldMDPSpec, MDPPerm
+from pyhanko.sign.fields import FieldMDPAction, FieldMDPSpec, MDPPerm
 
 from signing.pdf.opening import held
 from signing.validation.contents import Finding
@@ -44,8 +44,9 @@ def permissions_of(
     if isinstance(lock, generic.DictionaryObject):
         if "/P" in lock:
             levels.append(_level(lock, 1, findings))
-        if not specs and "/Action" in lock:
-            specs.append(_spec(lock, findings))
+        if not specs:
+            # An action is required (ISO 32000-2 table 236): who leaves it out does not get away with less than all.
+            specs.append(_spec(lock, findings) if "/Action" in lock else FieldMDPSpec(FieldMDPAction.ALL))
     level = min(levels) if levels else None
     locked = specs[0] if specs else None
     if len(specs) > 1:

@@ -37,7 +37,9 @@ from signing.validation.reading_cades import Cover, found_signatures
 
 _FORMS: dict[str, Form] = {"/ETSI.CAdES.detached": "PAdES", "/adbe.pkcs7.detached": "PKCS7"}
 _STAMP = "/ETSI.RFC3161"
-_LATER = frozenset({"signature-added", "timestamp-added", "long-term-data-added"})
+_LATER = frozenset(
+    {"signature-added", "timestamp-added", "long-term-data-added", "form-extended", "colours-named"}
+)
 _MOST_TEXT = 2_000
 
 

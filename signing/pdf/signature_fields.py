@@ -35,10 +35,13 @@ class PlacedSignature:
 
 @dataclass(frozen=True, slots=True)
 class Walked:
+    """A field or widget; ``has``: which of /DA, /Q and /V it or a field above it has."""
+
     name: str
     kind: str
     field: generic.DictionaryObject
     reference: generic.Reference | None
+    has: frozenset[str]
 
 
 def signatures_in(reader: Reader) -> list[PlacedSignature]:
@@ -122,11 +125,11 @@ def fields_in(root: generic.DictionaryObject) -> list[Walked]:
     """Every field with its full name and inherited kind; each object once, however often it is named."""
     form = held(root, "/AcroForm")
     top = held(form, "/Fields")
-    waiting = [(each, "", "", 0) for each in reversed(_list(top))]
+    waiting = [(each, "", "", frozenset[str](), 0) for each in reversed(_list(top))]
     found: list[Walked] = []
     seen = set()
     while waiting:
-        item, above, kind, depth = waiting.pop()
+        item, above, kind, has, depth = waiting.pop()
         reference = item.reference if isinstance(item, generic.IndirectObject) else None
         if reference is not None and reference in seen:
             continue
@@ -136,11 +139,18 @@ def fields_in(root: generic.DictionaryObject) -> list[Walked]:
             continue
         name = _joined(above, held(field, "/T"))
         kind = str(held(field, "/FT") or kind)
-        found.append(Walked(name, kind, field, reference))
+        has = has | _entries(field)
+        found.append(Walked(name, kind, field, reference, has))
         if len(found) > MAX_FIELDS:
             raise DocumentTooComplex("the document has more form fields than are read", limit="fields")
-        waiting += [(each, name, kind, depth + 1) for each in reversed(_list(held(field, "/Kids")))]
+        waiting += [(each, name, kind, has, depth + 1) for each in reversed(_list(held(field, "/Kids")))]
     return found
+
+
+def _entries(field: generic.DictionaryObject) -> set[str]:
+    """Those that a widget takes from a field above it; a value counts unread, as it may be a signature."""
+    drawn_by = {key for key in ("/DA", "/Q") if not isinstance(held(field, key), generic.NullObject | None)}
+    return drawn_by | ({"/V"} & set(field))
 
 
 def _joined(above: str, part: object) -> str:

@@ -8,7 +8,7 @@ bounded number of steps. Pages and parts of the structure tree are entered by th
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pyhanko.pdf_utils import generic
@@ -21,6 +21,7 @@ MAX_STEPS = 300_000
 MAX_LENGTH = 400
 _STRUCTURE: Way = ("/Root", "/StructTreeRoot", "/K")
 _PAGES: Way = ("/Root", "/Pages")
+_LOOKS = "/AP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +41,9 @@ class Graph:
     def __contains__(self, reference: generic.Reference) -> bool:
         return number_of(reference) in self.held
 
-    def below(self, holder: generic.Reference, key: str) -> set[generic.Reference]:
-        """Everything reached through that key of that object."""
-        waiting = [each for way, each in self.held.get(number_of(holder), ()) if way[:1] == (key,)]
+    def below(self, holder: generic.Reference, *keys: str) -> set[generic.Reference]:
+        """Everything reached through those keys, one in the other, of that object."""
+        waiting = list(self._through(number_of(holder), keys))
         found: set[int] = set()
         while waiting:
             number = waiting.pop()
@@ -50,6 +51,23 @@ class Graph:
                 found.add(number)
                 waiting += [each for _, each in self.held.get(number, ())]
         return {reference_of(each) for each in found}
+
+    def looks_of(self, annotation: generic.Reference) -> set[generic.Reference]:
+        """Its dictionary of looks, each look, and those for the states of a button; not what a look is made of."""
+        level = [each for way, each in self.held.get(number_of(annotation), ()) if way[:1] == (_LOOKS,)]
+        found = set(level)
+        for _ in range(2):
+            reached = [reach for each in level for reach in self.held.get(each, ())]
+            level = [each for way, each in reached if "/Resources" not in way]
+            found.update(level)
+        return {reference_of(each) for each in found}
+
+    def _through(self, holder: int, keys: Way) -> Iterator[int]:
+        for way, each in self.held.get(holder, ()):
+            if way[: len(keys)] == keys:
+                yield each
+            elif way and way == keys[: len(way)]:
+                yield from self._through(each, keys[len(way) :])
 
 
 def graph_of(
@@ -78,7 +96,7 @@ class Usages:
     """The ways to the objects of one revision that later ones write, and to the looks of annotations, found at once."""
 
     def __init__(self, graph: Graph, written: Iterable[generic.Reference]) -> None:
-        looks = {each for held in graph.held.values() for way, each in held if way[-1:] == ("/AP",)}
+        looks = {each for held in graph.held.values() for way, each in held if way[-1:] == (_LOOKS,)}
         self._known = _ways(graph, {*map(number_of, written), *looks})
 
     def of(self, reference: generic.Reference) -> set[RawPdfPath]:

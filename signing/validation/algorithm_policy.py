@@ -60,7 +60,7 @@ class AlgorithmPolicy:
             if len(data) > _MAX_BYTES:
                 raise ValueError("it is too long")
             return cls.parse(data)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             problem = str(error)[:200]
             raise TrustFolderInvalid(
                 "the algorithm policy can't be used", path=str(path), problem=problem

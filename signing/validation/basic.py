@@ -8,7 +8,7 @@ cryptographic verification decides before the certificate does; certificate befo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -54,13 +54,17 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Basic:
-    """``intact``: form and value hold, whatever certificate and rules say; ``uses`` are the algorithms of the value."""
+    """``intact``: form and value hold, whatever certificate and rules say; ``uses`` are the algorithms of the value.
+
+    ``elements``: what the signature itself has to hold (§5.2.8), which no later time makes good.
+    """
 
     conclusion: Conclusion
     path: Path | None = None
     uses: tuple[AlgorithmUse, ...] = ()
     intact: bool = False
     named: bool = False
+    elements: Conclusion = PASSED
 
 
 def judge_basic(subject: Subject, scene: Scene, checks: Checks) -> Basic:
@@ -80,9 +84,9 @@ def judge_basic(subject: Subject, scene: Scene, checks: Checks) -> Basic:
     value, uses = _value(cms, subject.content, checks)
     if not value.passed:
         return Basic(value, path, uses, named=named)
-    acceptance = _acceptance(subject, cms, uses, scene, checks)
-    decisive = certificate if not certificate.passed else acceptance
-    return Basic(decisive, path, uses, intact=True, named=named)
+    elements, algorithms = _acceptance(subject, cms, uses, scene, checks)
+    decisive = next((each for each in (certificate, elements, algorithms) if not each.passed), PASSED)
+    return Basic(decisive, path, uses, intact=True, named=named, elements=elements)
 
 
 def accept(uses: Sequence[AlgorithmUse], scene: Scene, at: datetime) -> Conclusion:
@@ -229,17 +233,11 @@ def _content(cms: CmsSignature, digest: str | None, content: DigestOf | None) ->
 
 def _acceptance(
     subject: Subject, cms: CmsSignature, uses: Sequence[AlgorithmUse], scene: Scene, checks: Checks
-) -> Conclusion:
-    tests: list[tuple[str, Callable[[], Conclusion]]] = [
-        ("algorithms", lambda: accept(uses, scene, scene.at))
-    ]
+) -> tuple[Conclusion, Conclusion]:
+    clause, elements = "EN 319 102-1 5.2.8", PASSED
     if subject.is_signature:
-        tests.insert(0, ("elements", lambda: _elements(subject, cms)))
-    found = PASSED
-    for name, test in tests:
-        made = checks.conclude(ACCEPTANCE, name, "EN 319 102-1 5.2.8", test())
-        found = made if found.passed else found
-    return found
+        elements = checks.conclude(ACCEPTANCE, "elements", clause, _elements(subject, cms))
+    return elements, checks.conclude(ACCEPTANCE, "algorithms", clause, accept(uses, scene, scene.at))
 
 
 def _elements(subject: Subject, cms: CmsSignature) -> Conclusion:

@@ -22,6 +22,7 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pki.algorithms import der_of
+from pki.names import written_name
 from pki.path_validation import PathMissing, PathRefused, find_prospective_path
 from signing.validation.conclusion import PASSED, Conclusion, indeterminate
 from signing.validation.report import SubIndication
@@ -72,7 +73,9 @@ class Path:
         return found if self.anchor is None else (*found, self.anchor.certificate)
 
     def vouches(self, status: Status, at: datetime) -> bool:
-        """Whether who signed it is within its dates; an anchor is trusted by the dates of the trust alone."""
+        """Whether who signed it is within its dates and not revoked; of an anchor the trust alone says the dates."""
+        if status.signer_revoked_at is not None:
+            return False
         if self.anchor is not None and status.signer == self.anchor.certificate:
             return True
         return status.signer.not_valid_before_utc <= at <= status.signer.not_valid_after_utc
@@ -109,7 +112,7 @@ def validate_path(path: Path, scene: Scene, use: Use, instants: Instants) -> Con
 
 def names(certificate: x509.Certificate) -> str:
     """The subject, for a detail."""
-    return certificate.subject.rfc4514_string()
+    return written_name(certificate.subject)
 
 
 def _path(certificate: x509.Certificate, scene: Scene, use: Use) -> Path:
@@ -137,7 +140,7 @@ def _built(
     if own is not None:
         return Path((), own, conclusion)
     if not anchors:
-        raise PathMissing("there is no trust anchor for this use")
+        raise PathMissing("no trust anchor counts for this use at this time")
     found = find_prospective_path(
         certificate,
         scene.material.above(certificate),
@@ -157,15 +160,12 @@ def _moments(certificate: x509.Certificate, at: datetime) -> list[datetime]:
 
 
 def _link(subject: x509.Certificate, issuer: x509.Certificate, scene: Scene, anchor: Anchor) -> Link:
-    def has_path(candidate: x509.Certificate) -> bool:
-        others = scene.material.above(candidate)
-        try:
-            find_prospective_path(
-                candidate, others, [anchor.certificate], _moments(candidate, candidate.not_valid_after_utc)
-            )
-        except (PathMissing, PathRefused):
-            return False
-        return True
+    def path_of(candidate: x509.Certificate) -> tuple[x509.Certificate, ...]:
+        key = (der_of(candidate), der_of(anchor.certificate))
+        known = scene.kept.get(key)
+        if not isinstance(known, tuple):
+            known = scene.kept[key] = _path_to(candidate, anchor, scene)
+        return known
 
     known = tuple(
         statuses(
@@ -173,11 +173,19 @@ def _link(subject: x509.Certificate, issuer: x509.Certificate, scene: Scene, anc
             issuer,
             scene.material,
             now=scene.now,
-            has_path=has_path,
+            path_of=path_of,
             responders=scene.responders(),
         )
     )
     return Link(subject, issuer, known, bool(known) or is_at_hand(subject, scene.material))
+
+
+def _path_to(candidate: x509.Certificate, anchor: Anchor, scene: Scene) -> tuple[x509.Certificate, ...]:
+    others, moments = scene.material.above(candidate), _moments(candidate, candidate.not_valid_after_utc)
+    try:
+        return find_prospective_path(candidate, others, [anchor.certificate], moments)[::-1]
+    except (PathMissing, PathRefused):
+        return ()
 
 
 def _allowed(links: Sequence[Link], use: Use) -> Conclusion:
@@ -290,6 +298,6 @@ def _judge_dates(link: Link, path: Path, at: datetime) -> Conclusion:
     if status is not None and not path.vouches(status, at):
         return indeterminate(
             SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE,
-            f"{names(status.signer)}, who signed the revocation information, is not valid at that time",
+            f"{names(status.signer)}, who signed the revocation information, is not valid at that time, or revoked",
         )
     return PASSED

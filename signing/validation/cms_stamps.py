@@ -7,8 +7,9 @@ references to evidence are named, not read.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import count
 
 from pki.asn1 import ades
@@ -20,7 +21,7 @@ from signing.ades.archive_timestamp import (
 )
 from signing.ades.cms_edit import SignedDataParts, read_parts
 from signing.ades.services import Evidence
-from signing.errors import DocumentUnreadable
+from signing.errors import DocumentTooComplex, DocumentUnreadable
 from signing.validation.cms_evidence import attribute_evidence
 from signing.validation.contents import (
     CmsSignature,
@@ -33,6 +34,10 @@ from signing.validation.contents import (
 from signing.validation.reading_cms import read_contents
 
 MAX_STAMPS = 50
+# Of all signatures of a file together, each of which costs a path.
+MAX_ALL_STAMPS = 300
+# Raises as ``read_parts``.
+PartsOf = Callable[[], SignedDataParts]
 _OTHER_STAMPS = {
     "1.2.840.113549.1.9.16.2.48": "archive-time-stamp version 2",
     "1.2.840.113549.1.9.16.2.27": "archive-time-stamp version 1",
@@ -43,9 +48,13 @@ _OTHER_STAMPS = {
 
 
 def stamps_of(
-    cms: CmsSignature, identifier: str, content: DigestOf | None
+    cms: CmsSignature, identifier: str, content: DigestOf | None, parts: PartsOf | None = None
 ) -> tuple[tuple[FoundTimestamp, ...], tuple[Finding, ...]]:
-    """All of them, content first, archive last; ``content`` gives the digest of what the signature covers."""
+    """All of them, content first, archive last; ``content`` gives the digest of what the signature covers.
+
+    ``parts`` cuts the file, once for all of its signers.
+    """
+    parts = parts or cut_once(cms.der)
     names = (f"{identifier}-timestamp-{number}" for number in count(1))
     findings = list(_not_read(cms))
     plain = [*_content_stamps(cms, names, content), *_signature_stamps(cms, identifier, names)]
@@ -55,8 +64,22 @@ def stamps_of(
         return (), tuple(findings)
     archived = [(next(names), token) for token in tokens]
     known = {each.token: each.identifier for each in plain} | {token: name for name, token in archived}
-    stamps = [_archive_stamp(cms, identifier, name, token, content, known) for name, token in archived]
+    stamps = [_archive_stamp(cms, identifier, name, token, content, known, parts) for name, token in archived]
     return (*plain, *stamps), tuple(findings)
+
+
+def check_stamps(signatures: Sequence[CmsSignature]) -> None:
+    """Raises DocumentTooComplex where there are more than anybody gives, before one of them is read."""
+    types = (ades.ID_SIGNATURE_TIME_STAMP, ades.ID_ARCHIVE_TIME_STAMP_V3)
+    found = sum(len(_values(each.unsigned, type_.dotted_string)) for each in signatures for type_ in types)
+    found += sum(len(_values(each.signed, ades.ID_CONTENT_TIME_STAMP.dotted_string)) for each in signatures)
+    if found > MAX_ALL_STAMPS:
+        raise DocumentTooComplex("the signatures have more time stamps than are read", limit="timestamps")
+
+
+def cut_once(der: bytes) -> PartsOf:
+    """Cuts it when it is first asked for, and no second time."""
+    return cache(lambda: read_parts(der))
 
 
 def token_evidence(token: bytes) -> Evidence:
@@ -109,9 +132,10 @@ def _archive_stamp(
     token: bytes,
     content: DigestOf | None,
     known: dict[bytes, str],
+    parts: PartsOf,
 ) -> FoundTimestamp:
     try:
-        data = read_parts(cms.der)
+        data = parts()
         signer = next(each for each in data.signers if each.signature == cms.signature)
         index = index_of_token(token)
         coverage = archive_coverage(data, signer, index)
@@ -122,7 +146,15 @@ def _archive_stamp(
         return FoundTimestamp(name, "archive", token, missing, Covered(), token_evidence(token))
     imprint = archive_imprint(data, signer, index, content)
     covered = _covered(identifier, cms, data, coverage, known)
-    return FoundTimestamp(name, "archive", token, imprint, covered, token_evidence(token))
+    return FoundTimestamp(
+        name,
+        "archive",
+        token,
+        imprint,
+        covered,
+        token_evidence(token),
+        index_digest=coverage.digest_name,
+    )
 
 
 def _covered(

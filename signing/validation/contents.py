@@ -71,7 +71,10 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class FoundTimestamp:
-    """A time-stamp token (DER) and the digest it has to hold; ``evidence`` is what its own chain may be judged by."""
+    """A time-stamp token (DER) and the digest it has to hold; ``evidence`` is what its own chain may be judged by.
+
+    ``index_digest`` is by what an archive time stamp of CAdES names the evidence that it covers.
+    """
 
     identifier: str
     kind: StampKind
@@ -80,6 +83,7 @@ class FoundTimestamp:
     covered: Covered
     evidence: Evidence = field(default_factory=Evidence)
     name: str | None = None
+    index_digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,12 @@ class Stamped:
 
 
 def conclude(signature: Stamped, scene: Scene, checks: Checks) -> Conclusion:
-    """The end of it, all proofs being gathered."""
+    """The end of it, all proofs being gathered; no proof makes up for what the signature itself lacks."""
+    found = _at_its_time(signature, scene, checks)
+    return signature.basic.elements if found.passed else found
+
+
+def _at_its_time(signature: Stamped, scene: Scene, checks: Checks) -> Conclusion:
     found = _before_content(signature, scene)
     if found is not signature.basic.conclusion:
         checks.conclude(STAMPS, "content-time-stamp", "EN 319 102-1 5.3.4", found)

@@ -73,27 +73,27 @@ class Material:
 
     def __init__(self, above: Material | None = None) -> None:
         self._above = above
-        self._seen: set[bytes] = set()
+        self._seen: set[tuple[str, bytes]] = set()
         self._digests: dict[bytes, bytes] = {}
         self._subjects: OrderedDict[bytes, list[x509.Certificate]] = OrderedDict()
         self._lists: dict[bytes, list[FoundList]] = {}
-        self._answers: list[FoundAnswer] = []
+        self._answers: dict[int, list[FoundAnswer]] = {}
 
     def add(self, evidence: Evidence) -> None:
         """Read it; what is there already costs a digest."""
         for der in evidence.certificates:
-            if self._is_new(der):
+            if self._is_new("certificate", der):
                 self._add_certificate(_certificate(der))
         for der in evidence.crls:
-            if len(der) <= MAX_CRL_BYTES and (digest := self._is_new(der)):
+            if len(der) <= MAX_CRL_BYTES and (digest := self._is_new("list", der)):
                 self._add_list(_read_list(der, digest))
         for der in evidence.ocsps:
-            if len(der) <= MAX_ANSWER_BYTES and (digest := self._is_new(der)):
+            if len(der) <= MAX_ANSWER_BYTES and (digest := self._is_new("answer", der)):
                 self._add_answer(_read_answer(der, digest))
 
     def add_certificates(self, certificates: Iterable[x509.Certificate]) -> None:
         for each in certificates:
-            if self._is_new(der_of(each)):
+            if self._is_new("certificate", der_of(each)):
                 self._add_certificate(each)
 
     def named(self, subject: bytes) -> Iterator[x509.Certificate]:
@@ -108,16 +108,17 @@ class Material:
         if self._above is not None:
             yield from self._above.lists(issuer)
 
-    def answers(self) -> Iterator[FoundAnswer]:
-        yield from self._answers
+    def answers(self, serial: int) -> Iterator[FoundAnswer]:
+        """OCSP answers about a certificate of that number, whoever issued it."""
+        yield from self._answers.get(serial, ())
         if self._above is not None:
-            yield from self._above.answers()
+            yield from self._above.answers(serial)
 
     def holds(self, der: bytes) -> bool:
         """Whether a list or answer was read from these bytes."""
         digest = hashlib.sha256(der).digest()
-        lists = [each.sha256 for found in self._lists.values() for each in found]
-        return digest in lists or any(each.sha256 == digest for each in self._answers)
+        kinds = (self._lists, self._answers)
+        return any(each.sha256 == digest for kind in kinds for found in kind.values() for each in found)
 
     def above(self, certificate: x509.Certificate) -> list[x509.Certificate]:
         """Whoever by name may stand above it, so that building a path never meets the rest."""
@@ -139,11 +140,13 @@ class Material:
             known = self._digests[der] = hashlib.sha256(der).digest()
         return known
 
-    def _is_new(self, der: bytes) -> bytes:
+    def _is_new(self, kind: str, der: bytes) -> bytes:
+        # By kind: a list that is also passed off as a certificate is a list all the same.
         digest = self.digest(der)
-        if digest in self._seen or (self._above is not None and digest in self._above._seen):
+        key = (kind, digest)
+        if key in self._seen or (self._above is not None and key in self._above._seen):
             return b""
-        self._seen.add(digest)
+        self._seen.add(key)
         return digest
 
     def _add_certificate(self, certificate: x509.Certificate | None) -> None:
@@ -156,7 +159,8 @@ class Material:
 
     def _add_answer(self, found: FoundAnswer | None) -> None:
         if found is not None:
-            self._answers.append(found)
+            for serial in {each.serial_number for each in found.parsed.responses}:
+                self._answers.setdefault(serial, []).append(found)
 
 
 def _certificate(der: bytes) -> x509.Certificate | None:

@@ -115,6 +115,8 @@ def _proven_statuses(path: Path, scene: Scene) -> tuple[tuple[Status, ...], Conc
 
 def _proven_while_valid(status: Status, path: Path, scene: Scene) -> bool:
     signer = status.signer
+    if not _older_than_revoked(status, scene):
+        return False
     if path.anchor is not None and signer == path.anchor.certificate:
         return True
     known = scene.proofs.earliest(_digest(signer))
@@ -150,7 +152,14 @@ def control_time(path: Path, of_signer: Sequence[Status], best: datetime, scene:
 
 def _known_by(status: Status, link: Link, control: datetime, scene: Scene) -> bool:
     known = scene.proofs.latest_of((_digest(link.certificate), *status.digests))
-    return status.this_update <= control and known <= control
+    return status.this_update <= control and known <= control and _older_than_revoked(status, scene)
+
+
+def _older_than_revoked(status: Status, scene: Scene) -> bool:
+    """Whether it is proven to be from before its own signer was revoked."""
+    return (
+        status.signer_revoked_at is None or scene.proofs.latest_of(status.digests) < status.signer_revoked_at
+    )
 
 
 def _overcome(

@@ -37,6 +37,7 @@ from signing.validation.asice_manifest import (
     uncovered,
 )
 from signing.validation.asice_stamps import container_stamps
+from signing.validation.cms_stamps import check_stamps
 from signing.validation.contents import Finding, FoundDocument, FoundSignature
 from signing.validation.reading_cades import Cover, found_signatures
 
@@ -78,6 +79,7 @@ def _signatures(members: Members, checked: Sequence[CheckedManifest]) -> list[Fo
         elif _is_xades(name):
             finding = Finding("xades-not-read", f"{name} holds signatures of a kind that is not read")
             found.append(_unread(name, len(found) + 1, finding))
+        check_stamps([each.cms for each in found if each.cms is not None])
     return found
 
 

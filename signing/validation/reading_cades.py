@@ -10,7 +10,7 @@ from cryptography import x509
 
 from signing.ades.services import Evidence
 from signing.validation.cms_evidence import attribute_evidence
-from signing.validation.cms_stamps import digest_of, stamps_of
+from signing.validation.cms_stamps import PartsOf, check_stamps, cut_once, digest_of, stamps_of
 from signing.validation.contents import (
     DigestOf,
     Finding,
@@ -49,7 +49,8 @@ def found_signatures(
     der: bytes, cover: Cover, *, first: int = 1, others: Sequence[x509.Certificate] = ()
 ) -> tuple[FoundSignature, ...]:
     """Every SignerInfo of a CMS, numbered from ``first``; ``others`` may hold the signers' certificates."""
-    contents = read_contents(der, others)
+    contents, parts = read_contents(der, others), cut_once(der)
+    check_stamps([each.cms for each in contents.signers])
     cover, findings = _inside(contents.content, cover)
     findings += list(contents.findings)
     if contents.content_type != _DATA:
@@ -58,7 +59,7 @@ def found_signatures(
         findings.append(Finding("no-signer", "the CMS has no signer"))
         return (_without_signer(cover, first, findings),)
     return tuple(
-        _found(each, f"signature-{number}", cover, contents.evidence, findings)
+        _found(each, f"signature-{number}", cover, parts, contents.evidence, findings)
         for number, each in enumerate(contents.signers, start=first)
     )
 
@@ -84,9 +85,14 @@ def _same(given: DigestOf, content: bytes) -> bool:
 
 
 def _found(
-    signer: ReadSigner, identifier: str, cover: Cover, evidence: Evidence, findings: list[Finding]
+    signer: ReadSigner,
+    identifier: str,
+    cover: Cover,
+    parts: PartsOf,
+    evidence: Evidence,
+    findings: list[Finding],
 ) -> FoundSignature:
-    stamps, about_stamps = stamps_of(signer.cms, identifier, cover.content)
+    stamps, about_stamps = stamps_of(signer.cms, identifier, cover.content, parts)
     more, about_evidence = attribute_evidence(signer.cms)
     return FoundSignature(
         identifier=identifier,

@@ -9,7 +9,7 @@ from cryptography import x509
 
 from kernel.errors import DomainError
 from pki.algorithms import der_of, fingerprint_of
-from pki.names import party_of
+from pki.names import party_of, written_name
 from signing.ades.services import Evidence, Level
 from signing.validation.certificates import Path, names
 from signing.validation.conclusion import Checks, Conclusion
@@ -113,7 +113,7 @@ def shown_path(path: Path | None, certificate: x509.Certificate | None) -> tuple
     return tuple(
         CertificateShown(
             subject=names(each),
-            issuer=each.issuer.rfc4514_string(),
+            issuer=written_name(each.issuer),
             serial=f"{each.serial_number:x}",
             fingerprint=fingerprint_of(each),
             not_before=each.not_valid_before_utc,

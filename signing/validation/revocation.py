@@ -4,15 +4,18 @@ A list or answer counts when (1) it is about this certificate of this issuer, (2
 somebody of the same name with a path to the same anchor, or, for answers, by whom the issuer certified for it or the
 trust names for it, (3) its signer was within its dates when it was issued, (4) it was issued after the certificate,
 (5) what is said about a certificate that was over by then covers such ones, and (6) it is not from the future.
+A signer other than the issuer that is revoked itself vouches for nothing after that, and for what it dated before only
+where that is proven (``signer_revoked_at``): whoever took its key writes any date.
 EN 319 102-1 §5.2.5 and §5.2.6.4, RFC 5280 §6.3.3, RFC 6960 §3.2 and §4.2.2.2.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice, pairwise
 from typing import Literal
 
 from cryptography import x509
@@ -36,14 +39,25 @@ from signing.validation.signature_values import (
 )
 
 _CERT_ID_DIGESTS = frozenset({"sha1", "sha256", "sha384", "sha512"})
-HasPath = Callable[[x509.Certificate], bool]
+# Of those that have the name of who signed a list or answer.
+MAX_SIGNERS_TRIED = 20
+# From a certificate up to the same anchor, both included; empty where there is no path.
+PathOf = Callable[[x509.Certificate], Sequence[x509.Certificate]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Voucher:
+    """Who signed a list or answer, and since when that one is revoked itself."""
+
+    certificate: x509.Certificate
+    revoked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
     """What one list (with its delta) or answer says; ``digests`` are those of the evidence it rests on.
 
-    ``signer`` vouches for it; ``uses`` are the algorithms of its signature.
+    ``signer`` vouches for it, revoked since ``signer_revoked_at``; ``uses`` are the algorithms of its signature.
     """
 
     source: Literal["crl", "ocsp"]
@@ -55,6 +69,7 @@ class Status:
     reason: str | None
     signer: x509.Certificate
     uses: tuple[AlgorithmUse, ...]
+    signer_revoked_at: datetime | None = None
 
     @property
     def held(self) -> bool:
@@ -69,7 +84,8 @@ class Status:
         """EN 319 102-1 §5.2.5.4 without a value in the constraints: as old as its own life at most; no end, never."""
         if self.next_update is None:
             return False
-        return self.this_update > at - (self.next_update - self.this_update)
+        # Without the difference itself: there are lists that end in the year 9999.
+        return at < self.next_update
 
 
 def decisive(found: Iterable[Status]) -> Status | None:
@@ -85,26 +101,31 @@ def statuses(
     material: Material,
     *,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
     responders: Iterable[x509.Certificate] = (),
 ) -> list[Status]:
     """All that counts, the newest first; ``now`` is the time after which everything is from the future."""
     found = [
-        *_by_lists(certificate, issuer, material, now, has_path),
-        *_by_answers(certificate, issuer, material, now, has_path, tuple(responders)),
+        *_by_lists(certificate, issuer, material, now, path_of),
+        *_by_answers(certificate, issuer, material, now, path_of, tuple(responders)),
     ]
     counting = (each for each in found if _counts(each, certificate, now))
-    return sorted(counting, key=lambda each: (each.produced_at, each.this_update), reverse=True)
+    return _newest_first(counting)
+
+
+def _newest_first(found: Iterable[Status]) -> list[Status]:
+    """Behind all others what a revoked signer wrote."""
+    return sorted(
+        found,
+        key=lambda each: (each.signer_revoked_at is None, each.produced_at, each.this_update),
+        reverse=True,
+    )
 
 
 def is_at_hand(certificate: x509.Certificate, material: Material) -> bool:
     """Whether anything claims to be about it, be it usable or not."""
     lists = any(_is_about(each, certificate) for each in material.lists(certificate.issuer.public_bytes()))
-    return lists or any(
-        single.serial_number == certificate.serial_number
-        for each in material.answers()
-        for single in each.parsed.responses
-    )
+    return lists or any(True for _ in material.answers(certificate.serial_number))
 
 
 def _counts(status: Status, certificate: x509.Certificate, now: datetime) -> bool:
@@ -116,14 +137,16 @@ def _by_lists(
     issuer: x509.Certificate,
     material: Material,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
 ) -> Iterator[Status]:
     about = [
         each
         for each in material.lists(certificate.issuer.public_bytes())
         if each.this_update <= now and _is_about(each, certificate)  # (1)
     ]
-    signed = [(each, signer) for each in about if (signer := _list_signer(each, issuer, material, has_path))]
+    signed = [
+        (each, signer) for each in about if (signer := _list_signer(each, issuer, material, now, path_of))
+    ]
     deltas = [(each, signer) for each, signer in signed if each.base is not None]
     for full, signer in signed:
         if full.base is not None:
@@ -145,7 +168,7 @@ def _completes(delta: FoundList, full: FoundList) -> bool:
     return delta.base <= full.number < delta.number
 
 
-def _told(found: FoundList, signer: x509.Certificate, certificate: x509.Certificate) -> Status | None:
+def _told(found: FoundList, signer: _Voucher, certificate: x509.Certificate) -> Status | None:
     revoked_at, reason = _entry(found, certificate)
     if revoked_at is None and not _covers_expired(found, certificate):
         return None  # (5)
@@ -157,8 +180,9 @@ def _told(found: FoundList, signer: x509.Certificate, certificate: x509.Certific
         found.this_update,
         revoked_at,
         reason,
-        signer,
-        _uses_of_list(found, signer),
+        signer.certificate,
+        _uses_of_list(found, signer.certificate),
+        signer.revoked_at,
     )
 
 
@@ -166,7 +190,7 @@ def _told_by_delta(
     delta: FoundList,
     full: FoundList,
     before: Status | None,
-    signer: x509.Certificate,
+    signer: _Voucher,
     certificate: x509.Certificate,
 ) -> Status | None:
     revoked_at, reason = _entry(delta, certificate)
@@ -184,8 +208,9 @@ def _told_by_delta(
         delta.this_update,
         revoked_at,
         reason,
-        signer,
-        _uses_of_list(delta, signer),
+        signer.certificate,
+        _uses_of_list(delta, signer.certificate),
+        signer.revoked_at,
     )
 
 
@@ -241,14 +266,54 @@ def _is_ca(certificate: x509.Certificate) -> bool:
 
 
 def _list_signer(
-    found: FoundList, issuer: x509.Certificate, material: Material, has_path: HasPath
-) -> x509.Certificate | None:
-    for candidate in (issuer, *(each for each in material.named(found.issuer) if each != issuer)):
+    found: FoundList, issuer: x509.Certificate, material: Material, now: datetime, path_of: PathOf
+) -> _Voucher | None:
+    if _alive(issuer, found.this_update) and _signed_list(found, issuer):
+        return _Voucher(issuer)
+    others = (each for each in material.named(found.issuer) if each != issuer and _is_made_for_lists(each))
+    for candidate in islice(others, MAX_SIGNERS_TRIED):
         if not _alive(candidate, found.this_update):
             continue  # (3)
-        if _signed_list(found, candidate) and (candidate == issuer or has_path(candidate)):
-            return candidate  # (2)
+        # The path first: of strangers no signature is computed.
+        path = path_of(candidate)
+        if path and _signed_list(found, candidate):  # (2)
+            revoked_at = _revoked_since(path, material, now)
+            if revoked_at is None or revoked_at > found.this_update:
+                return _Voucher(candidate, revoked_at)
     return None
+
+
+def _revoked_since(path: Sequence[x509.Certificate], material: Material, now: datetime) -> datetime | None:
+    """Since when one of it is known to be revoked or held, by lists that its own issuer signed."""
+    told = (
+        decisive(_counting_lists(subject, issuer, material, now, _no_path))
+        for subject, issuer in pairwise(path)
+    )
+    return min((each.revoked_at for each in told if each and each.revoked_at), default=None)
+
+
+def _counting_lists(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    material: Material,
+    now: datetime,
+    path_of: PathOf,
+) -> list[Status]:
+    found = _by_lists(certificate, issuer, material, now, path_of)
+    return _newest_first(each for each in found if _counts(each, certificate, now))
+
+
+def _no_path(_: x509.Certificate) -> Sequence[x509.Certificate]:
+    return ()
+
+
+def _is_made_for_lists(candidate: x509.Certificate) -> bool:
+    """Of the issuer itself its path says so; another of that name is an authority or has the key usage."""
+    try:
+        candidate.extensions.get_extension_for_class(x509.KeyUsage)
+    except x509.ExtensionNotFound:
+        return _is_ca(candidate)
+    return True
 
 
 def _signed_list(found: FoundList, candidate: x509.Certificate) -> bool:
@@ -274,21 +339,21 @@ def _by_answers(
     issuer: x509.Certificate,
     material: Material,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
     responders: tuple[x509.Certificate, ...],
 ) -> Iterator[Status]:
-    for answer in material.answers():
+    for answer in material.answers(certificate.serial_number):
         try:
             single = _single(answer, certificate, issuer)
             signer = None
             if single is not None:
-                signer = _answer_signer(answer, issuer, material, now, has_path, responders)
+                signer = _answer_signer(answer, issuer, material, now, path_of, responders)
             if single is not None and signer is not None:
                 status = _told_by_answer(answer, single, signer, certificate)
                 if status is not None:
                     yield status
-        except (ValueError, TypeError):
-            continue  # an answer that can't be read tells nothing
+        except Exception:
+            continue  # of many kinds; an answer that can't be read, or whose signer can't, tells nothing
 
 
 def _single(
@@ -321,23 +386,25 @@ def _answer_signer(
     issuer: x509.Certificate,
     material: Material,
     now: datetime,
-    has_path: HasPath,
+    path_of: PathOf,
     responders: tuple[x509.Certificate, ...],
-) -> x509.Certificate | None:
+) -> _Voucher | None:
     produced = answer.parsed.produced_at_utc
-    inside = answer.parsed.certificates
-    for candidate in (issuer, *responders, *inside, *_named_responders(answer, material)):
-        if not _is_named(answer, candidate) or not _alive(candidate, produced):  # (3)
-            continue
-        if not _signed_answer(answer, candidate):
-            continue
-        if candidate == issuer or candidate in responders:
-            return candidate
-        if _is_delegate(candidate, issuer) and _is_unrevoked(
-            candidate, issuer, material, now, produced, has_path
-        ):
-            return candidate  # (2)
+    for candidate in (issuer, *responders):
+        if _vouches(answer, candidate, produced) and _signed_answer(answer, candidate):
+            return _Voucher(candidate)
+    others = chain(answer.parsed.certificates, _named_responders(answer, material))
+    named = (each for each in others if _vouches(answer, each, produced))
+    for candidate in islice(named, MAX_SIGNERS_TRIED):
+        if _is_delegate(candidate, issuer) and _signed_answer(answer, candidate):
+            told = decisive(_counting_lists(candidate, issuer, material, now, path_of))
+            if _may_answer(candidate, told, produced):
+                return _Voucher(candidate, None if told is None else told.revoked_at)  # (2)
     return None
+
+
+def _vouches(answer: FoundAnswer, candidate: x509.Certificate, produced: datetime) -> bool:
+    return _is_named(answer, candidate) and _alive(candidate, produced)  # (3)
 
 
 def _named_responders(answer: FoundAnswer, material: Material) -> Iterator[x509.Certificate]:
@@ -372,32 +439,21 @@ def _is_delegate(candidate: x509.Certificate, issuer: x509.Certificate) -> bool:
     )
 
 
-def _is_unrevoked(
-    delegate: x509.Certificate,
-    issuer: x509.Certificate,
-    material: Material,
-    now: datetime,
-    produced: datetime,
-    has_path: HasPath,
-) -> bool:
+def _may_answer(delegate: x509.Certificate, told: Status | None, produced: datetime) -> bool:
     # RFC 6960 §4.2.2.2.1: the issuer may say that a delegate needs no check; otherwise its own list tells.
+    if told is not None:
+        return not told.revoked(produced)
     try:
         delegate.extensions.get_extension_for_class(x509.OCSPNoCheck)
     except x509.ExtensionNotFound:
-        told = [
-            each
-            for each in _by_lists(delegate, issuer, material, now, has_path)
-            if _counts(each, delegate, now)
-        ]
-        newest = max(told, key=lambda each: each.produced_at, default=None)
-        return newest is not None and not newest.revoked(produced)
+        return False
     return True
 
 
 def _told_by_answer(
     answer: FoundAnswer,
     single: ocsp.OCSPSingleResponse,
-    signer: x509.Certificate,
+    signer: _Voucher,
     certificate: x509.Certificate,
 ) -> Status | None:
     if single.certificate_status is ocsp.OCSPCertStatus.UNKNOWN:
@@ -417,8 +473,9 @@ def _told_by_answer(
         answer.parsed.produced_at_utc,
         revoked_at,
         reason,
-        signer,
-        (use_of(signer, answer.parsed.signature_algorithm_oid.dotted_string, answer.parameters),),
+        signer.certificate,
+        (use_of(signer.certificate, answer.parsed.signature_algorithm_oid.dotted_string, answer.parameters),),
+        signer.revoked_at,
     )
 
 

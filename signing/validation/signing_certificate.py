@@ -22,8 +22,11 @@ class NamedCertificate:
     serial: int | None
 
 
+_NOBODY = NamedCertificate("", b"", None)
+
+
 def named_certificates(signed: Mapping[str, tuple[bytes, ...]]) -> list[NamedCertificate]:
-    """The first identifier of each such attribute, version 2 before version 1; none of those that cannot be read."""
+    """The first identifier of each such attribute, version 2 before version 1; one that cannot be read names nobody."""
     found = []
     for value in signed.get(ades.ID_SIGNING_CERTIFICATE_V2.dotted_string, ()):
         found += _version_2(value)
@@ -33,11 +36,10 @@ def named_certificates(signed: Mapping[str, tuple[bytes, ...]]) -> list[NamedCer
 
 
 def named_by_hash(certificate: x509.Certificate, signed: Mapping[str, tuple[bytes, ...]]) -> bool:
-    """Whether one of those identifiers is the digest of that certificate."""
-    der = der_of(certificate)
-    return any(
-        each.digest_name and hashlib.new(each.digest_name, der).digest() == each.digest
-        for each in named_certificates(signed)
+    """Whether there are such identifiers, and each is the digest of that certificate: who names two is nobody."""
+    der, named = der_of(certificate), named_certificates(signed)
+    return bool(named) and all(
+        each.digest_name and hashlib.new(each.digest_name, der).digest() == each.digest for each in named
     )
 
 
@@ -45,7 +47,7 @@ def _version_2(value: bytes) -> list[NamedCertificate]:
     try:
         identifiers = asn1.decode(asn1.SigningCertificateV2, value).certificates[:1]
     except NotDer:
-        return []
+        return [_NOBODY]
     return [NamedCertificate(_name(each), each.certificate_hash, _serial(each)) for each in identifiers]
 
 
@@ -53,7 +55,7 @@ def _version_1(value: bytes) -> list[NamedCertificate]:
     try:
         identifiers = asn1.decode(ades.SigningCertificate, value).certificates[:1]
     except NotDer:
-        return []
+        return [_NOBODY]
     return [NamedCertificate("sha1", each.certificate_hash, _serial(each)) for each in identifiers]
 
 

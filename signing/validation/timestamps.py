@@ -60,9 +60,9 @@ class JudgedTimestamp:
 
     @property
     def imprint_use(self) -> tuple[AlgorithmUse, ...]:
-        """The digest of the imprint, which has to count when the token came to be."""
-        digest = None if self.token is None else self.token.imprint_digest
-        return (AlgorithmUse(digest),) if digest is not None else ()
+        """The digests of the imprint and of its hash index, which have to count when the token came to be."""
+        imprint = None if self.token is None else self.token.imprint_digest
+        return tuple(AlgorithmUse(each) for each in (imprint, self.found.index_digest) if each is not None)
 
 
 def judge_timestamp(found: FoundTimestamp, scene: Scene) -> JudgedTimestamp:

@@ -9,6 +9,7 @@ certificate: an anchor that was trusted until some day still counts for what is 
 from __future__ import annotations
 
 import hashlib
+import os
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,9 @@ MAX_FILES = 2000
 _MAX_CERTIFICATE_BYTES = 1 << 20
 _CERTIFICATES = frozenset({".pem", ".crt", ".cer"})
 _ANSWERS = frozenset({".ors", ".ocsp"})
+_LIST = ".crl"
 _TABLE = "trust.toml"
+_READ = _CERTIFICATES | _ANSWERS | {_LIST, ".toml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,10 @@ class Trust:
         """Raises TrustFolderInvalid, naming path and problem; a folder without an anchor is refused too."""
         return _Folder(folder).read()
 
+    def with_more(self, evidence: Evidence) -> Trust:
+        """The same with more evidence beside it."""
+        return Trust(self.anchors, self.intermediates, self.evidence | evidence, self.name)
+
     def anchors_for(self, use: Use) -> tuple[Anchor, ...]:
         return tuple(each for each in self.anchors if use in each.uses)
 
@@ -113,15 +120,15 @@ class _Folder:
 
     def read(self) -> Trust:
         files = self._files()
-        table = self._folder / _TABLE
-        name, anchors = self._table(table) if table in files else (self._folder.name, self._plain(files))
+        tables = [each for each in files if each.name.lower() == _TABLE and each.parent == self._folder]
+        name, anchors = self._table(tables[0]) if tables else (self._folder.name, self._plain(files))
         if not anchors:
             raise _invalid(self._folder, "there is no trust anchor in it")
         named = {der_of(each.certificate) for each in anchors}
         rest = [certificate for path in files for certificate in self._beside(path)]
         evidence = Evidence(
-            crls=tuple(_der(path, MAX_CRL_BYTES, b"X509 CRL") for path in files if path.suffix == ".crl"),
-            ocsps=tuple(_bytes(path, _MAX_CERTIFICATE_BYTES) for path in files if path.suffix in _ANSWERS),
+            crls=tuple(_der(path, MAX_CRL_BYTES, b"X509 CRL") for path in files if _kind(path) == _LIST),
+            ocsps=tuple(_bytes(path, _MAX_CERTIFICATE_BYTES) for path in files if _kind(path) in _ANSWERS),
         )
         return self._checked(
             Trust(anchors, [each for each in rest if der_of(each) not in named], evidence, name), files
@@ -130,33 +137,46 @@ class _Folder:
     def _checked(self, trust: Trust, files: Sequence[Path]) -> Trust:
         # A list that is silently left out would be missed only when somebody relied on it.
         for path in files:
-            if path.suffix == ".crl" or path.suffix in _ANSWERS:
-                der = _der(path, MAX_CRL_BYTES, b"X509 CRL") if path.suffix == ".crl" else path.read_bytes()
+            if _kind(path) == _LIST or _kind(path) in _ANSWERS:
+                der = _der(path, MAX_CRL_BYTES, b"X509 CRL") if _kind(path) == _LIST else path.read_bytes()
                 if not trust.material.holds(der):
                     raise _invalid(path, "it is no revocation list or OCSP answer that can be read")
         return trust
 
     def _files(self) -> list[Path]:
-        try:
-            found = sorted(path for path in self._folder.rglob("*") if path.is_file())
-        except OSError as error:
-            raise _invalid(self._folder, str(error)) from error
-        if not self._folder.is_dir():
-            raise _invalid(self._folder, "it is no folder")
-        if len(found) > MAX_FILES:
-            raise _invalid(self._folder, f"it holds more than {MAX_FILES} files")
-        return found
+        """All that this reads, in links too; whatever is called so and cannot be read is refused, not passed over."""
+        found: list[Path] = []
+        for path in self._walk():
+            if _kind(path) in _READ:
+                if not path.is_file():
+                    raise _invalid(path, "it is no file that can be read")
+                found.append(path)
+            if len(found) > MAX_FILES:
+                raise _invalid(self._folder, f"it holds more than {MAX_FILES} files")
+        return sorted(found)
+
+    def _walk(self) -> Iterator[Path]:
+        def refuse(error: OSError) -> None:
+            raise _invalid(Path(error.filename or self._folder), error.strerror or "it can't be read")
+
+        seen: set[str] = set()
+        for folder, folders, names in os.walk(self._folder, onerror=refuse, followlinks=True):
+            seen.add(os.path.realpath(folder))
+            folders[:] = [
+                each for each in folders if os.path.realpath(os.path.join(folder, each)) not in seen
+            ]
+            yield from (Path(folder, each) for each in (*folders, *names))
 
     def _plain(self, files: Sequence[Path]) -> list[Anchor]:
         return [
             Anchor(certificate)
             for path in files
-            if path.parent == self._folder and path.suffix in _CERTIFICATES
+            if path.parent == self._folder and _kind(path) in _CERTIFICATES
             for certificate in _certificates(path)
         ]
 
     def _beside(self, path: Path) -> list[x509.Certificate]:
-        return _certificates(path) if path.suffix in _CERTIFICATES else []
+        return _certificates(path) if _kind(path) in _CERTIFICATES else []
 
     def _table(self, table: Path) -> tuple[str, list[Anchor]]:
         try:
@@ -167,7 +187,7 @@ class _Folder:
             if not isinstance(name, str):
                 raise ValueError("name is a text")
             return name, [each for entry in read["anchors"] for each in self._anchors(entry)]
-        except ValueError as error:  # TOML and UTF-8 errors too
+        except (ValueError, OverflowError, RecursionError) as error:  # TOML and UTF-8 errors too
             raise _invalid(table, str(error)) from error
 
     def _anchors(self, entry: Any) -> Iterator[Anchor]:
@@ -184,6 +204,10 @@ class _Folder:
             raise ValueError("until is not after since")
         for certificate in _certificates(path):
             yield Anchor(certificate, frozenset(cast("list[Use]", uses)), since, until)
+
+
+def _kind(path: Path) -> str:
+    return path.suffix.lower()
 
 
 def _instant(value: object, name: str) -> datetime | None:
@@ -210,6 +234,8 @@ def _der(path: Path, limit: int, label: bytes) -> bytes:
     data = _bytes(path, limit)
     if not data.startswith(b"-----BEGIN " + label):
         return data
+    if data.count(b"-----BEGIN ") != 1:
+        raise _invalid(path, "it holds several revocation lists, of which one is read")
     try:
         return x509.load_pem_x509_crl(data).public_bytes(Encoding.DER)
     except ValueError as error:

@@ -52,6 +52,16 @@ PUBLIC = {
     "showPublicationPolicy",
     "showPublicDocument",
     "verifyDocument",
+    "showDocumentCheck",
+    "showDocumentCheckAsset",
+    "showRegisteredDocument",
+    "examineDocument",
+    "checkDocumentByIdentifier",
+    "checkDocumentByDigest",
+    "downloadPublicDocument",
+    "showPublicDocumentPage",
+    "proveRegistration",
+    "showDocumentsRule",
 }
 # A party sees and renews its own certificates, and says that it has them.
 EVERYBODY_SIGNED_IN = {

@@ -11,11 +11,12 @@ from typing import Any
 from cryptography import x509
 
 from kernel.clock import FixedClock
+from pki.authority_folder import read_certificate, read_description
 from pki.ceremonies.document import TYPE, CeremonyFile, parse_ceremony
 from pki.ceremonies.holding import Held, hold
 from pki.ceremonies.operators import Operator
 from pki.ceremonies.plan import prepare
-from pki.installation import Authority, open_authority, read_certificate, read_description
+from pki.installation import Authority, open_authority
 from pki.issuers import Description
 from pki.key_provider import KeyProvider
 from pki.keys import KeyStore

@@ -136,10 +136,13 @@ class Dss:
         packaging: str = "DETACHED",
         digest: str | None = None,
         certify: int | None = None,
+        seen: str | None = None,
+        field: str | None = None,
     ) -> bytes:
         """A signature by DSS: ``kind`` is ``pades``, ``cades`` or ``asice``; ``level`` ``B-B`` to ``B-LTA``.
 
-        ``packaging`` (of CAdES): DETACHED or ENVELOPING; ``certify``: the permission of a certification, 1 to 3.
+        ``packaging`` (of CAdES): DETACHED or ENVELOPING; ``certify``: the permission of a certification, 1 to 3;
+        ``seen``: what a signature in a PDF shows, in ``field`` or in a new one.
         It puts evidence inside only of authorities whose certificates say where their lists are.
         """
         out = self._place()
@@ -154,6 +157,8 @@ class Dss:
             "packaging": packaging,
             "digest": digest or digest_for(signer.certificate).upper(),
             "certify": certify,
+            "seen": seen,
+            "field": field,
             "at": _instant(at),
             **self._known(trust, (), crls, ocsps),
         }

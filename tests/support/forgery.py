@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 from collections import defaultdict
@@ -131,8 +132,9 @@ class Forged:
 
     def paths(self) -> list[str]:
         """Every file, sorted."""
+        skipped = len(f"{self.root}/")
         return sorted(
-            path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()
+            f"{folder}/{name}"[skipped:] for folder, _, names in os.walk(self.root) for name in names
         )
 
     def read(self, path: str) -> bytes:
@@ -168,22 +170,23 @@ class Forged:
         self.write(path, data)
         if sign:
             self.sign(path)
-        replaced = {old: sha256_hex(data)}
+        names, replaced = self.paths(), {old: sha256_hex(data)}
+        texts = {each: self.read(each) for each in names if _names_digests(each)}
         while replaced:
             was, now = replaced.popitem()
-            for each in self.paths():
-                if each.startswith("tenders/") and each.endswith(".json"):
-                    text = self.read(each)
-                    if was.encode() in text:
-                        changed = text.replace(was.encode(), now.encode())
-                        self.write(each, changed)
-                        self.sign(each)
-                        replaced[sha256_hex(text)] = sha256_hex(changed)
-            for each in self.paths():
+            for each, text in texts.items():
+                if was.encode() in text:
+                    texts[each] = text.replace(was.encode(), now.encode())
+                    self.write(each, texts[each])
+                    self.sign(each)
+                    replaced[sha256_hex(text)] = sha256_hex(texts[each])
+            for each in names:
                 if was in each:
                     target = self.root / each.replace(was, now)
                     target.parent.mkdir(parents=True, exist_ok=True)
                     (self.root / each).rename(target)
+            names = sorted({each.replace(was, now) for each in names})
+            texts = {each.replace(was, now): text for each, text in texts.items()}
         self._prune()
 
     def seal(self) -> None:
@@ -212,9 +215,9 @@ class Forged:
 
     def _prune(self) -> None:
         """No folder stays behind whose files went elsewhere."""
-        for folder in sorted(self.root.rglob("*"), reverse=True):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+        for folder, _, names in os.walk(self.root, topdown=False):
+            if not names and not os.listdir(folder):
+                os.rmdir(folder)
 
     def sign(self, path: str, *, at: datetime | None = None) -> None:
         """The server's own signature again, where there is one."""
@@ -222,6 +225,10 @@ class Forged:
         if (self.root / signature).exists():
             made = sign_detached(self.read(path), self.keys.receipt, at=at or _time_of(self.document(path)))
             self.write(signature, made)
+
+
+def _names_digests(path: str) -> bool:
+    return path.startswith("tenders/") and path.endswith(".json")
 
 
 def _time_of(document: Mapping[str, Any]) -> datetime:

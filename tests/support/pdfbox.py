@@ -66,6 +66,12 @@ class PdfBox:
         beside = None if content is None else self._file(content)
         return self._ask({"do": "cms", "file": self._file(der), "content": beside}, trust, at)
 
+    def fill(self, pdf: bytes, field: str, value: str) -> bytes:
+        """The document with an update by which that form field has the value, and the look that PDFBox draws of it."""
+        out = self._file(b"")
+        self._referee.ask({"do": "fill", "file": self._file(pdf), "out": out, "field": field, "value": value})
+        return out.read_bytes()
+
     def _ask(
         self, request: dict[str, object], trust: Sequence[x509.Certificate], at: datetime
     ) -> tuple[Held, ...]:

@@ -19,7 +19,8 @@ from kernel.clock import FixedClock
 from kernel.database import Base, make_engine, make_sessions, read_only
 from pki.algorithms import PrivateKey
 from pki.authority import make_request
-from pki.installation import Authority, initialise_authority
+from pki.beginning import initialise_authority
+from pki.installation import Authority
 from pki.issuance import issue_request
 from pki.keys import Cost
 from pki.list_issuing import refresh_crls

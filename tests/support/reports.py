@@ -9,6 +9,7 @@ from cryptography import x509
 
 from kernel.canonical import sha256_hex
 from pki.algorithms import der_of, fingerprint_of
+from pki.names import written_name
 from signing.validation.contents import Change, Finding
 from signing.validation.report import (
     CertificateShown,
@@ -34,8 +35,8 @@ CHECKS = (
 def shown(certificate: x509.Certificate) -> CertificateShown:
     """The certificate as reports name it."""
     return CertificateShown(
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
+        subject=written_name(certificate.subject),
+        issuer=written_name(certificate.issuer),
         serial=f"{certificate.serial_number:x}",
         fingerprint=fingerprint_of(certificate),
         not_before=certificate.not_valid_before_utc,

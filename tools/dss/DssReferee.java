@@ -21,6 +21,9 @@ import eu.europa.esig.dss.model.ToBeSigned;
 import eu.europa.esig.dss.model.policy.ValidationPolicy;
 import eu.europa.esig.dss.model.x509.CertificateToken;
 import eu.europa.esig.dss.pades.PAdESSignatureParameters;
+import eu.europa.esig.dss.pades.SignatureFieldParameters;
+import eu.europa.esig.dss.pades.SignatureImageParameters;
+import eu.europa.esig.dss.pades.SignatureImageTextParameters;
 import eu.europa.esig.dss.pades.signature.PAdESService;
 import eu.europa.esig.dss.policy.EtsiValidationPolicyFactory;
 import eu.europa.esig.dss.signature.AbstractSignatureParameters;
@@ -156,6 +159,9 @@ final class DssReferee {
         if (request.one("certify", null) != null) {
           parameters.setPermission(CertificationPermission.fromCode(Integer.parseInt(request.one("certify"))));
         }
+        if (request.one("seen", null) != null) {
+          parameters.setImageParameters(look(request.one("seen"), request.one("field", null)));
+        }
         yield signWith(new PAdESService(verifier(request)), parameters, document, request);
       }
       case "cades" -> {
@@ -170,6 +176,24 @@ final class DssReferee {
       }
       default -> throw new IllegalArgumentException(request.one("kind"));
     };
+  }
+
+  /** A text, in the field of that name or in a new one in the lower left of the first page. */
+  private static SignatureImageParameters look(String text, String field) {
+    SignatureImageParameters look = new SignatureImageParameters();
+    SignatureImageTextParameters shown = new SignatureImageTextParameters();
+    shown.setText(text);
+    look.setTextParameters(shown);
+    SignatureFieldParameters place = look.getFieldParameters();
+    if (field != null) {
+      place.setFieldId(field);
+      return look;
+    }
+    place.setOriginX(50);
+    place.setOriginY(50);
+    place.setWidth(150);
+    place.setHeight(40);
+    return look;
   }
 
   private static <P extends AbstractSignatureParameters<?>> Object signWith(

@@ -1,5 +1,6 @@
 import java.io.ByteArrayInputStream;
 import java.io.File;
+import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
@@ -21,8 +22,11 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.apache.pdfbox.cos.COSDictionary;
 import org.apache.pdfbox.pdmodel.PDDocument;
 import org.apache.pdfbox.pdmodel.interactive.digitalsignature.PDSignature;
+import org.apache.pdfbox.pdmodel.interactive.form.PDAcroForm;
+import org.apache.pdfbox.pdmodel.interactive.form.PDField;
 import org.bouncycastle.asn1.ASN1Encodable;
 import org.bouncycastle.asn1.cms.Attribute;
 import org.bouncycastle.asn1.cms.ContentInfo;
@@ -42,6 +46,7 @@ final class PdfBoxReferee {
     Security.insertProviderAt(new BouncyCastleProvider(), 1);
     Lines.serve(request -> switch (request.one("do")) {
       case "pdf" -> pdf(request);
+      case "fill" -> fill(request);
       case "cms" -> Map.of("signatures", cms(
           Files.readAllBytes(Path.of(request.one("file"))),
           request.one("content", null) == null ? null : Files.readAllBytes(Path.of(request.one("content"))),
@@ -70,6 +75,19 @@ final class PdfBoxReferee {
       }
     }
     return Map.of("signatures", found, "pages", pages);
+  }
+
+  /** Fills one field of a form in an incremental update, the form and its resources among what is written. */
+  private static Object fill(Lines.Request request) throws Exception {
+    try (PDDocument document = PDDocument.load(new File(request.one("file")));
+        OutputStream out = Files.newOutputStream(Path.of(request.one("out")))) {
+      PDAcroForm form = document.getDocumentCatalog().getAcroForm();
+      PDField field = form.getField(request.one("field"));
+      Set<COSDictionary> written = new HashSet<>(Set.of(form.getCOSObject(), field.getCOSObject()));
+      field.setValue(request.one("value"));
+      document.saveIncremental(out, written);
+      return Map.of("field", field.getFullyQualifiedName());
+    }
   }
 
   private static List<Map<String, Object>> cms(byte[] der, byte[] content, Lines.Request request) throws Exception {

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -18,7 +22,9 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from app.cli import main
+from app.sign_commands.files import writing
 from kernel.canonical import sha256_hex
+from kernel.errors import Conflict
 from pki.authority import pem_of
 from pki.profiles import PERSON_SIGNING
 from pki.signed_data import Signer
@@ -147,6 +153,7 @@ def test_two_steps_in_processes_of_their_own(place: Path, signer: Signer) -> Non
         [
             *(sys.executable, "-m", "app.cli", "sign", "prepare", "deed.txt", "--format", "file"),
             *("--certificate", "own.pem", "--chain", "chain.pem", "--out", "deed.state", "--json"),
+            *("--to-sign", "digest"),
         ],
         cwd=place,
         capture_output=True,
@@ -159,7 +166,7 @@ def test_two_steps_in_processes_of_their_own(place: Path, signer: Signer) -> Non
     (document,) = answer["documents"]
     assert document == {"name": "deed.txt", "size": 14, "sha256": sha256_hex(b"what is agreed")}
     assert answer["digest_algorithm"] == "sha256"
-    (place / "digest").write_bytes(bytes.fromhex(answer["digest"]))
+    assert (place / "digest").read_bytes() == bytes.fromhex(answer["digest"])
     told = run_openssl(
         place,
         *("pkeyutl", "-sign", "-inkey", "key.pem", "-passin", "file:passphrase", "-in", "digest"),
@@ -205,8 +212,108 @@ def test_a_state_that_is_over_is_not_completed(place: Path) -> None:
 
 
 def test_a_level_without_services_says_what_is_missing(place: Path) -> None:
-    """Nothing is written when there is no time-stamping service for the level."""
+    """Nothing is written without a time-stamping service for the level; the options that name one are told."""
     refused = run("sign", "file", place / "deed.txt", *key_of(place), "--level", "B-T")
 
     assert (refused.exit_code, (place / "deed.txt.p7s").exists()) == (2, False)
     assert "signature-level-unreachable" in refused.stderr
+    assert "--tsa URL, or --folder INSTALLATION" in refused.stderr
+
+
+def test_a_key_that_cannot_sign_says_why(place: Path, authority: MemoryAuthority) -> None:
+    """A certificate of another key, a folder of no party, and a file that is no state are told apart."""
+    (place / "other.pem").write_bytes(pem_of([authority.intermediate]))
+    locked = ["--key", place / "key.pem", "--passphrase-file", place / "passphrase"]
+    (place / "digits").write_bytes(b"%PDF-1.7\n")
+    for arguments, told in (
+        (("file", place / "deed.txt", *locked, "--certificate", place / "other.pem"), "none is of this key"),
+        (("file", place / "deed.txt", "--key", place), "no party's"),
+        (
+            ("complete", place / "digits", "--signature", place / "deed.txt", "--out", place / "out"),
+            "no prepared document",
+        ),
+    ):
+        refused = run("sign", *arguments)
+        assert (refused.exit_code, told in refused.stderr) == (2, True), refused.stderr
+
+
+def test_what_is_read_is_never_written_over(place: Path) -> None:
+    """Not even with --force: the file beside a signature, the state of two steps, or what is verified."""
+    deed, key = place / "deed.txt", key_of(place)
+    prepared = run(
+        *("sign", "prepare", deed, "--format", "file", "--certificate", place / "own.pem"),
+        *("--chain", place / "chain.pem", "--out", place / "deed.state"),
+    )
+    assert prepared.exit_code == 0, prepared.output
+    before = {each.name: each.read_bytes() for each in place.iterdir()}
+
+    for arguments in (
+        ("sign", "file", deed, *key, "--out", deed),
+        ("sign", "asice", deed, *key, "--out", deed),
+        ("sign", "prepare", deed, "--format", "file", "--certificate", place / "own.pem", "--out", deed),
+        ("sign", "complete", place / "deed.state", "--signature", deed, "--out", place / "deed.state"),
+        ("sign", "complete", place / "deed.state", "--signature", deed, "--out", deed),
+        ("verify", deed, "--trust", place, "--html", deed),
+        ("verify", deed, "--trust", place, "--content", place / "own.pem", "--xml", place / "own.pem"),
+    ):
+        refused = run(*arguments, "--force")
+        assert (refused.exit_code, "conflict: it would be written over" in refused.stderr) == (2, True), (
+            arguments
+        )
+    assert {each.name: each.read_bytes() for each in place.iterdir()} == before
+
+
+def test_a_place_that_takes_no_file_is_wrong_use(place: Path) -> None:
+    """A name that is too long, a folder that takes none, and what is no plain file are told in a line, and stay."""
+    os.mkfifo(place / "pipe")
+    for out in (place / ("n" * 300), Path("/proc/deed.p7s"), place / "pipe"):
+        refused = run("sign", "file", place / "deed.txt", *key_of(place), "--force", "--out", out)
+        assert (refused.exit_code, refused.stderr[:7]) == (2, "Error: "), (out, refused.output)
+    assert (place / "pipe").is_fifo()
+    longest = place / ("ن" * 125 + ".p7s")
+    assert run("sign", "file", place / "deed.txt", *key_of(place), "--out", longest).exit_code == 0
+    assert longest.is_file()
+    assert not [each for each in place.iterdir() if each.name.endswith(".staged")]
+
+
+def test_no_name_moves_the_cursor(place: Path, signer: Signer) -> None:
+    """Names of certificates and files, and refusals that repeat them, come without control characters and with the
+    non-joiner of Persian spelling."""
+    called = x509.NameAttribute(x509.NameOID.COMMON_NAME, "مهر\u200cگان \x1b[2J\u202e\x9b1m")
+    own, name = signer.certificate, x509.Name([called])
+    built = x509.CertificateBuilder(name, name, own.public_key(), 1, START, START + timedelta(days=1))
+    (place / "odd.pem").write_bytes(pem_of([built.sign(signer.key, hashes.SHA256())]))
+    (place / "odd \x1b[31m.txt").write_bytes(b"odd")
+    told = run(
+        *("sign", "prepare", place / "deed.txt", "--format", "file", "--certificate", place / "odd.pem"),
+        *("--out", place / "odd.state"),
+    )
+    refused = run("sign", "file", place / "odd \x1b[31m.txt", *key_of(place), "--out", place / "no\x9b/x")
+
+    assert (told.exit_code, refused.exit_code) == (0, 2)
+    assert "signer: مهر\u200cگان" in told.stdout
+    for each in (told.output, refused.output):
+        assert not set("\x1b\x9b\u202e") & set(each), each
+
+
+def test_who_was_first_keeps_the_place(place: Path) -> None:
+    """A file that somebody else puts there while ours is being made stays as it is."""
+    target = place / "made"
+
+    def make() -> None:
+        with writing(target, force=False) as file:
+            file.write(b"ours")
+            target.write_bytes(b"theirs")
+
+    with pytest.raises(Conflict):
+        make()
+    assert target.read_bytes() == b"theirs"
+
+
+def test_a_certificate_of_another_key_is_not_taken(place: Path) -> None:
+    """The certificate that is named has to be that of the key, or nothing is signed."""
+    key = ["--key", place / "key.pem", "--passphrase-file", place / "passphrase"]
+    refused = run("sign", "file", place / "deed.txt", *key, "--certificate", place / "chain.pem")
+
+    assert (refused.exit_code, "certificate of the key is missing" in refused.stderr) == (2, True)
+    assert not (place / "deed.txt.p7s").exists()

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 
 import pytest
 
 from app.container import Container
 from app.signing_services import InstallationEvidence, InstallationStamps, services_of
+from app.verifying import verify
 from pki.ocsp import LATER
 from signing.ades.cades import sign_file
 from signing.ades.cms_edit import read_parts
 from signing.ades.services import Level
 from signing.errors import EvidenceUnavailable, TimestampUnavailable
+from signing.validation.trust import Trust
 from tests.support.authority import make_authority
 
 
 def test_a_service_signs_to_the_highest_level(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The receipt key signs B-LTA with OCSP answers; while none can be made, with lists."""
+    """What the receipt key signs holds by itself long after the responder's certificate; without lists there are OCSP
+    answers inside, without answers lists."""
     container.trust.refresh()
     container.responders.refresh()
     services, now = services_of(container), container.clock.now()
@@ -26,7 +30,12 @@ def test_a_service_signs_to_the_highest_level(container: Container, monkeypatch:
     def sign() -> bytes:
         return sign_file(io.BytesIO(b"content"), signer, Level.B_LTA, services, at=now)
 
-    inside = read_parts(sign()).evidence
+    trust = Trust.of([each.certificate for each in container.authority.roots])
+    later = now + timedelta(days=120)
+    assert verify(sign(), trust, at=later, clock=container.clock, content=b"content").passed
+    with monkeypatch.context() as without_lists:
+        without_lists.setattr(InstallationEvidence, "_lists", lambda *_: iter(()))
+        inside = read_parts(sign()).evidence
     assert inside.ocsps
     assert not inside.crls
     monkeypatch.setattr(container.ocsp, "respond", lambda _request: LATER)

@@ -13,8 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from httpcore import SyncBackend
 
-from client.bounded_http import BoundedHttp, Deadline, FetchFailed
+from client.bounded_http import BoundedHttp, Deadline, FetchFailed, _is_public
 from tests.support.http_services import HttpService, Redirect, http_service
 
 
@@ -66,3 +67,44 @@ def test_redirects_keep_their_protection(service: HttpService, certified: Path) 
         moved(to)
         with pytest.raises(FetchFailed):
             known.get(f"{service.url}/moved", Deadline(5), max_bytes=100, hops=hops)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "2130706433",
+        "0x7f.1",
+        "localhost",
+        "10.1.2.3",
+        "100.64.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "224.0.0.1",
+        "[::1]",
+        "[::]",
+        "[fe80::1]",
+        "[fc00::1]",
+        "[ff02::1]",
+        "[::ffff:127.0.0.1]",
+        "[::127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "[64:ff9b:1::7f00:1]",
+        "[2002:7f00:1::]",
+        "[2001:0:7f00::1]",
+    ],
+)
+def test_no_spelling_of_an_address_leads_inside(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However an address of this machine or of a private network is written or wrapped, nothing is connected to."""
+    connected: list[str] = []
+    monkeypatch.setattr(SyncBackend, "connect_tcp", lambda _self, address, *_: connected.append(address))
+
+    with pytest.raises(FetchFailed):
+        BoundedHttp(public_only=True).get(f"http://{host}/", Deadline(5), max_bytes=100)
+    assert connected == []
+
+
+@pytest.mark.parametrize("address", ["193.0.6.139", "2001:67c:2e8:22::c100:68b"])
+def test_public_addresses_are_asked(address: str) -> None:
+    """Ordinary addresses of others are public ones."""
+    assert _is_public(address)

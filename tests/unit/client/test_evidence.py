@@ -166,6 +166,17 @@ def test_a_shard_where_ocsp_fails(authority: MemoryAuthority) -> None:
     assert service.asked[-2:] == ["POST /ocsp", "GET /sub/16-5.crl"]
 
 
+def test_lists_beside_the_roots(authority: MemoryAuthority) -> None:
+    """A certificate that names no address is told by the lists that were given; without them it is said why not."""
+    person, known = authority.person("IR-1"), [authority.intermediate]
+    with http_service({}) as service:
+        given = HttpEvidence([authority.root], known, authority.crls())
+        assert len(given.collect(person.certificate, (), authority.now).crls) == 2
+        with pytest.raises(EvidenceUnavailable, match="names no address"):
+            HttpEvidence([authority.root], known).collect(person.certificate, (), authority.now)
+        assert service.asked == []
+
+
 def test_a_bundle_behind_redirects(authority: MemoryAuthority) -> None:
     """An issuer may come as a bundle without signer, and a few hops away; not more, and not by another scheme."""
     with http_service({}) as service:
@@ -204,7 +215,7 @@ def test_a_service_that_fails_is_named_in_bounded_time(
 
 
 def test_lists_that_prove_nothing(authority: MemoryAuthority) -> None:
-    """A list of another authority, a stale one, a delta, one that is too long, and another shard are refused."""
+    """A list of another authority, a stale or a future one, a delta, a long one, and another shard are refused."""
     now = authority.now
     with http_service({}) as service:
         made = publish(authority, service, ocsp=False, shard=True)
@@ -213,6 +224,7 @@ def test_lists_that_prove_nothing(authority: MemoryAuthority) -> None:
             build_crl(authority.intermediate_key, authority.intermediate, [], 1, now),
             build_crl(authority.intermediate_key, made.sub, [], 1, now),
             build_crl(made.sub_key, made.sub, [], 1, old),
+            build_crl(made.sub_key, made.sub, [], 1, now + timedelta(hours=1)),
             build_crl(made.sub_key, made.sub, [], 2, now, base=1),
             build_crl(made.sub_key, made.sub, [], 1, now, shard_url=f"{service.url}/sub/16-6.crl"),
             b"",
@@ -237,6 +249,19 @@ def test_addresses_of_strangers(authority: MemoryAuthority) -> None:
         with pytest.raises(EvidenceUnavailable, match="path"):
             guarded.collect(made.person, (), authority.now)
         assert service.asked == []
+
+
+def test_only_who_is_vouched_for_leads_into_private_networks(authority: MemoryAuthority) -> None:
+    """In a document of strangers an issuer that nobody knows is not looked for on this machine; lists and responders
+    that a path up to a root names are, wherever they are."""
+    with http_service({}) as service:
+        made = publish(authority, service, ocsp=True)
+        source = HttpEvidence([authority.root], strangers=True)
+        with pytest.raises(EvidenceUnavailable, match="path"):
+            source.collect(made.person, (), authority.now)
+        assert service.asked == []
+        assert source.collect(made.person, (made.sub,), authority.now).ocsps
+        assert service.asked == ["GET /root.crl", "POST /ocsp"]
 
 
 def test_a_signature_by_services_over_http(authority: MemoryAuthority) -> None:

@@ -10,8 +10,9 @@ from cryptography.x509.oid import NameOID
 
 from kernel.errors import Conflict, MalformedInput, NotFound
 from pki.authority import make_request
+from pki.beginning import initialise_authority
 from pki.errors import KeyUnavailable
-from pki.installation import Authority, initialise_authority, open_authority
+from pki.installation import Authority, open_authority
 from pki.names import Subject, party_of
 from pki.profiles import SERVICE_SEAL
 from pki.revocation_lists import build_crl

@@ -158,6 +158,7 @@ FORBIDDEN: dict[str, Wishes] = {
     "a page that is not there": {"appearance": Appearance(Place(7, (0, 0, 100, 50)))},
     "another place for a field": {"field": "chair", "appearance": Appearance(Place(0, (0, 0, 100, 50)))},
     "a look without a place": {"appearance": Appearance()},
+    "a place beside the page": {"appearance": Appearance(Place(0, (590, 0, 690, 50)))},
     "a look too small to read": {"appearance": Appearance(Place(0, (0, 0, 10, 10)))},
     "another lock than demanded": {"field": "chair", "lock": Lock("All")},
     "a demanded lock of the document": {"field": "whole"},

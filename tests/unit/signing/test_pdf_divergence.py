@@ -75,7 +75,10 @@ def test_appearances_made_anew_from_the_values_are_named(authority: MemoryAuthor
     form = body_of(signed, 8)
 
     assert forbidden(append(signed, {8: form[:-2] + b"/NeedAppearances true>>"})) == {"form-changed"}
-    assert forbidden(append(signed, {8: form[:-2] + b"/DA(/F1 40 Tf 1 g)>>"})) == {"form-changed"}
+
+    bare = sign(authority, with_form(b"9000").replace(b"/DA(", b"/Da("))
+    assert forbidden(append(bare, {8: form[:-2] + b"/DA(/F1 40 Tf 1 g)>>"})) == {"form-changed"}
+    assert forbidden(append(bare, {8: form[:-2] + b"/Q 2>>"})) == {"form-changed"}
 
 
 @pytest.mark.parametrize("more", [b"", b"/NeedAppearances true"])

@@ -248,6 +248,77 @@ def _other_local_name(made: bytes) -> bytes:
     return made.replace(b"a.txt", b"z.txt", 1)
 
 
+def _with_second_name(made: bytes, *, local: bool) -> bytes:
+    """A field of Info-ZIP with another name for the first file, in its record or in the directory."""
+    first = made.find(b"PK\x03\x04", 10)
+    field = struct.pack("<2H", 0x7075, 10) + b"\x01" + bytes(4) + b"z.txt"
+    entry = made.find(b"PK\x01\x02", made.find(b"PK\x01\x02") + 4)
+    at, length_at, fixed = (first, 28, 30) if local else (entry, 30, 46)
+    changed = bytearray(made)
+    changed[at + length_at : at + length_at + 2] = struct.pack("<H", len(field))
+    place = at + fixed + len("a.txt")
+    changed[place:place] = field
+    end = changed.rfind(b"PK\x05\x06")
+    size, start = struct.unpack_from("<2L", changed, end + 12)
+    if local:
+        position = start + len(field)
+        while changed[position : position + 4] == b"PK\x01\x02":
+            name, extra, comment = struct.unpack_from("<3H", changed, position + 28)
+            (offset,) = struct.unpack_from("<L", changed, position + 42)
+            moved = offset + len(field) if offset > first else offset
+            changed[position + 42 : position + 46] = struct.pack("<L", moved)
+            position += 46 + name + extra + comment
+    grown = (size, start + len(field)) if local else (size + len(field), start)
+    changed[end + 12 : end + 20] = struct.pack("<2L", *grown)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_a_second_name_is_refused(made: bytes, local: bool) -> None:
+    """A member that one reader calls otherwise than another does is not read, wherever the other name stands."""
+    hostile = _with_second_name(made, local=local)
+    with zipfile.ZipFile(io.BytesIO(hostile)) as reading:
+        assert reading.testzip() is None
+    with pytest.raises(DocumentUnreadable, match="second name"):
+        read_asice(hostile)
+
+
+def test_a_signature_in_a_container_stands_alone(made: bytes) -> None:
+    """A signature with content of its own inside is none over the manifest, whatever that content is."""
+    authority = make_authority()
+    altered = members(made)
+    altered[SIGNATURE] = sign_file(
+        io.BytesIO(altered[MANIFEST]),
+        authority.person("IR-1"),
+        Level.B_B,
+        services_of(authority),
+        at=authority.now,
+        enveloping=True,
+    )
+    (signature,) = read_asice(zipped(altered)).signatures
+    assert "content-not-detached" in [each.code for each in signature.findings if each.fatal]
+
+
+def test_a_container_stamp_covers_what_its_manifest_names(made: bytes) -> None:
+    """A signature that was put beside later is not covered by the time stamp of the first one."""
+    altered = members(made)
+    altered["META-INF/ASiCManifest002.xml"] = altered[MANIFEST].replace(b"signature001", b"signature002")
+    altered["META-INF/signature002.p7s"] = altered[SIGNATURE]
+    document = read_asice(zipped(altered))
+    (stamp,) = document.timestamps
+    assert len(document.signatures) == 2
+    assert stamp.covered.signatures == {document.signatures[0].identifier}
+
+
+def test_a_manifest_that_refers_to_itself_is_odd(made: bytes) -> None:
+    """Neither the manifest, nor its signature, nor the type of the container is anything that is signed."""
+    altered = members(made)
+    for name in (MANIFEST, SIGNATURE, "mimetype"):
+        manifest = members(made)[MANIFEST].replace(b'URI="a.txt"', f'URI="{name}"'.encode())
+        (signature,) = read_asice(zipped({**altered, MANIFEST: manifest})).signatures
+        assert "reference-odd" in [each.code for each in signature.findings if each.fatal], name
+
+
 def test_a_zip_that_reads_in_two_ways(made: bytes) -> None:
     """Duplicates, overlaps, names that differ in two places, and data before, between or after are refused."""
     first = made.find(b"PK\x03\x04", 10)
@@ -255,6 +326,8 @@ def test_a_zip_that_reads_in_two_ways(made: bytes) -> None:
         "twice": _twice(made),
         "overlapping": _overlapping(),
         "two names": _other_local_name(made),
+        "two methods": made[:8] + struct.pack("<H", 8) + made[10:],
+        "two flags": made[:6] + struct.pack("<H", 0x800) + made[8:],
         "before": b"#!/bin/sh\n" + made,
         "after": made + b"more",
         "between": made[:first] + b"hidden" + made[first:],

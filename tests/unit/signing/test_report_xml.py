@@ -14,6 +14,7 @@ from lxml import etree
 from kernel.canonical import from_base64
 from pki.algorithms import der_of
 from signing.cms import verify_detached
+from signing.validation.contents import Finding
 from signing.validation.report import Indication, SubIndication, ValidationReport
 from signing.validation.report_json import sign_bytes
 from signing.validation.report_xml import report_xml
@@ -144,7 +145,8 @@ def test_schema_whatever_is_inside() -> None:
     """Hostile texts, a signature that could not be read, and a file without any are valid by the schema as well."""
     authority = make_authority()
     hostile = hostile_report(authority)
-    tree = valid_tree(dataclasses.replace(hostile, name="a\x00\ud800"))
+    odd = "a\x00\ud800"
+    tree = valid_tree(dataclasses.replace(hostile, name=odd, findings=(Finding("odd", odd),)))
     assert not tree.xpath("//*[local-name() = 'script']")
     bare = dataclasses.replace(
         signature_report(authority, sub=SubIndication.FORMAT_FAILURE, indication=Indication.TOTAL_FAILED),

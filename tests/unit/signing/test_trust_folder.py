@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from signing.errors import TrustFolderInvalid
@@ -97,6 +98,10 @@ def test_the_digest_of_a_trust_tells_trusts_apart(folder: Path) -> None:
             "trust.toml",
         ),
         ("trust.toml", b'name = 1\n[[anchors]]\nfile = "root.pem"\n', "trust.toml"),
+        ("trust.toml", b"anchors = " + b"[" * 20_000, "trust.toml"),
+        ("trust.toml", b'[[anchors]]\nfile = "root.pem"\nuntil = 9999-12-31T23:59:59-12:00\n', "trust.toml"),
+        ("Trust.TOML", b"anchors = []\n", ""),
+        ("OTHER.CRL", b"no list", "OTHER.CRL"),
     ],
 )
 def test_what_cannot_be_read_is_refused(folder: Path, name: str, data: bytes, named: str) -> None:
@@ -106,6 +111,37 @@ def test_what_cannot_be_read_is_refused(folder: Path, name: str, data: bytes, na
         Trust.from_folder(folder)
     assert refused.value.fields["path"] == str(folder / named if named else folder)
     assert refused.value.fields["problem"]
+
+
+@pytest.mark.parametrize("name", ["trust.toml", "newer.crl", "newer.ors", "root-2.pem"])
+def test_a_link_that_leads_nowhere_is_refused(folder: Path, name: str) -> None:
+    """A table or list behind a broken link is missed, instead of everything being trusted, or an older list."""
+    (folder / name).symlink_to(folder / "gone")
+    with pytest.raises(TrustFolderInvalid) as refused:
+        Trust.from_folder(folder)
+    assert refused.value.fields["path"] == str(folder / name)
+
+
+def test_a_folder_behind_a_link_is_read_once(
+    authority: MemoryAuthority, folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Lists that are kept elsewhere count, by whatever letters they end; a link in a circle has an end."""
+    elsewhere = tmp_path_factory.mktemp("lists")
+    before = len(Trust.from_folder(folder).evidence.crls)
+    newer = authority.crls()
+    (elsewhere / "NEWER.CRL").write_bytes(newer[0])
+    (elsewhere / "back").symlink_to(folder)
+    (folder / "more").symlink_to(elsewhere)
+    assert len(Trust.from_folder(folder).evidence.crls) == before + 1
+
+
+def test_several_lists_in_one_file_are_refused(authority: MemoryAuthority, folder: Path) -> None:
+    """Of two lists in one file in PEM none is left out in silence."""
+    both = [x509.load_der_x509_crl(each).public_bytes(Encoding.PEM) for each in authority.crls()]
+    (folder / "both.crl").write_bytes(b"".join(both))
+    with pytest.raises(TrustFolderInvalid, match="can't be used") as refused:
+        Trust.from_folder(folder)
+    assert "several" in refused.value.fields["problem"]
 
 
 def test_a_folder_without_anchors_is_refused(tmp_path: Path) -> None:

@@ -139,6 +139,20 @@ def test_a_changed_state_is_noticed(authority: MemoryAuthority) -> None:
         PreparedDocument.from_bytes(state.replace(b'"format":"file"', b'"format":"text"'))
     with pytest.raises(MalformedInput, match="another content"):
         other.signed_data()
+    for format_ in (b"pdf", b"asice"):
+        with pytest.raises(MalformedInput):
+            PreparedDocument.from_bytes(state.replace(b'"format":"file"', b'"format":"%s"' % format_))
+
+
+def test_who_signs_is_not_exchanged(authority: MemoryAuthority) -> None:
+    """Another certificate in the state makes no signature, not even with a value by its own key over what was to be
+    signed: the attributes name whose signature it was to be."""
+    other = authority.person("IR-2")
+    exchanged = replace(prepared_for(authority.person("IR-1")), certificate=other.certificate)
+    read = PreparedDocument.from_bytes(exchanged.to_bytes())
+
+    with pytest.raises(MalformedInput, match="certificate"):
+        complete_document(read, sign(other.key, read.attributes), Services(), at=START)
 
 
 def test_what_is_over_stays_over() -> None:

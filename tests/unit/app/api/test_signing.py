@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -22,6 +23,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from app.api.application import create_app
+from app.api.bounded_work import BoundedWork
+from app.api.signing import signing_places
 from app.bootstrap import build_container
 from app.cli import main
 from app.container import Container
@@ -42,7 +45,7 @@ from pki.timestamp import TimeStampAuthority
 from schemas.events import DOCUMENT_PREPARED, DOCUMENT_SEALED, DOCUMENT_SIGNED
 from signing.ades.services import Level
 from signing.cms import verify_detached
-from signing.errors import PreparedCompleted
+from signing.errors import PreparedCompleted, PreparedUnknown
 from signing.two_step_making import Wish
 from tests.support.authority import make_authority
 from tests.support.openssl import run_openssl, write_signer
@@ -121,6 +124,7 @@ def test_a_document_is_signed_with_a_key_that_never_comes_here(
     assert answer["documents"] == [{"name": "deed.txt", "size": 14, "sha256": sha256_hex(CONTENT)}]
     assert document.content == CONTENT
     assert document.headers["content-disposition"] == "attachment"
+    assert document.headers["x-content-type-options"] == "nosniff"
     assert (done.status_code, done.headers["content-type"]) == (200, "application/pkcs7-mime"), done.text
     now = container.clock.now()
     found = verify_detached(CONTENT, done.content, container.trust.store(), now=now)
@@ -313,7 +317,7 @@ def test_a_container_of_several_documents_reaches_the_highest_level(
 
 
 def test_only_so_many_wait_at_once(signer: Visitor, session: Session, container: Container) -> None:
-    """A party cannot fill the database with what it never signs."""
+    """A party cannot fill the database with what it never signs; what is over no longer counts."""
     desk = signing_desk(container)
     wish = Wish("file", Level.B_B, timedelta(minutes=5))
     for each in range(desk.max_waiting):
@@ -327,6 +331,54 @@ def test_only_so_many_wait_at_once(signer: Visitor, session: Session, container:
         )
     refused = signer.client.post("/signing/prepared", json=body_of(signer), headers=session)
     assert (refused.status_code, refused.json()["limit"]) == (413, desk.max_waiting)
+    assert isinstance(container.clock, DemoClock)
+    container.clock.advance(wish.life)
+    given, certificate = [GivenFile("again.txt", CONTENT)], signer.signer.certificate
+    again = prepared_documents.prepare(given, wish, certificate, (), party="IR-5", desk=desk)
+    assert again.state == "prepared"
+
+
+def test_only_so_many_signed_ones_are_kept(signer: Visitor, container: Container) -> None:
+    """Nor with what it signs one after the other: the newest can be fetched once more, older ones are forgotten."""
+    desk, party = replace(signing_desk(container), max_waiting=2), "IR-5"
+    wish, certificate = Wish("file", Level.B_B, timedelta(minutes=5)), signer.signer.certificate
+    made = []
+    assert isinstance(container.clock, DemoClock)
+    for each in range(4):
+        given = [GivenFile(f"{each}.txt", CONTENT)]
+        waiting = prepared_documents.prepare(given, wish, certificate, (), party=party, desk=desk)
+        assert waiting.prepared is not None
+        value = sign_value(signer.signer.key, waiting.prepared.attributes)
+        container.clock.advance(timedelta(seconds=1))
+        made.append((waiting.id, prepared_documents.complete(waiting.id, value, party=party, desk=desk)))
+
+    for identifier, signed in made[2:]:
+        assert prepared_documents.signed_document_of(identifier, party=party, desk=desk) == signed
+    for identifier, _ in made[:2]:
+        with pytest.raises(PreparedUnknown):
+            prepared_documents.signed_document_of(identifier, party=party, desk=desk)
+
+
+@ON_SQLITE
+def test_documents_that_take_long_hold_no_other_room_up(
+    signer: Visitor, session: Session, container: Container
+) -> None:
+    """Only so many are signed or extended at a time; who finds no place in time is told to come again."""
+    busy = BoundedWork(1, 0.0, 60.0)
+    places = signer.client.app.dependency_overrides  # type: ignore[attr-defined]
+    places[signing_places] = lambda: busy
+    extension = {"document": to_base64(CONTENT), "level": "B-T"}
+    assert signer.client.post("/signing/extensions", json=extension, headers=session).status_code == 422
+
+    busy._places = asyncio.Semaphore(0)
+    refused = [
+        signer.client.post("/signing/prepared", json=body_of(signer), headers=session),
+        signer.client.post("/signing/extensions", json=extension, headers=session),
+        signer.client.post("/signing/prepared/1/signature", json={"signature": "AA=="}, headers=session),
+    ]
+    places.clear()
+    assert [(each.status_code, each.json()["code"]) for each in refused] == [(503, "unavailable")] * 3
+    prepared_by(signer, session)
 
 
 @ON_SQLITE

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import threading
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,9 @@ from lxml import etree
 from app.api.bounded_work import BoundedWork
 from app.container import Container
 from app.signing_services import services_of
+from app.verification_messages import Task, TrustAsOctets, is_refusal
+from app.verification_processes import VerificationProcesses, _Process
+from app.verification_worker import MAX_MEMORY_BYTES
 from app.verifying import InstallationTrust
 from client.folder import PartyFolder
 from kernel.canonical import from_base64, to_base64
@@ -27,7 +33,7 @@ from signing.ades.services import Evidence, Level, Services
 from signing.validation.algorithm_policy import AlgorithmPolicy
 from signing.validation.judging import judge
 from signing.validation.reading import read_document
-from signing.validation.report import SubIndication
+from signing.validation.report import SubIndication, ValidationReport
 from signing.validation.report_json import read_report
 from signing.validation.trust import Trust
 
@@ -188,3 +194,52 @@ def test_a_full_house_and_slow_work_are_refused_and_places_come_back() -> None:
         assert await patient.run(lambda: "done") == "done"
 
     asyncio.run(play())
+
+
+@ON_SQLITE
+def test_a_document_that_takes_too_long_is_really_given_up(container: Container, signature: bytes) -> None:
+    """The process that reads it is gone and not only its answer, and the next document is judged by another one."""
+    processes, trust = VerificationProcesses(), InstallationTrust(container)
+
+    def verified(seconds: float) -> ValidationReport:
+        return processes.verify(
+            signature,
+            trust.current(),
+            content=CONTENT,
+            name=None,
+            seconds=seconds,
+            evidence=lambda *_: Evidence(),
+            at=None,
+            now=container.clock.now,
+        )
+
+    assert verified(60).passed
+    (process,) = processes._idle
+    with pytest.raises(Unavailable, match="takes too long"):
+        verified(0.0001)
+    assert (process._popen.returncode, processes._idle) == (-signal.SIGALRM, [])
+    assert verified(60).passed
+    processes.close()
+
+
+@ON_SQLITE
+def test_who_reads_documents_of_strangers_holds_no_secrets(
+    container: Container, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its environment names no passphrase, its memory is bounded, and only the one connection was handed on."""
+    for each in ("MOHR_KEY_PASSPHRASE", "PGPASSWORD"):
+        monkeypatch.setenv(each, "tell-nobody")
+    process = _Process()
+    place = Path(f"/proc/{process._popen.pid}")
+    process._connection.send(
+        Task(b"no document", None, None, TrustAsOctets.of(InstallationTrust(container).current()), 60)
+    )
+    answer = process._connection.recv_bytes()
+
+    environment, limits = (place / "environ").read_bytes(), (place / "limits").read_text()
+    sockets = [each for each in (place / "fd").iterdir() if os.readlink(each).startswith("socket:")]
+    process.end()
+
+    assert (is_refusal(answer), len(sockets)) == (True, 1)
+    assert b"tell-nobody" not in environment
+    assert str(MAX_MEMORY_BYTES) in limits

@@ -15,6 +15,7 @@ from custodian.setup import initialise_custodian
 from kernel.errors import Conflict
 from pki.algorithms import fingerprint_of
 from pki.authority import issue, make_request, new_serial, pem_of
+from pki.authority_folder import kept_lists, read_certificate
 from pki.ceremonies.transcript import verify_history
 from pki.errors import (
     AuthorityNotActive,
@@ -23,7 +24,7 @@ from pki.errors import (
     CertificateUntrusted,
     KeyUnavailable,
 )
-from pki.installation import Authority, kept_lists, read_certificate
+from pki.installation import Authority
 from pki.names import Subject
 from pki.profiles import PERSON_SIGNING
 from pki.tokens import TokenKeys

@@ -28,9 +28,10 @@ async function show(request, waiting) {
   const mine = ++asked;
   find('place').replaceChildren();
   tell(waiting);
-  let section;
+  let section, code;
   try {
     const answer = await request();
+    code = answer.status;
     const page = new DOMParser().parseFromString(await answer.text(), 'text/html');
     section = page.getElementById('answer');
   } catch {
@@ -38,7 +39,7 @@ async function show(request, waiting) {
   }
   if (mine !== asked) return false;
   if (section === null) {
-    tell(words.failed, { alarm: true });
+    tell(code === 413 ? words.too_large : words.failed, { alarm: true });
     return false;
   }
   tell('');
@@ -148,7 +149,10 @@ for (const each of document.querySelectorAll('.scripted')) each.hidden = false;
 find('by-photo').hidden = false;
 find('file').classList.add('covered');
 find('file').addEventListener('change', checkFile);
-find('by-file').addEventListener('submit', (event) => event.preventDefault());
+find('by-file').addEventListener('submit', (event) => {
+  // Only the report on signatures is a page of its own, and asked for by its button.
+  if (!event.submitter?.hasAttribute('formaction')) event.preventDefault();
+});
 find('photo').addEventListener('change', readPhoto);
 find('send').querySelector('button').addEventListener('click', sendFile);
 find('identifier').addEventListener('input', lookAtTyped);

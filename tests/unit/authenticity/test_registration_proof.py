@@ -1,0 +1,158 @@
+"""The file that proves a registration: what it proves, what it refuses, and that it does so after twenty years."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from authenticity.errors import RegistrationProofInvalid
+from authenticity.registration_proof import Logged, ProofParts, claimed_content
+from signing.ades.cades import refresh
+from tests.support.authority import make_authority
+from tests.support.openssl import run_openssl, write_trust
+from tests.support.registration_proofs import DOCUMENT, ProofWorld, make_proof_world
+from transparency.notes import NoteSigner
+
+_YEAR = timedelta(days=365)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> ProofWorld:
+    return make_proof_world(tmp_path)
+
+
+def step_of(world: ProofWorld, proof: bytes, document: bytes | None = None) -> str:
+    with pytest.raises(RegistrationProofInvalid) as refused:
+        world.verified(proof, document)
+    return str(refused.value.fields["step"])
+
+
+@pytest.mark.parametrize("disclosure", ["public", "withheld"])
+def test_a_proof_says_who_registered_what_and_when(world: ProofWorld, disclosure: str) -> None:
+    """Record, officer, seal and both instants follow from the file and the pinned keys; other bytes are told."""
+    parts = world.parts(disclosure=disclosure)
+    proof = world.proof(parts)
+    found = world.verified(proof, DOCUMENT)
+    assert found.record == parts.registration.record
+    assert (found.state, found.document_compared) == ("valid", True)
+    assert found.officer is not None
+    assert "IR-0012345678" in found.officer
+    assert "IRO-00000000000" in found.sealed_by
+    assert found.proven_at == found.in_log_at == world.now
+    assert step_of(world, proof, DOCUMENT + b" ") == "document"
+    assert len(proof) < 32_000
+
+
+def test_a_revoked_document_is_told_as_one(world: ProofWorld) -> None:
+    """The change, its reason and officer are proven as the registration is; a state without its change is refused."""
+    parts = world.revoked(world.parts())
+    found = world.verified(world.proof(parts), DOCUMENT)
+    (proven,) = found.changes
+    assert (found.state, proven.change) == ("revoked", replace(proven.change, reason="با اشتباه صادر شد"))
+    assert step_of(world, world.proof(replace(parts, changes=()))) == "changes"
+    other = world.revoked(world.parts(content=b"another"))
+    assert step_of(world, world.proof(replace(parts, changes=other.changes))) == "changes"
+
+
+def _other_title(world: ProofWorld) -> ProofParts:
+    return world.parts(title="a contract")
+
+
+def _other_digest_of_a_withheld_one(world: ProofWorld) -> ProofParts:
+    return world.parts(disclosure="withheld", digest="ab" * 32)
+
+
+def _entry_of_another(world: ProofWorld) -> ProofParts:
+    return replace(world.parts(), logged=world.parts(content=b"another").logged)
+
+
+def _entry_that_was_never_logged(world: ProofWorld) -> ProofParts:
+    parts = world.parts()
+    return replace(
+        parts, logged=Logged(parts.logged.entry.replace(b"minutes", b"minutez"), parts.logged.proof)
+    )
+
+
+def _paper_of_another(world: ProofWorld) -> ProofParts:
+    return replace(world.parts(), paper=world.parts(content=b"another").paper)
+
+
+def _entry_that_names_a_paper_for_another(world: ProofWorld) -> ProofParts:
+    parts = world.parts()
+    paper = world.paper(world.parts(content=b"another").registration.record)
+    logged = world.parts(content=b"third").logged
+    return replace(parts, paper=paper, logged=logged)
+
+
+@pytest.mark.parametrize(
+    ("forged", "step"),
+    [
+        (_other_title, "record"),
+        (_other_digest_of_a_withheld_one, "record"),
+        (_entry_of_another, "record"),
+        (_entry_that_was_never_logged, "log"),
+        (_paper_of_another, "paper"),
+        (_entry_that_names_a_paper_for_another, "record"),
+    ],
+)
+def test_a_service_cannot_prove_what_was_not_registered(
+    world: ProofWorld, forged: Callable[[ProofWorld], ProofParts], step: str
+) -> None:
+    """Even the installation's own seal makes no proof of what neither log nor officer said."""
+    assert step_of(world, world.proof(forged(world))) == step
+
+
+def test_neither_people_nor_other_logs_prove_anything(world: ProofWorld) -> None:
+    """A person's seal, a log or witness that is not pinned, an officer nobody knows, and a changed file are refused."""
+    parts = world.parts()
+    proof = world.proof(parts)
+    assert step_of(world, world.proof(parts, world.officer)) == "seal"
+    stranger = NoteSigner(world.log.signer.name, Ed25519PrivateKey.generate())
+    anchors = world.anchors
+    for other in (
+        replace(anchors, log=stranger.vkey),
+        replace(anchors, witnesses=[stranger.cosigner_vkey]),
+    ):
+        with pytest.raises(RegistrationProofInvalid) as refused:
+            world.verified(proof, DOCUMENT, other)
+        assert refused.value.fields["step"] == "log"
+    middle = proof.index(b'"minutes"')
+    assert step_of(world, proof[:middle] + b'"minutez"' + proof[middle + 9 :]) == "seal"
+    assert step_of(world, b"%PDF-1.7") == "content"
+    assert claimed_content(proof[:-20]) is None
+
+
+def test_a_paper_that_names_withheld_documents_of_others_may_be_left_out(world: ProofWorld) -> None:
+    """Then its digest in the log and the seal stand for it, and no officer is named."""
+    found = world.verified(world.proof(replace(world.parts(), paper=None)), DOCUMENT)
+    assert found.officer is None
+
+
+def test_it_proves_after_twenty_years_what_was_refreshed(world: ProofWorld, tmp_path: Path) -> None:
+    """Officer, seal, time stamps and their authorities are long over: refreshed stamps carry it, nothing else does."""
+    first = proof = world.proof(world.parts())
+    made = world.now
+    world.authority.revoke(world.officer.certificate, at=made + timedelta(days=30))
+    for _ in range(5):
+        world.clock.advance(4 * _YEAR)
+        world.authorities.append(make_authority(clock=world.clock, name=f"Later{len(world.authorities)}"))
+        proof = refresh(proof, world.services(), at=world.now)
+    assert world.now - made >= 20 * _YEAR
+    found = world.verified(proof, DOCUMENT)
+    assert found.proven_at == found.in_log_at == made
+    assert found.officer is not None
+    assert step_of(world, first) == "seal"
+    assert step_of(world, proof, b"another") == "document"
+    (tmp_path / "proof.p7m").write_bytes(proof)
+    write_trust(tmp_path, world.authority)
+    arguments = (
+        "cms -verify -inform DER -in proof.p7m -CAfile root.pem -no_check_time -purpose any -out content"
+    )
+    agreed, said = run_openssl(tmp_path, *arguments.split())
+    assert agreed, said
+    assert (tmp_path / "content").read_bytes() == claimed_content(proof)
