@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +26,8 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 _PUBLICATION_SECONDS = 60.0
 MOHR = (sys.executable, "-m", "app.cli")
+# How a process is started: ``subprocess.Popen``, or what takes the same arguments and gives the same handle.
+Launch = Callable[..., "subprocess.Popen[Any]"]
 REGISTRAR = ("IR-00000000001", "پریسا دانش")
 SECOND_REGISTRAR = ("IR-00000000002", "رامین سپهری")
 
@@ -44,7 +46,9 @@ class Stage:
 
 
 @contextmanager
-def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
+def staged(
+    root: Path, init_options: Sequence[str] = (), *, launch: Launch = subprocess.Popen
+) -> Iterator[Stage]:
     """Set up below ``root`` on free loopback ports, serve, and end every process at the end.
 
     ``init_options`` are further ones of ``mohr init``.
@@ -65,11 +69,11 @@ def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
         "--custodian-port": custodian_port,
     }
     arguments = [str(part) for option in options.items() for part in option]
-    _run("init", "--demo", *arguments, *init_options)
+    _run(launch, "init", "--demo", *arguments, *init_options)
     if "--kafka" in init_options:
-        _run("kafka", "init", "--folder", str(folder))
+        _run(launch, "kafka", "init", "--folder", str(folder))
     url = f"http://127.0.0.1:{port}"
-    process = start_server(folder)
+    process = start_server(folder, launch=launch)
     try:
         await_health(url, process)
         yield Stage(
@@ -85,16 +89,17 @@ def staged(root: Path, init_options: Sequence[str] = ()) -> Iterator[Stage]:
         stop(process)
 
 
-def _run(*arguments: str) -> None:
-    made = subprocess.run([*MOHR, *arguments], capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        raise Unavailable(f"the installation could not be made: {made.stderr.strip()}")
+def _run(launch: Launch, *arguments: str) -> None:
+    with launch([*MOHR, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        _, errors = process.communicate()
+    if process.returncode != 0:
+        raise Unavailable(f"the installation could not be made: {errors.strip()}")
 
 
-def start_server(folder: Path) -> subprocess.Popen[bytes]:
+def start_server(folder: Path, *, launch: Launch = subprocess.Popen) -> subprocess.Popen[bytes]:
     """``mohr serve`` with its children, its messages in the installation's own file."""
     with (folder / "serve.log").open("ab") as log:
-        return subprocess.Popen(
+        return launch(
             [*MOHR, "serve", "--folder", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
