@@ -35,6 +35,7 @@ from kernel.clock import parse_utc
 from kernel.errors import Unavailable
 from kernel.failpoints import VARIABLE
 from tests.support.agreement import assert_agreement
+from tests.support.forked_starts import Forked
 
 Process = Literal["server", "custodian", "witness"]
 T = TypeVar("T")
@@ -190,7 +191,7 @@ def sited(root: Path, init_options: Sequence[str] = ()) -> Iterator[Site]:
     with ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(VARIABLE, str(failpoints))
-            stage = stack.enter_context(staged(root, init_options))
+            stage = stack.enter_context(staged(root, init_options, launch=Forked))
         settings = tomllib.loads((stage.folder / "mohr.toml").read_text("utf-8"))
         cast = stack.enter_context(closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)))
         site = Site(stage, cast, failpoints, stage.process, settings["custodian"]["url"])
@@ -202,7 +203,7 @@ def start_watched(folder: Path, failpoints: Path) -> subprocess.Popen[bytes]:
     """``mohr serve`` that looks into the file of failpoints; no other process of this test run does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(failpoints))
-        return start_server(folder)
+        return start_server(folder, launch=Forked)
 
 
 @dataclass

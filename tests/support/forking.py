@@ -24,16 +24,18 @@ from tests.support import forked_starts
 
 # What the commands import when they are called, and what their libraries import when they are first used.
 LOADED = (
-    "app.cli",
-    "app.installation",
-    "app.serving",
-    "app.settings",
-    "app.witness_server",
-    "app.witness_setup",
-    "app.custodian_server",
-    "app.migrations.runner",
-    "app.kafka_cli",
-    "custodian.setup",
+    *("app.cli", "app.installation", "app.kafka_cli", "app.migrations.runner", "app.settings"),
+    *("app.serving", "app.serving_apart", "app.custodian_server", "app.witness_server", "app.witness_setup"),
+    *("custodian.setup", "events.kafka", "kernel.postgresql_connection", "signing.pdf.signing"),
+    *("signing.pdf.appearance", "signing.pdf.fields", "signing.pdf.long_term", "signing.pdf.reading"),
+    *("_strptime", "anyio._backends._asyncio", "certifi", "h11", "httpcore", "psycopg"),
+    *("encodings.ascii", "encodings.punycode", "encodings.utf_16_le", "importlib.readers"),
+    *("pkilint.document", "pkilint.etsi", "pkilint.finding_filter", "pkilint.loader", "pkilint.oid"),
+    *("pkilint.common.alternative_name", "pkilint.pkix.certificate", "pkilint.pkix.extension", "publicsuffixlist"),
+    *("pyasn1.codec.der.decoder", "pyasn1_alt_modules.rfc5280"),
+    *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite"),
+    *("uvicorn.lifespan.off", "uvicorn.loops.asyncio", "uvicorn.loops.auto"),
+    *("uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto"),
 )
 _ABOVE_OTHERS = 512
 
