@@ -18,6 +18,7 @@ from app.demo.play import Running, play
 from app.demo.scripts import own_scripts
 from app.demo.stage import Stage, staged
 from tests.support.databases import Databases
+from tests.support.forked_starts import Forked
 from tests.support.kept import Kept
 
 # For what knows nothing of the server's database: once is enough.
@@ -45,7 +46,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, databases: Databases, kept: 
     """Server, custodian and witness as processes of their own on loopback."""
     return kept.once(
         ("stage", databases.kind),
-        lambda: staged(tmp_path_factory.mktemp("stage"), databases.init_options()),
+        lambda: staged(tmp_path_factory.mktemp("stage"), databases.init_options(), launch=Forked),
     )
 
 
@@ -70,7 +71,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, databases: Databases, kept:
 @contextmanager
 def _played(root: Path, databases: Databases) -> Iterator[Played]:
     with (
-        staged(root, databases.init_options()) as stage,
+        staged(root, databases.init_options(), launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         running = play(own_scripts(), cast, stage.clock, quietly)

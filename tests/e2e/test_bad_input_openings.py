@@ -41,6 +41,7 @@ from tests.e2e.refusals import (
 from tests.e2e.sealing_by_hand import HandMade, hand_made
 from tests.support.databases import Databases
 from tests.support.forgery import flipped
+from tests.support.forked_starts import Forked
 
 NAME, TARDY = "راه‌سازان آزمون", "دیرکرد آزمون"
 SECOND = timedelta(seconds=1)
@@ -89,7 +90,7 @@ class Room:
 def room(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[Room]:
     """An installation of its own, because its clock is moved beyond the deadline."""
     with (
-        staged(tmp_path_factory.mktemp("room"), databases.init_options()) as stage,
+        staged(tmp_path_factory.mktemp("room"), databases.init_options(), launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         yield furnished(stage, cast)

@@ -25,6 +25,7 @@ from tests.e2e import scenes
 from tests.support.agreement import assert_agreement
 from tests.support.crashes import Journey, sited
 from tests.support.databases import snapshot_of
+from tests.support.forked_starts import Forked
 from tests.support.postgresql import Cluster
 
 _Result = TypeVar("_Result")
@@ -119,7 +120,7 @@ def test_a_database_that_stands_still_is_told_in_bounded_time(cluster: Cluster, 
     """A submission meets a database that does not move: 503 with a stable code within the bound, no receipt; the
     same submission afterwards is received once."""
     with (
-        staged(tmp_path, ["--database-url", cluster.new_database()]) as stage,
+        staged(tmp_path, ["--database-url", cluster.new_database()], launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         cast.key_holders()
@@ -145,7 +146,7 @@ def test_a_database_that_stands_still_is_told_in_bounded_time(cluster: Cluster, 
 
 def test_an_absent_database_is_told_at_start_and_by_health(cluster: Cluster, tmp_path: Path) -> None:
     """Without its database the server does not start, and one that runs says so to those who watch it."""
-    with staged(tmp_path, ["--database-url", cluster.new_database()]) as stage:
+    with staged(tmp_path, ["--database-url", cluster.new_database()], launch=Forked) as stage:
         cluster.stop()
         answer = httpx.get(f"{stage.url}/health", trust_env=False, timeout=_BOUND_SECONDS)
         assert (answer.status_code, answer.json()["code"]) == (503, "database-unavailable")
@@ -168,7 +169,7 @@ def test_a_full_disk_is_told_and_loses_nothing(cluster: Cluster, tmp_path: Path)
     with small_filesystem(cluster.folder / "small", megabytes=48) as small:
         url = _on_tablespace(cluster, small / "space")
         with (
-            staged(tmp_path / "stage", ["--database-url", url]) as stage,
+            staged(tmp_path / "stage", ["--database-url", url], launch=Forked) as stage,
             closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
         ):
             cast.key_holders()

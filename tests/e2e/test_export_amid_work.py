@@ -14,6 +14,7 @@ from app.demo.stage import staged
 from audit.auditor import audit
 from tests.e2e import scenes
 from tests.support.databases import Databases
+from tests.support.forked_starts import Forked
 
 _EXPORTS = 6
 
@@ -21,7 +22,7 @@ _EXPORTS = 6
 def test_folders_exported_amid_work_hold_together(tmp_path: Path, databases: Databases) -> None:
     """Folders taken while calls are published one after the other: the audit finds nothing off in any of them."""
     with (
-        staged(tmp_path / "root", databases.init_options()) as stage,
+        staged(tmp_path / "root", databases.init_options(), launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         cast.key_holders()

@@ -41,6 +41,7 @@ from signing.pades import prepare, put_in, read_pdf
 from tests.e2e.conftest import on_sqlite, quietly
 from tests.support.databases import Databases
 from tests.support.forgery import Forged, Json, ServerKeys, cosigned_at, flipped, paths_by_kind
+from tests.support.forked_starts import Forked
 from tests.support.openssl import run_openssl
 from transparency.commitment import commitment_entry, disclosed_content, disclosed_leaf_hash
 from transparency.ocds import evolve, record_for, release_for
@@ -82,7 +83,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Home
     """One small tender with everything in it, played to its end; nothing changes it afterwards."""
     root = tmp_path_factory.mktemp("forgers")
     with (
-        staged(root, databases.init_options()) as stage,
+        staged(root, databases.init_options(), launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         (running,) = play([_script()], cast, stage.clock, quietly)

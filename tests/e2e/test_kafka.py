@@ -28,6 +28,7 @@ from kernel.database import Base, make_engine, make_sessions
 from tests.e2e.conftest import quietly
 from tests.support.crashes import Journey, Site, sited
 from tests.support.databases import Databases, snapshot_of
+from tests.support.forked_starts import Forked
 from tests.support.kafka import broker_of_one_own, until
 from tools.kafka_broker import Broker
 from transparency.ocds_store import OcdsPublisher
@@ -59,7 +60,7 @@ def played_over_kafka(
     root = tmp_path_factory.mktemp("kafka")
     options = [*databases.init_options(), "--kafka", broker.url]
     with (
-        staged(root, options) as stage,
+        staged(root, options, launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         running = play(own_scripts(), cast, stage.clock, quietly)

@@ -24,6 +24,7 @@ from kernel.errors import Unavailable
 from tests.e2e import scenes
 from tests.support.agreement import assert_agreement
 from tests.support.databases import snapshot_of
+from tests.support.forked_starts import Forked
 from tests.support.postgresql import Cluster
 
 CLIENTS = 32
@@ -35,7 +36,7 @@ _PATIENCE_SECONDS = 120.0
 def stage(tmp_path: Path, cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     """A server of two API workers on PostgreSQL."""
     monkeypatch.setenv("MOHR_API__WORKERS", "2")
-    with staged(tmp_path, ["--database-url", cluster.new_database()]) as running:
+    with staged(tmp_path, ["--database-url", cluster.new_database()], launch=Forked) as running:
         yield running
 
 

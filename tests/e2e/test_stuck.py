@@ -20,6 +20,7 @@ from client.member import Member
 from kernel.canonical import canonical_bytes, to_base64
 from sealing.manifest import Manifest, seal_manifest
 from tests.support.databases import Databases
+from tests.support.forked_starts import Forked
 
 
 def test_proposals_and_odd_bids_stop_nothing(tmp_path: Path, databases: Databases) -> None:
@@ -28,7 +29,7 @@ def test_proposals_and_odd_bids_stop_nothing(tmp_path: Path, databases: Database
     script = own_scripts()[0]
     honest, odd = script.bids[0], script.bids[1]
     with (
-        staged(tmp_path / "root", databases.init_options()) as stage,
+        staged(tmp_path / "root", databases.init_options(), launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         for prepare in (cast.buyer, cast.approver, cast.auditor, cast.key_holders):

@@ -15,6 +15,7 @@ from app.demo.scripts import own_scripts, party_of_name
 from app.demo.stage import staged
 from audit.auditor import audit
 from tests.support.databases import Databases
+from tests.support.forked_starts import Forked
 
 
 def test_nobody_is_accepted(tmp_path: Path, databases: Databases) -> None:
@@ -22,7 +23,7 @@ def test_nobody_is_accepted(tmp_path: Path, databases: Databases) -> None:
     script = own_scripts()[0]
     bid = script.bids[0]
     with (
-        staged(tmp_path / "root", databases.init_options()) as stage,
+        staged(tmp_path / "root", databases.init_options(), launch=Forked) as stage,
         closing(Cast.open(stage.parties, stage.registrar_folder, stage.clock)) as cast,
     ):
         for prepare in (cast.buyer, cast.approver, cast.auditor, cast.key_holders):

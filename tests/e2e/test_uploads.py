@@ -25,6 +25,7 @@ from procurement.uploads import RESUMABLE_BYTES
 from tests.e2e import scenes
 from tests.e2e.refusals import Caller, refused, staging_empties, unchanged
 from tests.e2e.test_many_bidders import workers_of
+from tests.support.forked_starts import Forked
 from tests.support.postgresql import Cluster
 
 BLOB = "B.content.bin"
@@ -79,7 +80,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterato
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOHR_API__WORKERS", "2")
         folder = tmp_path_factory.mktemp("uploads")
-        with staged(folder, ["--database-url", cluster.new_database()]) as running:
+        with staged(folder, ["--database-url", cluster.new_database()], launch=Forked) as running:
             yield running
 
 

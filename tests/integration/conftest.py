@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.demo.stage import MOHR, Launch
 from tests.support.databases import Databases
+from tests.support.forked_starts import Forked
 
 PATIENCE_SECONDS = 60.0
 
@@ -40,6 +41,10 @@ class Server:
         return found
 
 
+Start = Callable[..., Server]
+"""By a fork, or as told by ``launch``."""
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
@@ -49,15 +54,15 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def mohr(*arguments: str) -> subprocess.CompletedProcess[str]:
+def mohr(*arguments: str, launch: Launch = Forked) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE_SECONDS,
-    )
+    with launch([*MOHR, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, said, errors)
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
@@ -101,13 +106,13 @@ def installation(tmp_path: Path, databases: Databases) -> Path:
 
 
 @pytest.fixture
-def serve(installation: Path) -> Iterator[Callable[[], Server]]:
+def serve(installation: Path) -> Iterator[Start]:
     """Start ``mohr serve`` and wait until it says that it is ready."""
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> Server:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve", "--json", "--folder", str(installation)],
+    def start(launch: Launch = Forked) -> Server:
+        process = launch(
+            [*MOHR, "serve", "--json", "--folder", str(installation)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from app.cli import main
 from app.event_bus import form_of, topics_of
 from app.settings import KafkaSettings, load_settings
 from events.kafka import create_topics, topic_forms
-from tests.integration.conftest import Server, free_ports, until
+from tests.integration.conftest import Start, free_ports, until
 from tests.integration.kafka_parts import some_topics
 from tests.support.kafka import access_to
 from tools.kafka_broker import Broker
@@ -111,12 +111,12 @@ def test_an_address_that_is_none_makes_no_installation(tmp_path: Path) -> None:
 
 
 def test_a_server_starts_and_works_without_its_broker(
-    installation: Path, serve: Callable[[], Server], monkeypatch: pytest.MonkeyPatch
+    installation: Path, serve: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is ready and healthy, keeps events in the outbox, and says that publication is behind, and why."""
     monkeypatch.setenv("MOHR_EVENTS__BUS", "kafka")
     monkeypatch.setenv("MOHR_EVENTS__KAFKA__BOOTSTRAP_SERVERS", f"127.0.0.1:{free_ports(1)[0]}")
-    server = serve()
+    server = serve(launch=subprocess.Popen)
 
     def health() -> dict[str, Any]:
         answer = httpx.get(f"{server.url}/health", timeout=10.0, trust_env=False, verify=False)

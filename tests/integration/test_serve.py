@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable
+import subprocess
 from datetime import timedelta
 
 import httpx
@@ -16,12 +16,10 @@ from client.registrar import Registrar, RegistrationOffice
 from kernel.canonical import from_base64, parse_json
 from kernel.clock import DemoClock
 from pki.names import Subject
-from tests.integration.conftest import Server, answers, end, is_alive, mohr, until
+from tests.integration.conftest import Server, Start, answers, end, is_alive, mohr, until
 from transparency.notes import Checkpoint, NoteVerifier, open_note, split_note
 from transparency.proof import verify_proof
 from transparency.tree import leaf_hash
-
-Start = Callable[[], Server]
 
 
 def get(server: Server, path: str) -> httpx.Response:
@@ -29,8 +27,9 @@ def get(server: Server, path: str) -> httpx.Response:
 
 
 def test_a_tree_of_processes_starts_and_ends_cleanly(serve: Start) -> None:
-    """Ready means that all three answer; SIGTERM ends all of them, with exit code 0 and nobody left."""
-    server = serve()
+    """By the command line: ready means that all three answer; SIGTERM ends all of them, with exit code 0 and nobody
+    left."""
+    server = serve(launch=subprocess.Popen)
     settings = json.loads(mohr("config", "--json", "--folder", str(server.folder)).stdout)
     children = server.children()
 

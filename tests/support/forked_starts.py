@@ -1,8 +1,9 @@
 """Starting ``mohr`` in tests without importing it anew each time: real processes, forked from one that has it loaded.
 
-``Forked`` is a ``subprocess.Popen``: what runs ``python -m app.cli ...`` is forked, whatever else is started as ever. The
-process has its own pid, environment, session and descriptors, is a child of whoever started it, and can be killed as
-any other. What it shares with its siblings is the hash seed of the interpreter, and nothing else that changes.
+``Forked`` is a ``subprocess.Popen``: what runs ``python -m app.cli ...`` is forked, whatever else is started as ever.
+The process has its own pid, environment and descriptors, is a child of whoever started it, and can be killed as any
+other. What it shares with its siblings are the modules as they were loaded and the hash seed of the interpreter; it is
+in the session of the process that forks unless it asks for its own.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ MAX_MESSAGE_BYTES = 200_000
 MAX_DESCRIPTORS = 16
 # Written over with the arguments of the command, so that a process is known by them.
 ROOM = "-" * 4000
-_COMMAND = [sys.executable, "-m", "app.cli"]
+COMMAND = [sys.executable, "-m", "app.cli"]
 _NAMES = tuple(inspect.signature(subprocess.Popen._execute_child).parameters)[1:]  # type: ignore[attr-defined]
 _SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -44,7 +45,11 @@ class Forks:
         return _interpreter_settings(environment) == self._interpreter
 
     def start(
-        self, arguments: Sequence[str], environment: Mapping[str, str], descriptors: Mapping[int, int], session: bool
+        self,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        descriptors: Mapping[int, int],
+        session: bool,
     ) -> int:
         """The pid of a new child of this process; ``descriptors`` are ours by their number there."""
         request = {
@@ -82,7 +87,7 @@ class Forked(subprocess.Popen[Any]):
         standard = enumerate((wanted["p2cread"], wanted["c2pwrite"], wanted["errwrite"]))
         descriptors = {number: number if ours == -1 else ours for number, ours in standard}
         descriptors |= {each: each for each in wanted["pass_fds"]}
-        arguments = list(wanted["args"])[len(_COMMAND) :]
+        arguments = list(wanted["args"])[len(COMMAND) :]
         self.pid = forks().start(arguments, environment, descriptors, wanted["start_new_session"])
         self._child_created = True
         pipes = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
@@ -130,7 +135,7 @@ def _is_plain_command(wanted: Mapping[str, Any]) -> bool:
     owner = (wanted["uid"], wanted["gid"], wanted["gids"])
     return (
         not isinstance(args, str | bytes | os.PathLike)
-        and list(args)[: len(_COMMAND)] == _COMMAND
+        and list(args)[: len(COMMAND)] == COMMAND
         and not any(special)
         and owner == (None, None, None)
         and wanted["umask"] < 0

@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from app.loading import loading
@@ -31,7 +32,12 @@ LOADED = (
     *("_strptime", "anyio._backends._asyncio", "certifi", "h11", "httpcore", "psycopg"),
     *("encodings.ascii", "encodings.punycode", "encodings.utf_16_le", "importlib.readers"),
     *("pkilint.document", "pkilint.etsi", "pkilint.finding_filter", "pkilint.loader", "pkilint.oid"),
-    *("pkilint.common.alternative_name", "pkilint.pkix.certificate", "pkilint.pkix.extension", "publicsuffixlist"),
+    *(
+        "pkilint.common.alternative_name",
+        "pkilint.pkix.certificate",
+        "pkilint.pkix.extension",
+        "publicsuffixlist",
+    ),
     *("pyasn1.codec.der.decoder", "pyasn1_alt_modules.rfc5280"),
     *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite"),
     *("uvicorn.lifespan.off", "uvicorn.loops.asyncio", "uvicorn.loops.auto"),
@@ -93,7 +99,7 @@ def _become(request: dict[str, Any], descriptors: list[int]) -> list[str]:
     if arguments[:1] == ["serve"] and (inner := _keep_one_for_children()) is not None:
         return inner
     _place(descriptors, request["descriptors"])
-    _be_known_by([*forked_starts._COMMAND, *arguments])
+    _be_known_by([*forked_starts.COMMAND, *arguments])
     return arguments
 
 
@@ -122,7 +128,7 @@ def _place(received: list[int], numbers: list[int]) -> None:
 
 def _be_known_by(command: list[str]) -> None:
     """Write over the arguments of this process, where /proc and ps look."""
-    fields = open("/proc/self/stat").read().rpartition(")")[2].split()
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     start, end = int(fields[45]), int(fields[46])
     told = b"".join(os.fsencode(each) + b"\0" for each in command)[: end - start - 1]
     ctypes.memmove(start, told.ljust(end - start, b"\0"), end - start)
