@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.demo.stage import MOHR, Launch
+from app.demo.stage import MOHR
 from tests.integration.conftest import mohr
 from tests.support.forked_starts import Forked, forks
 
@@ -29,28 +29,29 @@ def test_a_process_is_one_of_its_own(tmp_path: Path) -> None:
     passphrase = tmp_path / "passphrase"
     os.mkfifo(passphrase)
     arguments = ["custodian", "serve", "--folder", str(tmp_path), "--passphrase-file", str(passphrase)]
-    with Forked([*MOHR, *arguments], stdin=subprocess.DEVNULL, start_new_session=True) as process:
-        # Somebody reads there, and waits for as long as nothing is written.
-        with passphrase.open("wb"):
-            seen = Path(f"/proc/{process.pid}")
-            parent, _, session = (seen / "stat").read_text().rpartition(")")[2].split()[1:4]
-            assert (int(parent), int(session)) == (os.getpid(), process.pid)
-            assert (seen / "cwd").resolve() == Path.cwd()
-            assert (seen / "fd" / "0").readlink() == Path("/dev/null")
-            assert arguments == (seen / "cmdline").read_text().rstrip("\0").split("\0")[len(MOHR) :]
-            assert process.poll() is None
-            process.kill()
-            process.wait()
+    with (
+        Forked([*MOHR, *arguments], stdin=subprocess.DEVNULL, start_new_session=True) as process,
+        # Opens when somebody reads there, who waits for as long as nothing is written.
+        passphrase.open("wb"),
+    ):
+        seen = Path(f"/proc/{process.pid}")
+        parent, _, session = (seen / "stat").read_text().rpartition(")")[2].split()[1:4]
+        assert (int(parent), int(session)) == (os.getpid(), process.pid)
+        assert (seen / "cwd").resolve() == Path.cwd()
+        assert (seen / "fd" / "0").readlink() == Path("/dev/null")
+        assert arguments == (seen / "cmdline").read_text().rstrip("\0").split("\0")[len(MOHR) :]
+        assert process.poll() is None
+        process.kill()
+        process.wait()
     assert process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("launch", [Forked, subprocess.Popen])
-def test_the_environment_is_the_one_that_is_given(launch: Launch, tmp_path: Path) -> None:
+def test_the_environment_is_the_one_that_is_given(tmp_path: Path) -> None:
     """What is set for one process is there, and not in the next."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MOHR_FOLDER", str(tmp_path / "elsewhere"))
-        assert str(tmp_path / "elsewhere") in mohr("config", launch=launch).stderr
-    assert str(tmp_path / "elsewhere") not in mohr("config", launch=launch).stderr
+        assert str(tmp_path / "elsewhere") in mohr("config").stderr
+    assert str(tmp_path / "elsewhere") not in mohr("config").stderr
 
 
 def test_siblings_draw_other_secrets(tmp_path: Path) -> None:
