@@ -169,7 +169,7 @@ def _other(value: Any) -> Any:
     if value is None:
         return "x"
     if isinstance(value, str):
-        if value.endswith("Z") and "T" in value:
+        if value.endswith("Z") and value[-2:-1].isdigit():
             return f"{value[:-2]}{(int(value[-2]) + 1) % 10}Z"
         return value[:-1] + ("0" if value[-1:] != "0" else "1")
     if isinstance(value, list):
