@@ -112,21 +112,9 @@ def _grown(
 ) -> Answer:
     before = _judged(content[: grown.length], looking)
     alterations = tuple(_added(content, grown.length, before, report))[:_MAX_ALTERATIONS]
-    kept_up = _only_kept_up(before, report) and all(each.code in _UPKEEP for each in alterations)
+    kept_up = report is not None and report.passed and all(each.code in _UPKEEP for each in alterations)
     verdict: Verdict = verdict_on_bytes(grown.registration, at) if kept_up else "altered"
     return Answer("file", digest, verdict, at, grown.registration, alterations=alterations)
-
-
-def _only_kept_up(before: ValidationReport | None, report: ValidationReport | None) -> bool:
-    """By a signature of the registered bytes that nothing else came after, neither in them nor in what was added."""
-    if before is None or report is None or not report.passed:
-        return False
-    last = {each.signature_value for each in before.signatures if each.whole and _is_upkeep(each)}
-    return any(each.signature_value in last and _is_upkeep(each) for each in report.signatures)
-
-
-def _is_upkeep(signature: SignatureReport) -> bool:
-    return all(each.code in _UPKEEP for each in signature.changes)
 
 
 def _added(
