@@ -5,8 +5,8 @@ The checks, in this order; ``step`` of a refusal names the first that fails:
 ``seal``: the CAdES signature holds at the time asked for (EN 319 102-1) and is a service's; from it follows an
 instant for which all of the content is proven to have existed. ``content``: it is what it claims to be. ``log``: the
 entry is in the pinned log, under a checkpoint that a pinned witness cosigned. ``record``: the record and its salt lead
-to the commitment in that entry. ``paper``: an officer of the unit signed for this very document, judged for that instant.
-``changes``: the same for each change of state. ``document``: the bytes at hand are those registered.
+to the commitment in that entry. ``paper``: an officer of the unit signed for this very document, judged for that
+instant. ``changes``: the same for each change of state. ``document``: the bytes at hand are those registered.
 """
 
 from __future__ import annotations
@@ -266,7 +266,9 @@ def _signed_paper(
     content = parse_document(document, type_=type_)
     judged = _only_passed(_judged(signature, document, anchors, existed, now), "paper")
     subject = x509.load_der_x509_certificate(judged.path[0].der).subject
-    if [each.value for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)] != [record.unit_name]:
+    if [each.value for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)] != [
+        record.unit_name
+    ]:
         raise _refuse("paper", "who signed acts for another organisation than the unit")
     return content, judged
 
