@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from app.answering import proof_of
@@ -12,7 +13,7 @@ from authenticity.answers import Answer
 from authenticity.examination import Looking, examine
 from authenticity.record import Registration, Signatory
 from authenticity.signatories import signatories_of
-from documents.register.lookup import by_digest, by_identifier
+from documents.register.lookup import by_digest
 from documents.register.store import DocumentStore
 from kernel.clock import format_utc
 from kernel.database import read_only
@@ -37,14 +38,14 @@ class _Registered:
 
     container: Container
     files: DocumentStore
+    ask: Callable[[str], Answer]
 
     def by_digest(self, digest: str) -> Registration | None:
         with read_only(self.container.sessions) as session:
             return by_digest(session, digest)
 
     def by_identifier(self, identifier: str) -> Registration | None:
-        with read_only(self.container.sessions) as session:
-            return by_identifier(session, identifier)
+        return self.ask(identifier).registration
 
     def file_of(self, registration: Registration) -> bytes | None:
         try:
@@ -54,9 +55,16 @@ class _Registered:
 
 
 def examine_file(
-    container: Container, trust: InstallationTrust, files: DocumentStore, content: bytes
+    container: Container,
+    trust: InstallationTrust,
+    files: DocumentStore,
+    content: bytes,
+    ask: Callable[[str], Answer],
 ) -> Examined:
-    """The answer for a whole file; one that cannot be read is unknown, unless its very bytes are registered."""
+    """The answer for a whole file; one that cannot be read is unknown, unless its very bytes are registered.
+
+    ``ask`` answers about an identifier that the file bears, and may refuse: a file asks no more than its visitor may.
+    """
     own = _own_report(container, trust, content)
 
     def judge(given: bytes) -> ValidationReport:
@@ -69,7 +77,7 @@ def examine_file(
     at = format_utc(container.clock.now())
     answer = examine(
         content,
-        register=_Registered(container, files),
+        register=_Registered(container, files, ask),
         looking=Looking(judge),
         at=at,
     )

@@ -111,10 +111,11 @@ def _grown(
     looking: Looking,
 ) -> Answer:
     before = _judged(content[: grown.length], looking)
-    alterations = tuple(_added(content, grown.length, before, report))[:_MAX_ALTERATIONS]
+    # All of them are judged; only so many are listed.
+    alterations = tuple(_added(content, grown.length, before, report))
     kept_up = report is not None and report.passed and all(each.code in _UPKEEP for each in alterations)
     verdict: Verdict = verdict_on_bytes(grown.registration, at) if kept_up else "altered"
-    return Answer("file", digest, verdict, at, grown.registration, alterations=alterations)
+    return Answer("file", digest, verdict, at, grown.registration, alterations=alterations[:_MAX_ALTERATIONS])
 
 
 def _added(

@@ -5,8 +5,8 @@ The checks, in this order; ``step`` of a refusal names the first that fails:
 ``seal``: the CAdES signature holds at the time asked for (EN 319 102-1) and is a service's; from it follows an
 instant for which all of the content is proven to have existed. ``content``: it is what it claims to be. ``log``: the
 entry is in the pinned log, under a checkpoint that a pinned witness cosigned. ``record``: the record and its salt lead
-to the commitment in that entry. ``paper``: an officer signed for this very document, judged for that instant.
-``changes``: the same for each change of state. ``document``: the bytes at hand are those registered.
+to the commitment in that entry. ``paper``: an officer of the unit signed for this very document, judged for that
+instant. ``changes``: the same for each change of state. ``document``: the bytes at hand are those registered.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from authenticity.errors import RegistrationProofInvalid
 from authenticity.papers import (
@@ -63,6 +64,8 @@ _FIELDS = frozenset(
     ]
 )
 _CHANGE = frozenset(["act", "at", "reason", "successor", "salt", "logged", "paper"])
+# What may go by between the decision of the register and its entry.
+_WRITTEN_WITHIN = timedelta(minutes=5)
 # Of a record what the officer's paper says as well.
 _IN_PAPER = tuple(Entry.__dataclass_fields__)
 
@@ -128,6 +131,7 @@ def verify_registration_proof(
     entry, logged = _logged(value["logged"], anchors, DOCUMENT_REGISTERED)
     with _step("record"):
         _check_record(record, value["salt"], entry)
+        _check_time(str(value["registered_at"]), entry)
     officer = None
     if value["paper"] is not None:
         with _step("paper"):
@@ -238,21 +242,41 @@ def _check_record(record: Record, salt: str, event: dict[str, Any]) -> None:
         raise _refuse("record", "the log entry and the record contradict each other")
 
 
+def _check_time(registered_at: str, event: dict[str, Any]) -> None:
+    """The service may not say that it was registered at another time than the entry was written."""
+    if abs(parse_utc(event["time"]) - parse_utc(registered_at)) > _WRITTEN_WITHIN:
+        raise _refuse("record", "the log entry is from another time than the registration is said to be")
+
+
 def _signed_paper(
-    value: Any, type_: str, digest: str, anchors: ProofAnchors, existed: datetime, now: datetime
+    value: Any,
+    type_: str,
+    digest: str,
+    record: Record,
+    anchors: ProofAnchors,
+    existed: datetime,
+    now: datetime,
 ) -> tuple[dict[str, Any], SignatureReport]:
-    """The content of a paper that the log entry names; its signature is judged for when it is proven to have been."""
+    """The content of a paper that the log entry names; its signature is judged for when it is proven to have been, and
+    is that of somebody who acts for the unit: whoever runs the log cannot let just anybody sign.
+    """
     document, signature = from_base64(value["document"]), from_base64(value["signature"])
     if not sha256_hex(document) == value["digest"] == digest:
         raise _refuse("paper", "the paper is another one than the log entry names")
     content = parse_document(document, type_=type_)
-    return content, _only_passed(_judged(signature, document, anchors, existed, now), "paper")
+    judged = _only_passed(_judged(signature, document, anchors, existed, now), "paper")
+    subject = x509.load_der_x509_certificate(judged.path[0].der).subject
+    if [each.value for each in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)] != [
+        record.unit_name
+    ]:
+        raise _refuse("paper", "who signed acts for another organisation than the unit")
+    return content, judged
 
 
 def _officer(
     value: Any, record: Record, digest: str, anchors: ProofAnchors, existed: datetime, now: datetime
 ) -> str:
-    content, signature = _signed_paper(value, REGISTRATION, digest, anchors, existed, now)
+    content, signature = _signed_paper(value, REGISTRATION, digest, record, anchors, existed, now)
     paper = registration_of(content)
     wanted = Entry(**{name: getattr(record, name) for name in _IN_PAPER})
     if paper.unit != record.unit or wanted not in paper.documents:
@@ -271,7 +295,7 @@ def _change(
         said = StateChangePaper(value["act"], record.identifier, value["successor"], value["reason"], "")
         officer = None
         if value["paper"] is not None:
-            officer = _officer_of_change(value["paper"], said, told["paper"], anchors, existed, now)
+            officer = _officer_of_change(value["paper"], said, told["paper"], record, anchors, existed, now)
         leaf, salt = str(value["logged"]["proof"]["leaf_hash"]), str(value["salt"])
         at, paper = str(value["at"]), told["paper"]
         change = Change(said.act, at, said.reason, said.successor, paper, leaf, salt)
@@ -283,9 +307,15 @@ def _change(
 
 
 def _officer_of_change(
-    value: Any, said: StateChangePaper, digest: str, anchors: ProofAnchors, existed: datetime, now: datetime
+    value: Any,
+    said: StateChangePaper,
+    digest: str,
+    record: Record,
+    anchors: ProofAnchors,
+    existed: datetime,
+    now: datetime,
 ) -> str:
-    content, signature = _signed_paper(value, STATE_CHANGE, digest, anchors, existed, now)
+    content, signature = _signed_paper(value, STATE_CHANGE, digest, record, anchors, existed, now)
     if replace(state_change_of(content), nonce="") != said:
         raise _refuse("changes", "the officer signed for another change")
     return _name(signature)

@@ -86,6 +86,7 @@ class DocumentCheck:
             content = signed.document
             if content["value"] != asked or abs(parse_utc(content["at"]) - now) > _FRESH:  # (2)
                 raise NotVerified("answer", "the server answers something else, or some other day")
+            _require_about(content, asked)
             return CheckedAnswer(content, signed.party, self._logged(content))
 
     def _logged(self, content: dict[str, Any]) -> VerifiedProof | None:
@@ -93,8 +94,8 @@ class DocumentCheck:
         if proof is None or found is None or "record" not in found:
             return None
         entry = from_base64(proof["entry"])
-        told = parse_canonical(entry)["data"]
-        if told["commitment"] != Record(**found["record"]).commitment(bytes.fromhex(found["salt"])):  # (3)
+        told, record = parse_canonical(entry)["data"], Record(**found["record"])
+        if told["commitment"] != record.commitment(bytes.fromhex(found["salt"])):  # (3)
             raise NotVerified("record", "record and salt do not lead to the entry in the log")
         anchors = self._anchors
         return verify_proof(proof["proof"], anchors.log, list(anchors.witnesses), entry=entry)  # (4)
@@ -112,3 +113,13 @@ class DocumentCheck:
         ]
         crls = tuple(from_base64(crl, max_bytes=64 << 20) for crl in answer["crls"])
         return TrustStore([self._anchors.root], tuple(intermediates), crls)
+
+
+def _require_about(content: dict[str, Any], asked: str) -> None:
+    """What is said of bytes is about a record of just these bytes, and what is said of an identifier about its own."""
+    found = content["registration"]
+    if found is None or content["verdict"] == "altered" or content["alterations"]:
+        return
+    told = found.get("record", found)
+    if asked not in (told["identifier"], told.get("digest")):
+        raise NotVerified("answer", "the server answers about another document")

@@ -129,7 +129,7 @@ def get_asset(request: Request, name: str) -> Response:
     operation_id="examineDocument",
     response_model=SignedDocumentBody,
     responses={
-        **documented(413, 422, 503),
+        **documented(413, 422, 429, 503),
         200: {"description": "The answer", "content": {"text/html": {"schema": {"type": "string"}}}},
     },
     openapi_extra={
@@ -151,6 +151,7 @@ def get_asset(request: Request, name: str) -> Response:
 )
 async def post_examination(
     request: Request,
+    asker: Asker,
     counter: CurrentCounter,
     container: CurrentContainer,
     lang: Lang = None,
@@ -171,7 +172,9 @@ async def post_examination(
             called = given.name or name
 
             def work() -> Response:
-                return _examined(container, counter, given.content, called, report, as_page, voice)
+                if report == "signatures":
+                    return _signatures(container, counter, given.content, called, voice)
+                return _examined(container, counter, given.content, asker, as_page, voice)
 
             return await counter.examining.run(work)
     except DomainError as error:
@@ -184,21 +187,27 @@ def _examined(
     container: Container,
     counter: Counter,
     content: bytes,
-    name: str | None,
-    report: str,
+    asker: str,
     as_page: bool,
     voice: Voice,
 ) -> Response:
-    if report == "signatures":
-        judged = judge_file(container, counter.trust, content, name)
-        headers = {"Content-Security-Policy": REPORT_POLICY, **_HEADERS}
-        return Response(report_html(judged, voice.language), media_type=HTML_TYPE, headers=headers)
-    found = examine_file(container, counter.trust, counter.files, content)
+    def ask(identifier: str) -> Answer:
+        return ask_by_identifier(identifier, asker, counter, container)
+
+    found = examine_file(container, counter.trust, counter.files, content, ask)
     if as_page:
         section = answer_section(voice, found.answer, _shown(voice), found.signatures)
         return _page(render(voice, _frame(container), section))
     body = SignedDocumentBody(**to_wire(signed(container, found.answer)))
     return Response(body.model_dump_json(), media_type="application/json", headers=_HEADERS)
+
+
+def _signatures(
+    container: Container, counter: Counter, content: bytes, name: str | None, voice: Voice
+) -> Response:
+    judged = judge_file(container, counter.trust, content, name)
+    headers = {"Content-Security-Policy": REPORT_POLICY, **_HEADERS}
+    return Response(report_html(judged, voice.language), media_type=HTML_TYPE, headers=headers)
 
 
 def _answered(voice: Voice, frame: Frame, ask: Callable[[], Answer]) -> Response:

@@ -18,6 +18,7 @@ from signing.validation.report_words import Language
 router = APIRouter(tags=["documents"])
 
 _HTML = "text/html; charset=utf-8"
+_VARY = "Accept, Accept-Language"
 
 
 class Words(BaseModel):
@@ -78,13 +79,15 @@ def get_rule(
     dated = DatedRule.default()
     found = dated.on(container.clock.now().date()) if version is None else dated.version(version)
     if "text/html" not in request.headers.get("accept", ""):
-        return Response(_answer(dated, found).model_dump_json(), media_type="application/json")
+        return Response(
+            _answer(dated, found).model_dump_json(), media_type="application/json", headers={"Vary": _VARY}
+        )
     preferred = request.headers.get("accept-language", "").strip().lower()
     voice = Voice(lang or ("en" if preferred.startswith("en") else "fa"))
     headers = {
         "Content-Security-Policy": POLICY,
         "X-Content-Type-Options": "nosniff",
-        "Vary": "Accept-Language",
+        "Vary": _VARY,
     }
     page = render_rule(voice, container.settings.publisher.name, dated, found)
     return Response(page, media_type=_HTML, headers=headers)

@@ -14,6 +14,7 @@ from kernel.errors import LimitExceeded, MalformedInput, Unavailable
 
 # What a form says about its file beside the file.
 _MAX_AROUND = 8 << 10
+_MAX_PARTS = 20
 _GRACE_SECONDS = 30.0
 _SLOWEST = 64 << 10  # bytes a second
 _BOUNDARY = re.compile(r'multipart/form-data;\s*boundary="?([0-9A-Za-z\'()+_,./:=?-]{1,70})"?', re.I)
@@ -64,7 +65,8 @@ async def one_file(request: Request, limit: int) -> OneFile:
 def file_of_form(body: bytes, boundary: bytes) -> OneFile:
     """The first part that is a file (RFC 7578); raises MalformedInput when there is none, or its end is missing."""
     mark = b"--" + boundary
-    parts = (b"\r\n" + body).split(b"\r\n" + mark)
+    # Never more pieces than that: a body of nothing but marks would be millions of them.
+    parts = (b"\r\n" + body).split(b"\r\n" + mark, _MAX_PARTS)
     if len(parts) < 3 or not parts[-1].startswith(b"--"):
         raise MalformedInput("the form did not arrive whole")
     for part in parts[1:-1]:

@@ -69,11 +69,14 @@ class UnknownChecks:
 
 
 def source_of(host: str) -> str:
-    """Whom an address counts as: itself, or for IPv6 the network of 64 bits that one subscriber has."""
+    """Whom an address counts as: itself, or for IPv6 the network of 64 bits that one subscriber has.
+
+    All that is no address is one source, since a proxy may forward whatever a stranger wrote.
+    """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return host
+        return "unknown"
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)

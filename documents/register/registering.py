@@ -47,6 +47,7 @@ from kernel.unit_of_work import UnitOfWork
 from pki.papers import Paper
 from schemas.events import DOCUMENT_REGISTERED
 from signing.errors import DocumentUnreadable
+from signing.pdf.marking import marked_with
 
 _LOG = logging.getLogger(__name__)
 _NAMED_AT_MOST = 20
@@ -54,11 +55,14 @@ _NAMED_AT_MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """A new document with what was found of its file; ``rule``: the version that it was held against."""
+    """A new document with what was found of its file; ``rule``: the version that it was held against; ``marked``: the
+    identifiers of marks on it.
+    """
 
     entry: Entry
     rule: str
     signatories: tuple[Signatory, ...]
+    marked: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,7 @@ def _enter(
         entries = [each.entry for each in new]
         _take_identifiers(session, entries, actor, desk)
         _check_files(entries, desk)
+        _check_marks(session, new)
         now = format_utc(desk.clock.now())
         rows = _record(uow, submission, new, now)
         forget_reservations(session, [each.identifier for each in entries])
@@ -175,6 +180,20 @@ def _check_files(entries: Sequence[Entry], desk: RegisterDesk) -> None:
             )
 
 
+def _check_marks(session: Session, documents: Sequence[_Judged]) -> None:
+    """No document is registered under one identifier and bears that of another: its QR code would lead there, and who
+    comes by a file before its own officer registers it could take it from him. Raises IdentifierUnreserved.
+    """
+    for each in documents:
+        if not each.marked or each.entry.identifier in each.marked:
+            continue
+        for column in (RegisteredDocumentRow.identifier, ReservedIdentifierRow.identifier):
+            if session.scalar(select(column).where(column.in_(sorted(each.marked))).limit(1)) is not None:
+                raise IdentifierUnreserved(
+                    "the document bears a mark with another identifier", digest=each.entry.digest
+                )
+
+
 def _judge(entries: Sequence[Entry], desk: RegisterDesk) -> dict[str, _Judged]:
     """One file after the other, so that no more than one is in memory; raises RuleBroken for the first that fails."""
     now = desk.clock.now()
@@ -194,7 +213,8 @@ def _judged(entry: Entry, rule: DocumentsRule, desk: RegisterDesk) -> _Judged:
         # A file of any other kind: the rule says whether that may be.
         report = None
     desk.check(entry, kind, content, report)
-    return _Judged(entry, rule.version, () if report is None else signatories_of(report))
+    signatories = () if report is None else signatories_of(report)
+    return _Judged(entry, rule.version, signatories, marked_with(content))
 
 
 def _check_days(entries: Sequence[Entry], now: datetime) -> None:

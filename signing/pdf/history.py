@@ -39,10 +39,14 @@ class History:
         return int(self.reader.xrefs.total_revisions) - 1
 
     def named(self, revision: int) -> tuple[Named, ...]:
-        """What that revision changed in the one before."""
+        """What that revision changed in the one before; where it is too much to name, what shows something else first,
+        so that no crowd of harmless changes hides another.
+        """
         if revision not in self._named:
-            found = dict.fromkeys(_Step(self, revision).changes())
-            self._named[revision] = tuple(found)[:_MOST_NAMED]
+            found = list(dict.fromkeys(_Step(self, revision).changes()))
+            if len(found) > _MOST_NAMED:
+                found.sort(key=lambda each: not each.shows)
+            self._named[revision] = tuple(found[:_MOST_NAMED])
         return self._named[revision]
 
     def fields(self, revision: int) -> dict[str, list[Walked]]:

@@ -7,6 +7,7 @@ and mark give the same bytes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import count
@@ -17,9 +18,9 @@ from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.rw_common import find_inherited_value_in_tree
 
-from signing.errors import SigningForbidden
+from signing.errors import DocumentEncrypted, DocumentTooComplex, DocumentUnreadable, SigningForbidden
 from signing.pdf import fields
-from signing.pdf.opening import held
+from signing.pdf.opening import held, open_pdf, refusing_what_cannot_be_read
 from signing.pdf.revision import Revision, reading
 from signing.pdf.xmp_identifier import with_identifier
 
@@ -27,6 +28,8 @@ Corner = Literal["top-left", "top-right", "bottom-left", "bottom-right"]
 CORNERS: tuple[Corner, ...] = ("top-left", "top-right", "bottom-left", "bottom-right")
 MARGIN = 24.0
 URN = "urn:mohr:document:"
+_NAMED = re.compile(URN.encode("ascii") + rb"([0-9]{20})(?![0-9])")
+_MOST_MARKS = 8
 _INFO = pdf_name("/MohrDocument")
 # PDF/A-4 (ISO 19005-4 §6.1.3): no information dictionary, all of it stands in the XMP.
 _NO_INFO = "4"
@@ -76,6 +79,20 @@ def mark_pdf(
         _put(revision, mark, page, corner)
         _name(revision, identifier)
         return revision.finished()
+
+
+def marked_with(source: bytes) -> frozenset[str]:
+    """The identifiers that the last few marks left in what a PDF says of itself; none where that cannot be read."""
+    if b"%PDF-" not in source[:1024]:
+        return frozenset()
+    try:
+        reader = open_pdf(source)
+        with refusing_what_cannot_be_read():
+            metadata = held(reader.root, "/Metadata")
+            packet = metadata.data if isinstance(metadata, generic.StreamObject) else b""
+    except (DocumentUnreadable, DocumentEncrypted, DocumentTooComplex):
+        return frozenset()
+    return frozenset(each.decode("ascii") for each in _NAMED.findall(packet)[-_MOST_MARKS:])
 
 
 def _require_unsigned(revision: Revision, source: bytes) -> None:

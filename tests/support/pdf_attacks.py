@@ -205,6 +205,18 @@ def sneaky_signature(pdf: bytes) -> bytes:
     return update(pdf, objects)
 
 
+def sneaky_signature_in_a_crowd(pdf: bytes) -> bytes:
+    """The same, behind more empty signature fields that show nothing than anybody lists."""
+    crowd = range(FREE + 10, FREE + 211)
+    objects = _with_annotation(pdf, _overlay(b"/Subtype /Widget /FT /Sig /T (Seal) /Ff 0"))
+    objects |= {each: b"<< /FT /Sig /T (Empty%d) >>" % each for each in crowd}
+    number = int(re.findall(rb"/AcroForm (\d+) 0 R", body_of(pdf, CATALOGUE))[-1])
+    listed = b" ".join(b"%d 0 R" % each for each in (*crowd, FREE))
+    form = body_of(pdf, number)
+    objects[number] = re.sub(rb"/Fields \[([^\]]*)\]", rb"/Fields [\1 " + listed + b"]", form)
+    return update(pdf, objects)
+
+
 def _overlay(kind: bytes) -> dict[int, bytes]:
     drawn = b"1 1 1 rg 0 0 400 40 re f 0 g " + text_content(FALSE.decode(), 10).replace(b"72 10", b"0 10")
     resources = b" /Resources << /Font << /F1 %d 0 R >> >>" % FONT
@@ -337,6 +349,7 @@ ON_SIGNED: dict[str, Callable[[bytes], bytes]] = {
         font_replaced,
         annotation_added,
         sneaky_signature,
+        sneaky_signature_in_a_crowd,
         action_added,
         comment_appended,
         wrapped,

@@ -57,7 +57,7 @@ from = 2026-01-01
 setting = ["تنظیم", "setting"]
 [kinds.note]
 name = ["یادداشت", "Note"]
-formats = ["other"]
+formats = ["other", "pdf"]
 signatures = 0
 signers = []
 retention = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterable
 from dataclasses import replace
@@ -25,7 +26,14 @@ from signing.pdf.long_term import extend_pdf
 from signing.pdf.signing import sign_pdf
 from signing.validation.report import ValidationReport
 from tests.support.authority import make_authority
-from tests.support.pdf_attacks import comment_appended, content_replaced, page_appended
+from tests.support.pdf_attacks import (
+    body_of,
+    comment_appended,
+    content_replaced,
+    page_appended,
+    shadow_replace_prepared,
+    update,
+)
 from tests.support.signing import services_of
 from tests.support.small_pdf import plain_pdf
 from tests.unit.authenticity.documents import archival_pdf, judged
@@ -129,6 +137,20 @@ def test_a_copy_that_was_kept_provable() -> None:
     assert answer.verdict == "authentic"
     assert {code for code, _ in codes(answer)} <= {"long-term-data-added", "timestamp-added"}
     assert answer.alterations
+
+
+def test_no_crowd_of_evidence_hides_a_change() -> None:
+    """A field that was filled behind more evidence than is listed alters a document, though its signature allows it."""
+    registered = signed(shadow_replace_prepared(), CLERK)
+    kept = extend_pdf(registered, Level.B_LTA, SERVICES, at=SystemClock().now())
+    store = int(re.findall(rb"/DSS (\d+) 0 R", kept)[-1])
+    for number in range(55):
+        kept = update(kept, {store: body_of(kept, store)[:-2] + b"/MohrNo%d 1 >>" % number})
+    filled = update(kept, {6: body_of(kept, 6).replace(b"/V (To pay: 9,000)", b"/V (To pay: 9)")})
+    assert report_on(filled).passed
+    assert examined(kept, Register(registered)).verdict == "authentic"
+    answer = examined(filled, Register(registered))
+    assert (answer.verdict, len(answer.alterations)) == ("altered", 50)
 
 
 def test_an_added_page_is_named_with_the_signature_before_it() -> None:

@@ -89,9 +89,28 @@ def _entry_that_names_a_paper_for_another(world: ProofWorld) -> ProofParts:
     return replace(parts, paper=paper, logged=logged)
 
 
+def _other_time(world: ProofWorld) -> ProofParts:
+    parts = world.parts()
+    return replace(parts, registration=replace(parts.registration, registered_at="2026-01-01T00:00:00Z"))
+
+
+def _officer_of_another_unit(world: ProofWorld) -> ProofParts:
+    world.officer = world.authority.person("IR-0012345678", "زهرا مرادی", organization="راه‌های شهر")
+    return world.parts()
+
+
+def _change_by_nobody_of_the_unit(world: ProofWorld) -> ProofParts:
+    parts = world.parts()
+    world.officer = world.authority.person("IR-0012345678", "زهرا مرادی")
+    return world.revoked(parts)
+
+
 @pytest.mark.parametrize(
     ("forged", "step"),
     [
+        (_other_time, "record"),
+        (_officer_of_another_unit, "paper"),
+        (_change_by_nobody_of_the_unit, "paper"),
         (_other_title, "record"),
         (_other_digest_of_a_withheld_one, "record"),
         (_entry_of_another, "record"),

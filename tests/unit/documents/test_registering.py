@@ -17,6 +17,7 @@ from authenticity.errors import (
     RuleBroken,
     UnitForbidden,
 )
+from authenticity.marking import marked
 from authenticity.papers import Entry
 from documents.register.desk import RegisterDesk
 from documents.register.lookup import by_digest, by_identifier, of_unit
@@ -30,6 +31,7 @@ from signing.errors import WrongSigner
 from tests.support.register_office import LIMITS, NAMES, PARKS, ROADS, Officer, RegisterOffice, at_once
 from tests.support.registered import entry_of, report_file
 from tests.support.registry import REGISTRAR
+from tests.support.small_pdf import plain_pdf
 
 # Of tests in which nothing depends on which database it is.
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -94,6 +96,22 @@ def test_an_identifier_is_used_once_by_whom_it_was_given_to(
         assert refused.value.fields["identifiers"] == [bad.identifier]
     assert place.rows()[0] == 1
     assert officer.register(good)
+
+
+@ON_SQLITE
+def test_a_marked_document_is_registered_under_its_mark_alone(
+    place: RegisterOffice, officer: Officer, neighbour: Officer
+) -> None:
+    """Who comes by a marked file first cannot take it from whom its identifier was given to, nor mix two up himself."""
+    own, other = officer.reserve(2)
+    content = marked(plain_pdf(["a permit"]), own, "https://city.example", corner="bottom-left")
+    note = officer.note(content)
+    for who, identifier in ((neighbour, neighbour.reserve(1)[0]), (officer, other)):
+        with pytest.raises(IdentifierUnreserved) as refused:
+            who.register(replace(note, identifier=identifier))
+        assert refused.value.fields == {"digest": note.digest}
+    (found,) = officer.register(replace(note, identifier=own))
+    assert found.record.identifier == own
 
 
 def meeting(desk: RegisterDesk) -> RegisterDesk:

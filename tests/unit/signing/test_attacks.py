@@ -68,6 +68,7 @@ PDF_ATTACKS = {
     "font_replaced": _appended("font-changed"),
     "annotation_added": _appended("annotation-added"),
     "sneaky_signature": _appended("annotation-added"),
+    "sneaky_signature_in_a_crowd": _appended("annotation-added"),
     "action_added": _appended("catalog-changed"),
     "comment_appended": _appended("bytes-appended", warns=False),
 }

@@ -128,6 +128,20 @@ def test_who_asks_for_too_much_waits(client: TestClient, container: Container, i
 
 
 @ON_SQLITE
+def test_a_file_asks_no_more_than_its_visitor_may(
+    client: TestClient, container: Container, identifier: str
+) -> None:
+    """An identifier that a handed-in file bears counts as one that was typed, so files do not try more of them."""
+    most = container.settings.documents.unknown_checks_per_minute
+    for _ in range(most - 2):
+        client.get(f"/documents/{new_identifier()}")
+    lines = [f"No. {grouped(each)}" for each in (new_identifier(), new_identifier(), identifier)]
+    refused = client.post("/documents/examinations", content=plain_pdf(lines))
+    assert (refused.status_code, refused.json()["code"]) == (429, "too-many-checks")
+    assert told(client.post("/documents/examinations", content=CONTENT), container)["verdict"] == "authentic"
+
+
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
@@ -251,6 +265,7 @@ def test_files_arrive_a_few_at_a_time() -> None:
         b"--b\r\n",
         b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\ncut off',
         b'--b\r\nContent-Disposition: form-data; name="text"\r\n\r\nvalue\r\n--b--\r\n',
+        b"--b" + 1_000 * b"\r\n--b" + b'\r\nfilename="x"\r\n\r\nx\r\n--b--',
     ],
 )
 def test_a_form_without_a_whole_file_is_refused(body: bytes) -> None:

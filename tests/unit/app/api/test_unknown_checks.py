@@ -60,7 +60,9 @@ def test_what_is_remembered_is_bounded() -> None:
         ("2001:db8:1:2::ffff", "2001:db8:1:2::/64"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         ("fe80::1%eth0", "fe80::/64"),
-        ("testclient", "testclient"),
+        ("testclient", "unknown"),
+        ("192.0.2.7:4711", "unknown"),
+        ("x" * 60_000, "unknown"),
     ],
 )
 def test_whom_an_address_counts_as(host: str, source: str) -> None:
