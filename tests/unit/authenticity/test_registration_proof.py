@@ -11,7 +11,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from authenticity.errors import RegistrationProofInvalid
-from authenticity.registration_proof import Logged, ProofParts, claimed_content
+from authenticity.registration_proof import Logged, ProofParts, SignedPaper, claimed_content
+from kernel.canonical import parse_canonical, sha256_hex
+from kernel.ids import new_id
+from schemas.events import DOCUMENT_STATE_CHANGED
 from signing.ades.cades import refresh
 from tests.support.authority import make_authority
 from tests.support.openssl import run_openssl, write_trust
@@ -105,9 +108,64 @@ def _change_by_nobody_of_the_unit(world: ProofWorld) -> ProofParts:
     return world.revoked(parts)
 
 
+def _logged_as(parts: ProofParts, world: ProofWorld, type_: str = "", **told: str) -> ProofParts:
+    """The same with another entry, as whoever runs the log could write it."""
+    event = parse_canonical(parts.logged.entry)
+    subject = told.pop("subject", event["subject"])
+    return replace(parts, logged=world.logged(type_ or event["type"], subject, event["data"] | told))
+
+
+def _with_paper(world: ProofWorld, paper: SignedPaper) -> ProofParts:
+    return _logged_as(replace(world.parts(), paper=paper), world, paper=sha256_hex(paper.document))
+
+
+def _paper_of_another_that_is_logged(world: ProofWorld) -> ProofParts:
+    return _with_paper(world, world.paper(world.parts(content=b"another").registration.record))
+
+
+def _paper_for_another_unit(world: ProofWorld) -> ProofParts:
+    parts = world.parts()
+    assert parts.paper is not None
+    paper = world.signed({**parse_canonical(parts.paper.document), "unit": "IRO-10100000009"})
+    return _logged_as(replace(parts, paper=paper), world, paper=sha256_hex(paper.document))
+
+
+def _change_otherwise(world: ProofWorld, **told: str) -> ProofParts:
+    parts = world.revoked(world.parts())
+    (change,) = parts.changes
+    event = parse_canonical(change.logged.entry)
+    logged = world.logged(event["type"], told.pop("subject", event["subject"]), event["data"] | told)
+    return replace(parts, changes=(replace(change, logged=logged),))
+
+
+def _paper_of_another_change(world: ProofWorld) -> ProofParts:
+    parts = world.revoked(world.parts())
+    (change,) = parts.changes
+    assert change.paper is not None
+    paper = world.signed({**parse_canonical(change.paper.document), "reason": "another"})
+    event = parse_canonical(change.logged.entry)
+    told = event["data"] | {"paper": sha256_hex(paper.document)}
+    told["commitment"] = replace(change.change, paper=told["paper"]).commitment(event["subject"])
+    logged = world.logged(event["type"], event["subject"], told)
+    return replace(parts, changes=(replace(change, logged=logged, paper=paper),))
+
+
 @pytest.mark.parametrize(
     ("forged", "step"),
     [
+        (lambda world: _logged_as(world.parts(), world, DOCUMENT_STATE_CHANGED.name), "log"),
+        (lambda world: _logged_as(world.parts(), world, subject=new_id()), "record"),
+        (lambda world: _logged_as(world.parts(), world, document=new_id()), "record"),
+        (lambda world: _logged_as(world.parts(), world, unit="IRO-10100000009"), "record"),
+        (lambda world: _logged_as(world.parts(), world, kind="letter"), "record"),
+        (lambda world: _logged_as(world.parts(), world, digest="ab" * 32), "record"),
+        (lambda world: _logged_as(world.parts(), world, paper="ab" * 32), "paper"),
+        (_paper_of_another_that_is_logged, "paper"),
+        (_paper_for_another_unit, "paper"),
+        (lambda world: _change_otherwise(world, state="superseded"), "changes"),
+        (lambda world: _change_otherwise(world, subject=new_id()), "changes"),
+        (lambda world: _change_otherwise(world, paper="ab" * 32), "paper"),
+        (_paper_of_another_change, "changes"),
         (_other_time, "record"),
         (_officer_of_another_unit, "paper"),
         (_change_by_nobody_of_the_unit, "paper"),
