@@ -72,9 +72,10 @@ def test_bytes_have_one_registration(place: RegisterOffice, officer: Officer, ne
         with pytest.raises(DocumentRegistered) as refused:
             officer.register(other)
         assert refused.value.fields == {"digest": note.digest, "kind": "note", "identifier": note.identifier}
-    with pytest.raises(DocumentRegistered) as refused:
-        neighbour.register(neighbour.note(b"one"))
-    assert refused.value.fields == {"digest": note.digest, "kind": "note"}
+    for entry in (note, neighbour.note(b"one")):
+        with pytest.raises(DocumentRegistered) as refused:
+            neighbour.register(entry)
+        assert refused.value.fields == {"digest": note.digest, "kind": "note"}
     assert place.rows() == (1, 1, 2)
 
 
@@ -85,9 +86,9 @@ def test_an_identifier_is_used_once_by_whom_it_was_given_to(
     """One of a colleague, one that was used and one that lapsed register nothing, nor what stands beside them."""
     used = officer.note(b"one")
     officer.register(used)
-    of_colleague, lapsing = colleague.note(b"two"), officer.note(b"three")
+    lapsing = officer.note(b"three")
     place.wait(LIMITS.reserved_for)
-    good = officer.note(b"four")
+    of_colleague, good = colleague.note(b"two"), officer.note(b"four")
 
     for bad in (of_colleague, replace(good, identifier=used.identifier), lapsing):
         entries = [bad] if bad.digest == good.digest else [good, bad]
@@ -112,6 +113,20 @@ def test_a_marked_document_is_registered_under_its_mark_alone(
         assert refused.value.fields == {"digest": note.digest}
     (found,) = officer.register(replace(note, identifier=own))
     assert found.record.identifier == own
+
+
+@ON_SQLITE
+def test_a_file_that_goes_meanwhile_is_not_registered(place: RegisterOffice, officer: Officer) -> None:
+    """Between the judgement of a file and its row it is looked for once more."""
+    note = officer.note(b"one")
+
+    def check(*given: Any) -> None:
+        place.clock.advance(timedelta(seconds=1))
+        assert officer.desk.files.forget(note.digest, place.clock.now())
+
+    with pytest.raises(FileNotDelivered):
+        officer.send(officer.paper(note), replace(officer.desk, check=check))
+    assert place.rows() == (0, 0, 1)
 
 
 def meeting(desk: RegisterDesk) -> RegisterDesk:
