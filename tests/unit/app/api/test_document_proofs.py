@@ -23,7 +23,7 @@ from authenticity.registration_proof_check import (
 )
 from client.anchors import Anchors
 from client.document_batches import Outcome, Wanted, register_many
-from client.document_check import DocumentCheck
+from client.document_check import DocumentCheck, _require_about
 from client.document_journal import Journal
 from client.documents import Secretary
 from client.errors import ApiRefusal, NotVerified
@@ -200,6 +200,10 @@ def test_an_answer_that_does_not_verify_is_not_believed(office: Office) -> None:
     assert outcome.registration is not None
     with pytest.raises(NotVerified):
         office.check()._checked(office.api.get(f"/documents/by-digest/{outcome.digest}"), new_identifier())
+    answer = office.check().by_digest(outcome.digest).content
+    answer["registration"]["record"]["digest"] = "ab" * 32
+    with pytest.raises(NotVerified):
+        _require_about(answer, outcome.digest)
     other = replace(office.anchors, log=office.anchors.witnesses[0])
     with pytest.raises(NotVerified):
         DocumentCheck(office.api, other, office.container.clock).by_digest(outcome.digest)
