@@ -22,7 +22,6 @@ from kernel.errors import NotFound
 if TYPE_CHECKING:
     from app.sign_commands.trust import Completing
     from authenticity.registration_proof_check import ProofAnchors, RegistrationProven
-    from signing.validation.report import ValidationReport
 
 _MOST = 8 << 20
 _MARK = b"mohr/registration-proof/v1"
@@ -55,8 +54,8 @@ def tell_registration(
     *,
     fetched: Completing | None,
     as_json: bool,
-) -> ValidationReport:
-    """Print what the proof proves and return the judgement of its seal; ends with exit code 1 where it proves nothing.
+) -> RegistrationProven:
+    """Print what the proof proves and return it; ends with exit code 1 where it proves nothing.
 
     Raises NotFound where nobody says which log is trusted.
     """
@@ -73,7 +72,7 @@ def tell_registration(
     else:
         for line in told(found, name):
             click.echo(line)
-    return found.report
+    return found
 
 
 def _refuse(refusal: RegistrationProofInvalid, name: str, *, as_json: bool) -> NoReturn:

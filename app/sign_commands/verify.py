@@ -78,11 +78,12 @@ def command(
     proof = proof_bytes(document)
     if proof is not None:
         fetched = _fetching() if fetch else None
-        judged = tell_registration(
+        proven = tell_registration(
             proof, document.name, content, trust, folder, moment, fetched=fetched, as_json=as_json
         )
-        _write(judged, xml, html, language, force=force)
-        return
+        _write(proven.report, xml, html, language, force=force)
+        # Registered is not in force: whoever looks at the exit code alone must not take one for the other.
+        sys.exit(0 if proven.state == "valid" else 1)
     with chosen_trust(trust, folder) as (trusted, completed):
         report = verify(
             document,

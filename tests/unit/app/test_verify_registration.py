@@ -25,7 +25,9 @@ def world(tmp_path: Path) -> ProofWorld:
 @pytest.fixture
 def place(tmp_path: Path, world: ProofWorld) -> Path:
     """A proof, the document, and a folder of what is trusted: the roots and anchors.json."""
-    (tmp_path / "proof.p7m").write_bytes(world.proof(world.revoked(world.parts())))
+    parts = world.parts()
+    (tmp_path / "proof.p7m").write_bytes(world.proof(parts))
+    (tmp_path / "revoked.p7m").write_bytes(world.proof(world.revoked(parts)))
     (tmp_path / "minutes.pdf").write_bytes(DOCUMENT)
     (tmp_path / "other.pdf").write_bytes(DOCUMENT + b"!")
     anchors = {
@@ -41,19 +43,22 @@ def place(tmp_path: Path, world: ProofWorld) -> Path:
     return tmp_path
 
 
-def verify(place: Path, world: ProofWorld, *more: object) -> Result:
+def verify(place: Path, world: ProofWorld, *more: object, proof: str = "proof.p7m") -> Result:
     at = ("--at", format_utc(world.now + timedelta(minutes=1)))
-    arguments = ("verify", place / "proof.p7m", "--trust", place / "trust", *at, *more)
+    arguments = ("verify", place / proof, "--trust", place / "trust", *at, *more)
     return CliRunner().invoke(main, [str(each) for each in arguments])
 
 
 def test_the_command_says_what_a_proof_proves(place: Path, world: ProofWorld) -> None:
-    """Identifier, officer, state and times by words and as JSON, with exit code 0; another document has exit code 1."""
+    """Identifier, officer, state and times by words and as JSON; exit code 1 out of force and for another document."""
     said = verify(place, world, "--content", place / "minutes.pdf")
-    assert said.exit_code == 0, said.output
+    assert (said.exit_code, "in force as of" in said.output) == (0, True), said.output
+    said = verify(place, world, "--content", place / "minutes.pdf", proof="revoked.p7m")
+    assert said.exit_code == 1, said.output
     for each in ("IR-0012345678", "REVOKED", "با اشتباه صادر شد", "byte for byte", "as entry 0"):
         assert each in said.output
-    answer = json.loads(verify(place, world, "--json", "--html", place / "seal.html").output)
+    shown = verify(place, world, "--json", "--html", place / "seal.html", proof="revoked.p7m")
+    answer = json.loads(shown.output)
     assert (answer["state"], answer["document_compared"]) == ("revoked", False)
     assert "<html" in (place / "seal.html").read_text()
     other = verify(place, world, "--content", place / "other.pdf")

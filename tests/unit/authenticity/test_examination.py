@@ -24,7 +24,7 @@ from signing.ades.services import Level
 from signing.errors import DocumentUnreadable
 from signing.pdf.long_term import extend_pdf
 from signing.pdf.signing import sign_pdf
-from signing.validation.report import ValidationReport
+from signing.validation.report import Indication, ValidationReport
 from tests.support.authority import make_authority
 from tests.support.pdf_attacks import (
     body_of,
@@ -137,6 +137,17 @@ def test_a_copy_that_was_kept_provable() -> None:
     assert answer.verdict == "authentic"
     assert {code for code, _ in codes(answer)} <= {"long-term-data-added", "timestamp-added"}
     assert answer.alterations
+
+
+def test_a_copy_whose_signatures_are_in_doubt() -> None:
+    """Evidence that was added to a copy leaves it authentic only while its signatures pass."""
+    kept = extend_pdf(REGISTERED, Level.B_LTA, SERVICES, at=SystemClock().now())
+
+    def doubt(content: bytes) -> ValidationReport:
+        return replace(report_on(content), indication=Indication.INDETERMINATE)
+
+    now = format_utc(SystemClock().now())
+    assert examine(kept, register=Register(), looking=Looking(doubt), at=now).verdict == "altered"
 
 
 def test_no_crowd_of_evidence_hides_a_change() -> None:
