@@ -101,7 +101,10 @@ def test_public_files_only(client: TestClient, container: Container, identifier:
     assert file.content == CONTENT
     assert file.headers["content-disposition"] == f'attachment; filename="{identifier}.pdf"'
     assert "sandbox" in file.headers["content-security-policy"]
-    withheld = new_identifier()
+    page, withheld = new_identifier(), new_identifier()
+    enter(container, page, b"<script>alert(1)</script>", media_type="text/html")
+    hostile = client.get(f"/documents/{page}/file")
+    assert hostile.headers["content-type"] == "application/octet-stream"
     enter(container, withheld, b"secret", disclosure="withheld")
     for path in ("file", "pages/1.png"):
         refused = client.get(f"/documents/{withheld}/{path}")
@@ -124,7 +127,10 @@ def test_who_asks_for_too_much_waits(client: TestClient, container: Container, i
     page = client.get(f"/d/{identifier}")
     assert (page.status_code, "کمی صبر کنید" in page.text) == (429, True)
     assert int(page.headers["retry-after"]) > 0
-    assert client.get(f"/documents/by-digest/{DIGEST}").status_code == 200
+    for _ in range(most):
+        assert client.get(f"/documents/by-digest/{DIGEST}").status_code == 200
+        assert client.get(f"/authenticity?digest={'0' * 64}").status_code == 200
+    assert client.get(f"/documents/by-digest/{DIGEST}").status_code == 429
 
 
 @ON_SQLITE
