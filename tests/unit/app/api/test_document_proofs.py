@@ -23,12 +23,13 @@ from authenticity.registration_proof_check import (
 )
 from client.anchors import Anchors
 from client.document_batches import Outcome, Wanted, register_many
-from client.document_check import DocumentCheck, _require_about
+from client.document_check import DocumentCheck
 from client.document_journal import Journal
 from client.documents import Secretary
 from client.errors import ApiRefusal, NotVerified
 from client.http import ApiClient
 from signing.ades.services import Level
+from signing.documents import sign_document, to_wire
 from signing.pdf.signing import sign_pdf
 from signing.validation.trust import Trust
 from tests.support.pdf_sources import classic_pdf
@@ -201,9 +202,17 @@ def test_an_answer_that_does_not_verify_is_not_believed(office: Office) -> None:
     with pytest.raises(NotVerified):
         office.check()._checked(office.api.get(f"/documents/by-digest/{outcome.digest}"), new_identifier())
     answer = office.check().by_digest(outcome.digest).content
-    answer["registration"]["record"]["digest"] = "ab" * 32
-    with pytest.raises(NotVerified):
-        _require_about(answer, outcome.digest)
+    told = answer["registration"]
+    seal, now = office.container.receipt_signer, office.container.clock.now()
+    for forged in (
+        {"registration": {**told, "record": {**told["record"], "title": "another"}}},
+        {"registration": {**told, "record": {**told["record"], "digest": "ab" * 32}}, "proof": None},
+        {"at": "2026-01-01T00:00:00Z"},
+        {"value": "ab" * 32},
+    ):
+        wire = to_wire(sign_document({**answer, **forged}, seal, now))
+        with pytest.raises(NotVerified):
+            office.check()._checked(wire, outcome.digest)
     other = replace(office.anchors, log=office.anchors.witnesses[0])
     with pytest.raises(NotVerified):
         DocumentCheck(office.api, other, office.container.clock).by_digest(outcome.digest)
