@@ -187,7 +187,7 @@ def _lines(answer: CheckedAnswer) -> Iterator[str]:
     if answer.logged is not None:
         seen = format_utc(answer.logged.cosigned_at)
         yield f"  in the log as entry {answer.logged.index}, seen by a witness at {seen}"
-    elif found is not None:
+    elif found is not None and "record" in found:
         yield "  not in the log yet, or not yet seen by a witness: ask again in a moment"
     yield f"  answered at {content['at']} and signed by {answer.signed_by}"
 

@@ -345,7 +345,7 @@ def test_a_scan_and_what_cannot_be_read(visits: Any, registry: Registry) -> None
         visit.choose(name)
         visit.state.to_have_text("Not recognised")
         visit.page.locator("#send button").first.click()
-        visit.answer.to_contain_text("No signature was found in this file.")
+        visit.answer.to_contain_text("This file could not be read")
     visit.choose("empty.pdf")
     expect(visit.page.locator("#status")).to_have_text("The file is empty.")
     visit.choose("original.pdf")
@@ -368,7 +368,7 @@ def test_typing_errors(visits: Any, registry: Registry) -> None:
     visit.answer.to_contain_text("رقم‌ها با هم نمی‌خوانند")
     assert visit.page.input_value("#identifier") == swapped
     visit.go("/authenticity?identifier=۱۲۳۴-۵ب۷۸")
-    visit.answer.to_contain_text("در جای ۷ یک حرف فارسی یا عربی هست")
+    visit.answer.to_contain_text("نویسه ۷ آنچه نوشته‌اید یک حرف فارسی یا عربی است")
     looks_right(visit)
 
 
