@@ -190,11 +190,11 @@ def test_an_interrupted_registration_is_answered_as_it_was(office: Office) -> No
     outcomes = with_sheets(
         register_many(listed, office.secretary, Journal(path)), sheets, "https://mohr.example"
     )
-    begun = [next(outcomes)]
-    outcomes.close()
+    begun = next(outcomes)
+    del outcomes
+    assert len(list(sheets.iterdir())) == 1
     first = office.registered(*listed, journal=Journal(path))
-    assert first[0].registration == begun[0].registration
-    assert sorted(each.stem for each in sheets.iterdir()) == [begun[0].registration["identifier"]]
+    assert first[0].registration == begun.registration
     kept = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(kept[:2]) + b'{"digest": "cut')
     outcomes = with_sheets(
