@@ -26,10 +26,10 @@ _UNREADABLE = (DocumentUnreadable, DocumentEncrypted, DocumentTooComplex)
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """``signatures``: those in the file itself, as they were judged; none where the file cannot be read."""
+    """``signatures``: those in the file itself, as they were judged; None where the file cannot be read."""
 
     answer: Answer
-    signatures: tuple[Signatory, ...]
+    signatures: tuple[Signatory, ...] | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def examine_file(
     )
     found = answer.registration
     proven = answer if found is None else replace(answer, proof=proof_of(container, found))
-    return Examined(proven, () if isinstance(own, DomainError) else signatories_of(own))
+    return Examined(proven, None if isinstance(own, DomainError) else signatories_of(own))
 
 
 def judge_file(

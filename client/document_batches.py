@@ -110,9 +110,10 @@ def _register(group: list[Wanted], secretary: Secretary, journal: Journal) -> It
                 yield _refused(each, refusal)
             delivered = [each for each in delivered if each not in out]
             continue
-        journal.done(each.entry.digest for each in delivered)
         for each, registration in zip(delivered, found, strict=True):
             yield Outcome(each.file, each.entry.digest, registration, None)
+        # Only when whoever asks has dealt with all of them: what was registered is answered as such again.
+        journal.done(each.entry.digest for each in delivered)
         return
 
 

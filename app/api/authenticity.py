@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -50,6 +51,7 @@ _HEADERS = {
 _MAX_ASKED = 2_000
 _ASSET_SECONDS = 600
 _RULE = "/documents/rule"
+_LANGUAGES = re.compile(r"(?:^|,)\s*(fa|en)\b")
 
 Lang = Annotated[Language | None, Query(description="fa or en; otherwise what the browser prefers")]
 Typed = Annotated[str, Path(max_length=_MAX_ASKED)]
@@ -196,7 +198,7 @@ def _examined(
 
     found = examine_file(container, counter.trust, counter.files, content, ask)
     if as_page:
-        section = answer_section(voice, found.answer, _shown(voice), found.signatures)
+        section = answer_section(voice, found.answer, _shown(voice), found.signatures, handed_in=True)
         return _page(render(voice, _frame(container), section))
     body = SignedDocumentBody(**to_wire(signed(container, found.answer)))
     return Response(body.model_dump_json(), media_type="application/json", headers=_HEADERS)
@@ -229,6 +231,8 @@ def _refused(voice: Voice, frame: Frame, error: DomainError) -> Response:
     wait = error.fields.get("retry_after_seconds", 5 if kind.status == 503 else None)
     if wait is not None:
         answer.headers["Retry-After"] = str(wait)
+    if kind.status == 413:
+        answer.headers["Connection"] = "close"  # what was sent is not read to its end
     return answer
 
 
@@ -265,10 +269,11 @@ def _kinds(language: Language) -> Mapping[str, str]:
 
 
 def _voice(request: Request, lang: Language | None) -> Voice:
+    """The first of both that the browser names, which puts the preferred ones first; else Persian."""
     if lang is not None:
         return Voice(lang)
-    preferred = request.headers.get("accept-language", "").strip().lower()
-    return Voice("en" if preferred.startswith("en") else "fa")
+    preferred = _LANGUAGES.findall(request.headers.get("accept-language", "").lower())
+    return Voice("en" if preferred[:1] == ["en"] else "fa")
 
 
 def _wants_page(request: Request) -> bool:

@@ -164,9 +164,15 @@ def _check_address(scope: Scope) -> None:
         raise MalformedInput("an address holds no NUL")
 
 
+def _asks_for_page(scope: Scope) -> bool:
+    """A browser without a script is told by the route, in words and without reading, what is too long."""
+    accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
+    return scope["method"] == "POST" and scope["path"] == _EXAMINATIONS and b"text/html" in accepted
+
+
 def _check_announced(scope: Scope, limit: int) -> None:
     announced = [value for name, value in scope["headers"] if name == b"content-length"]
     if len(announced) > 1 or (announced and _DIGITS.fullmatch(announced[0]) is None):
         raise MalformedInput("the announced length is not one number")
-    if announced and int(announced[0]) > limit:
+    if announced and int(announced[0]) > limit and not _asks_for_page(scope):
         raise LimitExceeded("the request is too long", limit_bytes=limit)

@@ -53,7 +53,10 @@ class Arrivals:
 async def one_file(request: Request, limit: int) -> OneFile:
     """Raises LimitExceeded beyond ``limit`` bytes, MalformedInput when nothing or not all of it arrives."""
     form = _BOUNDARY.match(request.headers.get("content-type", ""))
-    body = await _body(request, limit + (_MAX_AROUND if form else 0), limit)
+    most = limit + (_MAX_AROUND if form else 0)
+    if int(request.headers.get("content-length", 0)) > most:
+        raise LimitExceeded("the file is too long", limit_bytes=limit)
+    body = await _body(request, most, limit)
     found = OneFile(body, None) if form is None else file_of_form(body, form[1].encode("ascii"))
     if not found.content:
         raise MalformedInput("no file arrived")

@@ -32,19 +32,25 @@ _TONES = {
 
 
 def answer_section(
-    voice: Voice, answer: Answer, shown: Shown, inside: Sequence[Signatory] | None = None
+    voice: Voice,
+    answer: Answer,
+    shown: Shown,
+    inside: Sequence[Signatory] | None = None,
+    *,
+    handed_in: bool = False,
 ) -> str:
-    """The whole answer. ``inside``: the signatures of a file that was handed in, as they were judged."""
+    """The whole answer. ``inside``: the signatures of a file that was handed in, None where it cannot be read."""
     found = answer.registration
     state = answer.verdict if answer.verdict != "registered" else answer.state or "unknown"
     parts = [
         _head(voice, answer, state),
         _change(voice, answer),
         _alterations(voice, answer.alterations),
-        "" if inside is None else _inside(voice, inside),
+        _inside(voice, answer, inside) if handed_in else "",
         "" if found is None else _registered(voice, answer, found, shown),
         _claimed(voice, answer),
         facts.evidence(voice, answer, shown),
+        f'<p class="printed">{voice.text("answered")}: {voice.moment(answer.at)}</p>',
     ]
     return _section(_TONES[state], "".join(parts))
 
@@ -150,9 +156,11 @@ def _value(voice: Voice, name: str, value: object) -> str:
     return outside(voice.plain_number(value) if isinstance(value, int) else str(value))
 
 
-def _inside(voice: Voice, signatures: Sequence[Signatory]) -> str:
+def _inside(voice: Voice, answer: Answer, signatures: Sequence[Signatory] | None) -> str:
     if not signatures:
-        return f"<h3>{voice.text('in_file')}</h3><p>{voice.text('none_in_file')}</p>"
+        # Of a picture of a paper nobody expects that it bears signatures; its words are said above.
+        told = "unreadable" if signatures is None and answer.claimed is None else "none_in_file"
+        return f"<h3>{voice.text('in_file')}</h3><p>{voice.text(told)}</p>"
     items = "".join(f"<li>{facts.signatory(voice, each)}</li>" for each in signatures[:MAX_LISTED])
     return f"<h3>{voice.text('in_file')}</h3><ul>{items}</ul>"
 

@@ -79,7 +79,7 @@ def _head(voice: Voice, dated: DatedRule, version: DocumentsRule) -> str:
 
 
 def _kind(voice: Voice, kind: KindRule) -> str:
-    signers = _joined(voice, [_text(voice, each) for each in kind.signers]) or _text(voice, "nobody")
+    signers = "<br>".join(_text(voice, each) for each in kind.signers) or _text(voice, "nobody")
     years = kind.retention_years
     kept = (
         _text(voice, "forever")

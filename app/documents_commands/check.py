@@ -121,7 +121,7 @@ def proof(
 
 def _named(what: str, server: _Server) -> tuple[str, dict[str, str | int]]:
     if not Path(what).is_file():
-        return read_identifier(what), {}
+        return _typed(what), {}
     digest, _ = digest_and_size(Path(what))
     registration = _checker(server).by_digest(digest).content["registration"]
     if registration is None:
@@ -129,10 +129,17 @@ def _named(what: str, server: _Server) -> tuple[str, dict[str, str | int]]:
     return str(registration["record"]["identifier"]), {"digest": digest}
 
 
+def _typed(what: str) -> str:
+    """An identifier; raises NotFound for what rather names a file, and what ``read_identifier`` raises."""
+    if not any(each.isdecimal() for each in what) or Path(what).suffix[1:].isalpha() or "/" in what:
+        raise NotFound("there is no file of that name, and it is no identifier", file=what)
+    return read_identifier(what)
+
+
 def _asked(what: str, full: bool, server: _Server) -> CheckedAnswer:
     checker = _checker(server)
     if not Path(what).is_file():
-        return checker.by_identifier(read_identifier(what))
+        return checker.by_identifier(_typed(what))
     digest, _ = digest_and_size(Path(what))
     answer = checker.by_digest(digest)
     return (
@@ -180,6 +187,8 @@ def _lines(answer: CheckedAnswer) -> Iterator[str]:
     if answer.logged is not None:
         seen = format_utc(answer.logged.cosigned_at)
         yield f"  in the log as entry {answer.logged.index}, seen by a witness at {seen}"
+    elif found is not None and "record" in found:
+        yield "  not in the log yet, or not yet seen by a witness: ask again in a moment"
     yield f"  answered at {content['at']} and signed by {answer.signed_by}"
 
 

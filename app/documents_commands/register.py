@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,10 @@ import click
 
 from app.cli import json_option
 from app.documents_commands.outcomes import say_outcomes, watched
-from app.documents_commands.sheets import write_sheets
+from app.documents_commands.sheets import with_sheets
 from app.documents_commands.wanted import Told, files_below, table_rows, told_by, told_options, wanted
 from app.pki_commands.party import acting, party_option
-from client.document_batches import BATCH, Wanted, register_many
+from client.document_batches import BATCH, Outcome, Wanted, register_many
 from client.document_journal import Journal
 from client.documents import Secretary
 from kernel.errors import MalformedInput
@@ -42,7 +43,13 @@ JOURNAL = ".mohr-documents.jsonl"
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for a sheet with QR code beside each document that bears no mark itself.",
 )
-@click.option("--per-paper", type=click.IntRange(1, 500), default=BATCH, show_default=True)
+@click.option(
+    "--per-paper",
+    type=click.IntRange(1, 500),
+    default=BATCH,
+    show_default=True,
+    help="How many documents one signed paper names; a withheld one always stands alone.",
+)
 @json_option
 def register(
     paths: tuple[Path, ...],
@@ -62,12 +69,21 @@ def register(
         kept = Journal(journal)
         secretary = Secretary(at.api, at.folder.signer(), at.clock)
         waiting = [each for each in listed if not kept.is_done(each.entry.digest)]
-        outcomes = watched(
-            register_many(waiting, secretary, kept, batch=per_paper), len(waiting), as_json=as_json
-        )
+        found = register_many(waiting, secretary, kept, batch=per_paper)
         if sheets is not None:
-            write_sheets(waiting, outcomes, sheets, at.folder.base_url)
+            found = with_sheets(found, sheets, at.folder.base_url)
+        outcomes = _until_interrupted(found, len(waiting), journal, as_json=as_json)
     sys.exit(say_outcomes(outcomes, len(listed) - len(waiting), as_json=as_json))
+
+
+def _until_interrupted(
+    found: Iterator[Outcome], length: int, journal: Path, *, as_json: bool
+) -> list[Outcome]:
+    try:
+        return watched(found, length, as_json=as_json)
+    except KeyboardInterrupt:
+        click.echo(f"interrupted: {journal} remembers what is done, the same command again goes on", err=True)
+        raise
 
 
 def _listed(paths: tuple[Path, ...], table: Path | None, told: Told, now: Any) -> list[Wanted]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,17 @@ from typing import Any
 from app.documents_commands.wanted import borne_identifier
 from app.sign_commands.files import write_whole
 from authenticity.rule import DatedRule
-from client.document_batches import Outcome, Wanted
+from client.document_batches import Outcome
 from paper.document_mark import Mark, Sheet, render_sheet
 
 
-def write_sheets(wanted: Sequence[Wanted], outcomes: Sequence[Outcome], folder: Path, base_url: str) -> None:
-    """``folder/<identifier>.pdf`` for each that was registered and bears no mark."""
+def with_sheets(outcomes: Iterable[Outcome], folder: Path, base_url: str) -> Iterator[Outcome]:
+    """The same; before each, ``folder/<identifier>.pdf`` where it was registered and bears no mark."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {each.entry.digest: each.file for each in wanted}
     for each in outcomes:
-        file = files.get(each.digest)
-        if each.registration is not None and file is not None and borne_identifier(file) is None:
-            write_sheet(each.registration, file.name, folder, base_url)
+        if each.registration is not None and borne_identifier(each.file) is None:
+            write_sheet(each.registration, each.file.name, folder, base_url)
+        yield each
 
 
 def write_sheet(registration: Mapping[str, Any], name: str, folder: Path, base_url: str) -> Path:

@@ -43,7 +43,9 @@ def require_free(path: Path, *, force: bool, inputs: Sequence[Path | None] = ())
         if there and any(each is not None and each.exists() and each.samefile(path) for each in inputs):
             raise Conflict("it would be written over what is read", path=str(path))
         if there and not (force and path.is_file()):
-            raise Conflict("a file of that name is there: choose another, or --force", path=str(path))
+            raise Conflict(
+                "a file of that name is there: choose another by --out, or --force", path=str(path)
+            )
     return path
 
 
@@ -86,7 +88,9 @@ def _move(staged: Path, path: Path, *, force: bool) -> None:
         # Unlike a replacement a link fails where somebody else was first.
         os.link(staged, path)
     except FileExistsError as error:
-        raise Conflict("a file of that name is there: choose another, or --force", path=str(path)) from error
+        raise Conflict(
+            "a file of that name is there: choose another by --out, or --force", path=str(path)
+        ) from error
 
 
 @contextmanager

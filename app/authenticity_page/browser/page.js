@@ -61,6 +61,7 @@ async function checkFile() {
   if (chosen.size === 0) return tell(words.empty, { alarm: true });
   if (chosen.size > most) return tell(words.too_large, { alarm: true });
   find('send').hidden = false;
+  offerFullCheck(true);
   if (!globalThis.crypto?.subtle) return tell(words.insecure);
   tell(words.hashing);
   let digest;
@@ -75,6 +76,12 @@ async function checkFile() {
   if (shown && chosen.type.startsWith('image/')) await lookInPicture(chosen);
 }
 
+// After the full check only the report on the signatures is left to ask for.
+function offerFullCheck(open) {
+  find('send').querySelector('p').hidden = !open;
+  find('send').querySelector('button').hidden = !open;
+}
+
 async function sendFile() {
   if (chosen === null) return;
   const query = new URLSearchParams({ lang: language, name: chosen.name.slice(0, 200) });
@@ -83,7 +90,8 @@ async function sendFile() {
     body: chosen,
     headers: { 'Accept': 'text/html', 'Content-Type': 'application/octet-stream' },
   };
-  await show(() => fetch(`/documents/examinations?${query}`, sent), words.sending);
+  const shown = await show(() => fetch(`/documents/examinations?${query}`, sent), words.sending);
+  if (shown) offerFullCheck(false);
 }
 
 function linkTo(identifier) {

@@ -2,6 +2,9 @@
 import decodeQR from './qr/decode.js';
 
 const SIDES = [1000, 1600, 640, 2400];
+const PART_SIDES = [1000, 1600];
+// A code that is small in the picture is found more often when its modules are made larger.
+const MOST_ENLARGED = 3;
 const MOST_MILLISECONDS = 400;
 const PARTS = [[0, 0], [1, 0], [0, 1], [1, 1], [0.5, 0.5], [0.5, 0], [0, 0.5], [1, 0.5], [0.5, 1]];
 
@@ -10,7 +13,7 @@ export async function textOfQr(file) {
   const picture = await createImageBitmap(file);
   try {
     for (const [left, top, width, height] of views(picture)) {
-      for (const side of width === picture.width ? SIDES : [1000]) {
+      for (const side of width === picture.width ? SIDES : PART_SIDES) {
         const text = read(pixels(picture, left, top, width, height, side));
         if (text !== null) return text;
         await new Promise((resolve) => setTimeout(resolve));
@@ -32,7 +35,7 @@ function* views({ width, height }) {
 }
 
 function pixels(picture, left, top, width, height, side) {
-  const scale = Math.min(1, side / Math.max(width, height));
+  const scale = Math.min(MOST_ENLARGED, side / Math.max(width, height));
   const canvas = document.createElement('canvas');
   canvas.width = Math.max(1, Math.round(width * scale));
   canvas.height = Math.max(1, Math.round(height * scale));

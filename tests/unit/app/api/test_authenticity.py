@@ -81,6 +81,10 @@ def test_a_file_that_is_sent(client: TestClient, container: Container, identifie
         assert (
             told(client.post("/documents/examinations", content=content), container)["verdict"] == "unknown"
         )
+    unreadable = client.post(
+        "/documents/examinations", content=b"%PDF-1.7\n", headers={"Accept": "text/html"}
+    )
+    assert "این فایل خوانده نشد" in unreadable.text  # and not that it bears no signature
     empty = client.post("/documents/examinations", content=b"", headers={"Accept": "text/html"})
     assert (empty.status_code, "فایلی نرسید" in empty.text) == (422, True)
 
@@ -89,9 +93,13 @@ def test_a_file_that_is_sent(client: TestClient, container: Container, identifie
 def test_what_is_too_long_is_refused(client: TestClient, container: Container) -> None:
     """A file beyond the limit is refused by its announced length, in words for a page."""
     most = container.settings.documents.max_document_bytes
-    headers = {"Content-Length": str(most + (1 << 20)), "Accept": "text/html"}
+    headers = {"Content-Length": str(most + (1 << 20))}
     answer = client.post("/documents/examinations", content=b"x", headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (413, "limit-exceeded")
+    for language, told in (("fa", "فایل بسیار بزرگ است"), ("en", "The file is too large")):
+        headers |= {"Accept": "text/html", "Accept-Language": f"de,{language};q=0.9,en;q=0.5"}
+        page = client.post("/documents/examinations", content=b"x", headers=headers)
+        assert (page.status_code, page.headers["connection"], told in page.text) == (413, "close", True)
 
 
 @ON_SQLITE
@@ -153,7 +161,7 @@ def test_a_file_asks_no_more_than_its_visitor_may(
     [
         ({"identifier": "9" * 1000}, "far longer"),
         ({"identifier": "123"}, "this has 3"),
-        ({"identifier": "1234-5\u06286"}, "a Persian or Arabic letter at place 7"),
+        ({"identifier": "1234-5\u06286"}, "Character 7 of what you typed is a Persian or Arabic letter"),
         ({"identifier": "12345678901234567889"}, "exchanged"),
         ({"digest": "AB" * 32}, "64 hexadecimal digits"),
         ({"digest": "x" * 500}, "64 hexadecimal digits"),

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from app.bootstrap import log_signer, read_secret
 from app.container import Container
+from app.documents_commands.sheets import with_sheets
 from app.documents_commands.wanted import Told, borne_identifier, wanted
 from app.witness_setup import open_witness
 from authenticity.identifier import new_identifier
@@ -183,14 +184,27 @@ def test_one_refused_document_keeps_no_other_back(office: Office) -> None:
 
 @ON_SQLITE
 def test_an_interrupted_registration_is_answered_as_it_was(office: Office) -> None:
-    """A client that died after the server had registered, and before it wrote so down, gets the same identifiers."""
-    path = office.folder / "journal"
+    """A client that died after the server had registered, with its sheets half written, gets the same identifiers
+    and all sheets."""
+    path, sheets = office.folder / "journal", office.folder / "sheets"
     listed = [office.report(f"{number}.p7m", disclosure="public") for number in range(2)]
+    outcomes = with_sheets(
+        register_many(listed, office.secretary, Journal(path)), sheets, "https://mohr.example"
+    )
+    begun = next(outcomes)
+    del outcomes
+    assert len(list(sheets.iterdir())) == 1
     first = office.registered(*listed, journal=Journal(path))
+    assert first[0].registration == begun.registration
     kept = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(kept[:2]) + b'{"digest": "cut')
-    again = office.registered(*listed, journal=Journal(path))
+    outcomes = with_sheets(
+        register_many(listed, office.secretary, Journal(path)), sheets, "https://mohr.example"
+    )
+    again = list(outcomes)
     assert [each.registration for each in again] == [each.registration for each in first]
+    assert len(list(sheets.iterdir())) == 2
+    assert office.registered(*listed, journal=Journal(path)) == []
 
 
 @ON_SQLITE
