@@ -239,10 +239,11 @@ class SigningSettings(Part):
 
 
 class DocumentSettings(Part):
-    """The register of documents. ``max_document_bytes``: of one file; ``max_reserved_identifiers`` of one
-    party wait at once,
-    each for ``reserved_days``. Questions about what is not registered: ``unknown_checks_per_minute`` from one source.
-    ``examinations`` of handed-in files run at a time in each process, each at most ``examination_seconds``.
+    """The register of documents.
+
+    ``max_document_bytes``: of one file. ``max_reserved_identifiers`` of a party wait at once, for ``reserved_days``.
+    One source asks ``unknown_checks_per_minute`` times for what is not registered. ``examinations`` of handed-in files
+    run at a time in each process, each at most ``examination_seconds``.
     """
 
     max_document_bytes: int = Field(64 << 20, ge=1024, le=64 << 20)

@@ -27,8 +27,7 @@ _WITHHELD = ("identifier", "unit", "unit_name", "kind")
 
 @dataclass(frozen=True, slots=True)
 class LogProof:
-    """That the registration is in the log: ``mohr/proof/v1``, and the entry's bytes; None of it while it has
-    no place yet."""
+    """That the registration is in the log: ``mohr/proof/v1`` and the bytes of the entry."""
 
     entry: bytes
     proof: dict[str, Any]

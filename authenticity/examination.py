@@ -51,8 +51,7 @@ class Looking:
 
 
 def examine(content: bytes, *, register: Register, looking: Looking, at: str) -> Answer:
-    """The answer for a whole file; ``proof`` is left for the caller. Refuses nothing: what cannot be read is
-    unknown."""
+    """The answer for a whole file, without ``proof``. Refuses nothing: what cannot be read is unknown."""
     digest = sha256(content).hexdigest()
     found = register.by_digest(digest)
     if found is not None:
@@ -121,8 +120,7 @@ def _grown(
 def _added(
     content: bytes, length: int, before: ValidationReport | None, report: ValidationReport | None
 ) -> Iterator[Alteration]:
-    """What came after the registered bytes, by the signature that stood there; nothing less than the bytes
-    themselves."""
+    """What came after the registered bytes, by the signature that stood there; else that there are more bytes."""
     named = False
     earlier = {each.identifier: each for each in (before.signatures if before else ())}
     for signature in report.signatures if report is not None else ():
@@ -156,9 +154,7 @@ def _compared(
     registered: bytes | None,
     looking: Looking,
 ) -> Iterator[Alteration]:
-    """How a file that bears an identifier differs from what is registered under it; of withheld ones nothing
-    but that it
-    does."""
+    """How a file differs from what is registered under its identifier; of withheld ones nothing but that it does."""
     if claimed.record.disclosure == "withheld":
         yield Alteration("other-bytes", None, {})
         return

@@ -39,9 +39,8 @@ def is_identifier(text: str) -> bool:
 def read_identifier(typed: str) -> str:
     """The 20 digits of what somebody typed or copied, in any figures, with or without separators.
 
-    Raises IdentifierCharacter (``position`` from 1, ``character_class``), IdentifierLength (``digits``,
-    ``expected``) or
-    IdentifierCheck.
+    Raises IdentifierCharacter (``position`` from 1, ``character_class``), IdentifierLength (``digits``, ``expected``)
+    or IdentifierCheck.
     """
     if len(typed) > _MAX_TYPED:
         raise IdentifierLength("an identifier has 20 digits", digits=None, expected=LENGTH)

@@ -8,6 +8,7 @@ processor time and size, and nothing of it comes back but a picture or texts (de
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ MAX_PDF_BYTES = 64 << 20
 MAX_WIDTH = 2_000
 _PATIENCE_SECONDS = 30.0
 _WORKER = "authenticity.picture_worker"
+_MAX_SAID = 2_000
+_LOG = logging.getLogger(__name__)
 # Exit codes of the worker.
 UNREADABLE, NO_PAGE, TOO_COMPLEX = 3, 4, 5
 
@@ -37,7 +40,8 @@ class Seen:
 def page_picture(pdf: bytes, page: int, width: int) -> bytes:
     """Page ``page`` (from 1) as PNG, ``width`` pixels wide.
 
-    Raises NotFound beyond the last page, DocumentUnreadable, DocumentTooComplex, LimitExceeded, Unavailable in time.
+    Raises NotFound beyond the last page, DocumentUnreadable, DocumentTooComplex, LimitExceeded; Unavailable when it
+    takes too long or nothing can be drawn here.
     """
     if not 0 < width <= MAX_WIDTH:
         raise LimitExceeded("a picture is 1 to 2,000 pixels wide", limit=MAX_WIDTH)
@@ -58,7 +62,7 @@ def free_room(
 
 
 def seen_in(pdf: bytes) -> Seen:
-    """Raises DocumentUnreadable, DocumentTooComplex, LimitExceeded, and Unavailable when it takes too long."""
+    """Raises DocumentUnreadable, DocumentTooComplex, LimitExceeded, and Unavailable as ``page_picture``."""
     return _seen(_worker(pdf, "look"))
 
 
@@ -92,4 +96,9 @@ def _worker(given: bytes, *order: str) -> bytes:
         raise NotFound("the document has no such page")
     if done.returncode == UNREADABLE:
         raise DocumentUnreadable("the document cannot be drawn", kind="pdf")
-    raise DocumentTooComplex("drawing the document takes more than is given to it", limit="drawing")
+    if (
+        done.returncode == TOO_COMPLEX or done.returncode < 0
+    ):  # it was ended by a limit, or by what it was fed with
+        raise DocumentTooComplex("drawing the document takes more than is given to it", limit="drawing")
+    _LOG.error("pages cannot be drawn: %s", done.stderr[-_MAX_SAID:].decode("utf-8", "replace"))
+    raise Unavailable("pages cannot be drawn now")

@@ -20,12 +20,11 @@ STATE_OF: dict[Act, State] = {"supersede": "superseded", "correct": "corrected",
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A registered document. ``document``: UUIDv7, the subject of its events. ``digest``: SHA-256 (hex) of all
-    its bytes.
+    """A registered document. ``document``: UUIDv7, the subject of its events.
 
-    ``unit``: party of the issuing organisation, ``unit_name`` its name then. ``issued_on`` and ``valid_until``
-    are dates
-    (YYYY-MM-DD, ``valid_until`` the last day, None: without end). ``rule``: version of the rule it was judged by.
+    ``digest``: SHA-256 (hex) of all its bytes. ``unit``: party of the issuing organisation, ``unit_name`` its name.
+    ``issued_on`` and ``valid_until`` are dates (YYYY-MM-DD; ``valid_until`` is the last day, None: without end).
+    ``rule``: version of the rule it was judged by.
     """
 
     document: str
@@ -53,8 +52,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Signatory:
-    """One signature of a registered file, as it was judged at registration. ``at``: RFC 3339 of its best
-    proven time."""
+    """One signature of a registered file, as it was judged then. ``at``: its best proven time (RFC 3339)."""
 
     name: str
     organization: str | None

@@ -44,11 +44,9 @@ class Named(NamedTuple):
 class KindRule:
     """What a document of a kind must have. ``formats``: any of them.
 
-    ``level``: what each counted signature reaches at least, None where no signature is asked for;
-    ``signatures``: how many
-    different people or organisations have signed at least; ``signers``: the certificate profiles that count.
-    ``retention_years`` None: for ever. ``basis``: of each demand the clause of law, or the words for a setting
-    of the city.
+    ``level``: what each counted signature reaches at least, None where no signature is asked for; ``signatures``: how
+    many different people or organisations have signed at least; ``signers``: the certificate profiles that count.
+    ``retention_years`` None: for ever. ``basis``: the clause that each demand comes from, or that the city set it.
     """
 
     kind: str

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from app.authenticity_page import facts
 from app.authenticity_page.facts import Shown
 from app.authenticity_page.signs import sign
-from app.authenticity_page.words import Voice, outside
+from app.authenticity_page.words import Voice
 from authenticity.answers import Alteration, Answer
 from authenticity.record import Change, Registration, Signatory
 from signing.validation.html_parts import Voice as ReportVoice
+from signing.validation.html_parts import outside
 
 MAX_LISTED = 50
 # These say something of the signature itself, and not of what came after it.
@@ -50,7 +51,7 @@ def answer_section(
         "" if found is None else _registered(voice, answer, found, shown),
         _claimed(voice, answer),
         facts.evidence(voice, answer, shown),
-        f'<p class="printed">{voice.text("answered")}: {voice.moment(answer.at)}</p>',
+        f'<p class="printed">{voice.text("answered")}: {voice.instant(answer.at)}</p>',
     ]
     return _section(_TONES[state], "".join(parts))
 
@@ -101,7 +102,7 @@ def _change(voice: Voice, answer: Answer) -> str:
 def _why(voice: Voice, last: Change) -> str:
     lines = [
         f"<p>{voice.text('reason')}: {outside(last.reason)}</p>",
-        f"<p>{voice.text('changed_on')}: {voice.moment(last.at)}</p>",
+        f"<p>{voice.text('changed_on')}: {voice.instant(last.at)}</p>",
     ]
     if last.successor is not None:
         address = f"/d/{last.successor}?lang={voice.language}"

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
-from app.authenticity_page.words import Voice, code, outside
+from app.authenticity_page.words import Voice
 from authenticity.answers import Answer
 from authenticity.identifier import grouped
 from authenticity.record import Registration, Signatory
+from signing.validation.html_parts import code, outside
 from signing.validation.report_words import say, visible
 
 
@@ -62,7 +63,7 @@ def evidence(voice: Voice, answer: Answer, shown: Shown) -> str:
     rows = list(_evidence(voice, answer, found)) if found and not answer.is_withheld else []
     if answer.asked != "identifier":
         rows.insert(0, (voice.text("your_digest"), code(answer.value)))
-    rows.append((voice.text("answered"), voice.moment(answer.at)))
+    rows.append((voice.text("answered"), voice.instant(answer.at)))
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
     return (
         f'<details><summary>{voice.text("evidence")}</summary><dl class="evidence">{listed}</dl>'
@@ -77,7 +78,7 @@ def signatory(voice: Voice, each: Signatory) -> str:
     if each.level:
         told.append(outside(each.level))
     if each.at:
-        told.append(f"{voice.text('proven')} {voice.moment(each.at)}")
+        told.append(f"{voice.text('proven')} {voice.instant(each.at)}")
     return f"{voice.comma.join(who)}<br><small>{voice.comma.join(told)}</small>"
 
 
@@ -92,9 +93,9 @@ def _facts(voice: Voice, found: Registration, shown: Shown) -> Iterator[tuple[st
     yield voice.text("name"), f"<strong>{outside(record.title)}</strong>"
     yield voice.text("kind"), _kind(found, shown)
     yield voice.text("issuer"), outside(record.unit_name)
-    yield voice.text("issued_on"), voice.day(record.issued_on)
+    yield voice.text("issued_on"), voice.date(record.issued_on)
     until = record.valid_until
-    yield voice.text("valid_until"), voice.text("no_end") if until is None else voice.day(until)
+    yield voice.text("valid_until"), voice.text("no_end") if until is None else voice.date(until)
     signers = "".join(f"<li>{signatory(voice, each)}</li>" for each in found.signatories)
     yield voice.text("signers"), f"<ul>{signers}</ul>" if signers else voice.text("no_signers")
     yield voice.text("identifier"), identifier(voice, record.identifier)
@@ -107,7 +108,7 @@ def _kind(found: Registration, shown: Shown) -> str:
 def _evidence(voice: Voice, answer: Answer, found: Registration) -> Iterator[tuple[str, str]]:
     yield voice.text("digest"), code(found.record.digest)
     yield voice.text("size"), voice.length(found.record.size)
-    yield voice.text("registered_at"), voice.moment(found.registered_at)
+    yield voice.text("registered_at"), voice.instant(found.registered_at)
     yield voice.text("log"), _place_in_log(voice, answer)
     yield voice.text("leaf"), code(found.leaf_hash)
     yield voice.text("officer_paper"), code(found.paper)

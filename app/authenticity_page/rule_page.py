@@ -63,7 +63,7 @@ def render_rule(voice: Voice, organisation: str, dated: DatedRule, version: Docu
 
 def _head(voice: Voice, dated: DatedRule, version: DocumentsRule) -> str:
     later = [each.from_day for each in dated.versions if each.from_day > version.from_day]
-    until = f" {_text(voice, 'until')} {voice.day(later[0].isoformat())}" if later else ""
+    until = f" {_text(voice, 'until')} {voice.date(later[0].isoformat())}" if later else ""
     others = " ".join(
         f'<a href="{RULE_PLACE}?{escape(urlencode({"version": each.version, "lang": voice.language}))}">'
         f"<bdi>{escape(each.version)}</bdi></a>"
@@ -72,7 +72,7 @@ def _head(voice: Voice, dated: DatedRule, version: DocumentsRule) -> str:
     )
     rows = [
         (_text(voice, "version"), f"<bdi>{escape(version.version)}</bdi>"),
-        (_text(voice, "from"), voice.day(version.from_day.isoformat()) + until),
+        (_text(voice, "from"), voice.date(version.from_day.isoformat()) + until),
         *([(_text(voice, "other_versions"), others)] if others else []),
     ]
     return f"<section><dl>{_rows(rows)}</dl></section>\n"

@@ -75,8 +75,8 @@ _MONTHS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """The words, digits and calendar of one language; everything it returns is HTML, and safe."""
+class Tongue:
+    """Direction, digits and calendar of one language; what it returns is HTML and safe, unless it says otherwise."""
 
     language: Language
 
@@ -88,21 +88,16 @@ class Voice:
     def comma(self) -> str:
         return "، " if self.language == "fa" else ", "
 
-    def text(self, code: str) -> str:
-        return self.word("text", code)
-
-    def word(self, group: str, code: str) -> str:
-        """The words for a code; a code without words stands as it is, from left to right."""
-        said = escape(say(self.language, group, code))
-        return said if is_known(group, code) else f'<bdi dir="ltr">{said}</bdi>'
+    def plain_number(self, value: object) -> str:
+        """A number in the digits of the language; other text as it is. No HTML."""
+        return persian.digits(value) if self.language == "fa" else str(value)
 
     def number(self, value: object) -> str:
-        return escape(persian.digits(value) if self.language == "fa" else str(value))
+        return escape(self.plain_number(value))
 
-    def length(self, count: int) -> str:
-        grouped = f"{count:,}"
-        shown = persian.digits(grouped).replace(",", "٬") if self.language == "fa" else grouped
-        return f"{escape(shown)} {self.text('bytes')}"
+    def grouped(self, count: int) -> str:
+        """By thousands."""
+        return self.number(f"{count:,}".replace(",", "٬" if self.language == "fa" else ","))
 
     def moment(self, instant: datetime) -> str:
         """To the second: by the solar calendar in the time of Tehran, or in UTC."""
@@ -114,6 +109,23 @@ class Voice:
         exact = format_utc(instant)
         shown = persian.day(exact) if self.language == "fa" else _english(instant).split(",")[0]
         return f'<time datetime="{exact}">{escape(shown)}</time>'
+
+
+class Voice(Tongue):
+    """The words of reports in that language."""
+
+    __slots__ = ()
+
+    def text(self, code: str) -> str:
+        return self.word("text", code)
+
+    def word(self, group: str, code: str) -> str:
+        """The words for a code; a code without words stands as it is, from left to right."""
+        said = escape(say(self.language, group, code))
+        return said if is_known(group, code) else f'<bdi dir="ltr">{said}</bdi>'
+
+    def length(self, count: int) -> str:
+        return f"{self.grouped(count)} {self.text('bytes')}"
 
 
 def outside(text: str) -> str:

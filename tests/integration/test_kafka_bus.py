@@ -251,7 +251,7 @@ def test_an_altered_event_is_never_taken_for_the_true_one(
     subscription = subscription_of(sessions, consumer, access, topics)
 
     with running(subscription.run_until):
-        until(lambda: subscription.state().held, "its partition to be held")
+        until(lambda: subscription.state().held, "its partition to be held", instead=subscription.state)
         publish_all(relay_to(sessions, access, topics), sessions)
         until(lambda: sum(subscription.state().lag.values()) == 2, "both to wait")
 

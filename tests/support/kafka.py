@@ -150,9 +150,15 @@ def lower_limit(broker: Broker, topics: Topics, size: int) -> None:
         admin.close()
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait for a condition; fails naming it."""
+def until(
+    condition: Callable[[], object],
+    what: str,
+    seconds: float = PATIENCE_SECONDS,
+    *,
+    instead: Callable[[], object] = lambda: "",
+) -> None:
+    """Wait for a condition; fails naming it, and what there is ``instead``."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited too long for: {what}"
+        assert time.monotonic() < deadline, f"waited too long for: {what} {instead()}"
         time.sleep(0.05)

@@ -157,11 +157,27 @@ def test_no_crowd_of_evidence_hides_a_change() -> None:
     store = int(re.findall(rb"/DSS (\d+) 0 R", kept)[-1])
     for number in range(55):
         kept = update(kept, {store: body_of(kept, store)[:-2] + b"/MohrNo%d 1 >>" % number})
-    filled = update(kept, {6: body_of(kept, 6).replace(b"/V (To pay: 9,000)", b"/V (To pay: 9)")})
-    assert report_on(filled).passed
+    changed = filled(kept, b"9")
+    assert report_on(changed).passed
     assert examined(kept, Register(registered)).verdict == "authentic"
-    answer = examined(filled, Register(registered))
+    answer = examined(changed, Register(registered))
     assert (answer.verdict, len(answer.alterations)) == ("altered", 50)
+
+
+def test_a_change_like_one_that_was_registered() -> None:
+    """A field that was registered as filled after its signature and is filled once more alters the document."""
+    registered = filled(signed(shadow_replace_prepared(), CLERK), b"8")
+    again = filled(extend_pdf(registered, Level.B_LTA, SERVICES, at=SystemClock().now()), b"9")
+    assert report_on(again).passed
+    answer = examined(again, Register(registered))
+    assert (answer.verdict, ("form-field-filled", CLERK_NAME) in codes(answer)) == ("altered", True)
+
+
+def filled(pdf: bytes, amount: bytes) -> bytes:
+    """The amount in the form of ``shadow_replace_prepared``, filled in once more."""
+    return update(
+        pdf, {6: re.sub(rb"/V \(To pay: [0-9,]+\)", b"/V (To pay: " + amount + b")", body_of(pdf, 6))}
+    )
 
 
 def test_an_added_page_is_named_with_the_signature_before_it() -> None:

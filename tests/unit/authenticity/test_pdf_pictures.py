@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
+import time
 import zlib
+from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 import segno
 
+from authenticity import pdf_pictures
 from authenticity.claims import claimed_identifiers
 from authenticity.identifier import grouped
 from authenticity.pdf_pictures import page_picture, seen_in, seen_in_picture
-from kernel.errors import LimitExceeded, NotFound
+from kernel.errors import LimitExceeded, NotFound, Unavailable
 from signing.errors import DocumentUnreadable
 from tests.support.pdf_files import make_pdf, many_pages
 from tests.support.small_pdf import plain_pdf
@@ -67,6 +73,36 @@ def test_pages_and_sizes_that_are_not_there() -> None:
     for width in (0, 2_001):
         with pytest.raises(LimitExceeded):
             page_picture(plain_pdf(), 1, width)
+
+
+def test_the_limits_of_the_process_that_draws() -> None:
+    """Before it has read anything it may use 1 GiB of memory, 20 s of a processor, and write no file."""
+    command = [sys.executable, "-m", "authenticity.picture_worker", "look"]
+    with subprocess.Popen(
+        command, stdin=PIPE, stdout=PIPE, env={"PYTHONPATH": ":".join(sys.path)}
+    ) as drawing:
+        # The last of the three is that of files.
+        while (limits := limits_of(drawing.pid))["Max file size"] != "0":
+            assert drawing.poll() is None
+            time.sleep(0.01)
+        drawing.communicate(b"")
+    assert (limits["Max address space"], limits["Max cpu time"]) == ("1073741824", "20")
+
+
+def limits_of(process: int) -> dict[str, str]:
+    """The soft limits by name, as the kernel has them."""
+    lines = Path(f"/proc/{process}/limits").read_text("ascii").splitlines()
+    return {line[:25].strip(): line[25:].split()[0] for line in lines}
+
+
+def test_what_cannot_be_drawn_here_is_no_fault_of_the_document(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the process that draws does not even start, that is said, and why is in the log."""
+    monkeypatch.setattr(pdf_pictures, "_WORKER", "authenticity.no_such_worker")
+    with pytest.raises(Unavailable):
+        seen_in(plain_pdf())
+    assert "no_such_worker" in caplog.text
 
 
 def test_a_picture_of_a_hundred_thousand_pixels_square() -> None:

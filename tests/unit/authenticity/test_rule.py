@@ -17,6 +17,7 @@ from kernel.errors import MalformedInput
 from signing.ades.services import Level
 from signing.pdf.signing import sign_pdf
 from tests.support.authority import make_authority
+from tests.support.pdf_attacks import body_of, shadow_replace_prepared, update
 from tests.support.signing import services_of
 from tests.support.small_pdf import plain_pdf
 from tests.unit.authenticity.documents import archival_pdf, judged
@@ -75,6 +76,19 @@ def test_a_broken_signature_beside_a_good_one() -> None:
     broken = good.replace(b"To pay", b"To get", 1)
     assert good != broken
     assert "signatures" in demands("deposit", broken)
+
+
+def test_a_signature_that_is_not_over_the_whole_file() -> None:
+    """A field that was filled after the only signature leaves a signature that holds and does not count."""
+    form = signed(shadow_replace_prepared(), Level.B_B, CLERK)
+    body = body_of(form, 6)
+    later = update(form, {6: body.replace(b"/V (To pay: 9,000)", b"/V (To pay: 9)")})
+    assert body_of(later, 6) != body
+    report = judged(AUTHORITY, later)
+    assert report is not None
+    assert report.passed
+    assert demands("letter", form) == {}
+    assert demands("letter", later) == {"signatures": ("0", "1")}
 
 
 def test_the_refusal_cites_the_clause() -> None:
