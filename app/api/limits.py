@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.one_file import FORM_BYTES
 from app.api.problem_table import PROBLEMS
 from app.api.problems import problem_of, respond
 from app.settings import DocumentSettings, LimitSettings
 from kernel.errors import DomainError, LimitExceeded, MalformedInput, Unavailable
 
 _EXAMINATIONS = "/documents/examinations"
-# What a form says beside the file in it.
-_FORM_BYTES = 8 << 10
 _STREAMED = re.compile(r"/submissions/[^/]+/blobs/[^/]+|/documents/files/[^/]+")
 _DIGITS = re.compile(rb"[0-9]{1,18}")
 # The unread body makes the connection useless for a next request.
@@ -98,7 +97,7 @@ class Limits:
         if _goes_to_disk(scope):
             return self.limits.max_blob_bytes
         if scope["method"] == "POST" and scope["path"] == _EXAMINATIONS:
-            return self.document_bytes + _FORM_BYTES
+            return self.document_bytes + FORM_BYTES
         return self.limits.max_body_bytes
 
 

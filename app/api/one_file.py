@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from kernel.errors import LimitExceeded, MalformedInput, Unavailable
 
-# What a form says about its file beside the file.
-_MAX_AROUND = 8 << 10
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+# What a form may say beside its file.
+FORM_BYTES = 8 << 10
 _MAX_PARTS = 20
-_GRACE_SECONDS = 30.0
-_SLOWEST = 64 << 10  # bytes a second
-_BOUNDARY = re.compile(r'multipart/form-data;\s*boundary="?([0-9A-Za-z\'()+_,./:=?-]{1,70})"?', re.I)
-_NAME = re.compile(rb'filename="([^"]{0,1000})"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,17 @@ class Arrivals:
 
 
 async def one_file(request: Request, limit: int) -> OneFile:
-    """Raises LimitExceeded beyond ``limit`` bytes, MalformedInput when nothing or not all of it arrives."""
-    form = _BOUNDARY.match(request.headers.get("content-type", ""))
-    most = limit + (_MAX_AROUND if form else 0)
-    if int(request.headers.get("content-length", 0)) > most:
+    """The body, which ``Limits`` bounds in length and time as it arrives.
+
+    Raises LimitExceeded beyond ``limit`` bytes, MalformedInput when nothing or not all of it arrives.
+    """
+    kind = request.headers.get("content-type", "")
+    form = kind.lower().startswith("multipart/form-data")
+    if int(request.headers.get("content-length", 0)) > limit + (FORM_BYTES if form else 0):
         raise LimitExceeded("the file is too long", limit_bytes=limit)
-    body = await _body(request, most, limit)
-    found = OneFile(body, None) if form is None else file_of_form(body, form[1].encode("ascii"))
+    body = await request.body()
+    # Reading a form takes a second for one that is made for that.
+    found = await asyncio.to_thread(_of_form, body, kind) if form else OneFile(body, None)
     if not found.content:
         raise MalformedInput("no file arrived")
     if len(found.content) > limit:
@@ -65,31 +70,56 @@ async def one_file(request: Request, limit: int) -> OneFile:
     return found
 
 
-def file_of_form(body: bytes, boundary: bytes) -> OneFile:
-    """The first part that is a file (RFC 7578); raises MalformedInput when there is none, or its end is missing."""
-    mark = b"--" + boundary
-    # Never more pieces than that: a body of nothing but marks would be millions of them.
-    parts = (b"\r\n" + body).split(b"\r\n" + mark, _MAX_PARTS)
-    if len(parts) < 3 or not parts[-1].startswith(b"--"):
-        raise MalformedInput("the form did not arrive whole")
-    for part in parts[1:-1]:
-        head, gap, content = part.partition(b"\r\n\r\n")
-        name = _NAME.search(head[:_MAX_AROUND])
-        if gap and name is not None:
-            return OneFile(content, name[1].decode("utf-8", "replace") or None)
-    raise MalformedInput("the form holds no file")
-
-
-async def _body(request: Request, most: int, limit: int) -> bytes:
-    """All of it, unless it comes slower than anybody's telephone sends."""
-    found, started = bytearray(), asyncio.get_running_loop().time()
+def _of_form(body: bytes, content_type: str) -> OneFile:
+    """The one file of a form (RFC 7578)."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary")
+    parts = _Parts()
     try:
-        async with asyncio.timeout(_GRACE_SECONDS) as deadline:
-            async for piece in request.stream():
-                found += piece
-                if len(found) > most:
-                    raise LimitExceeded("the file is too long", limit_bytes=limit)
-                deadline.reschedule(started + _GRACE_SECONDS + len(found) / _SLOWEST)
-    except TimeoutError as error:
-        raise MalformedInput("the file did not arrive in time") from error
-    return bytes(found)
+        if boundary is not None:
+            parser = MultipartParser(boundary, parts.callbacks())
+            parser.write(body)
+            parser.finalize()
+    except FormParserError as error:
+        raise MalformedInput("the form cannot be read") from error
+    if len(parts.files) != 1:
+        raise MalformedInput("the form holds not exactly one whole file", files=len(parts.files))
+    return parts.files[0]
+
+
+class _Parts:
+    """Takes what the parser finds, part by part; one that never ends is none."""
+
+    def __init__(self) -> None:
+        self.files: list[OneFile] = []
+        self._left = _MAX_PARTS
+        self._clear()
+
+    def callbacks(self) -> MultipartCallbacks:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_field": lambda data, start, end: self._field.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._header,
+            "on_part_data": lambda data, start, end: self._content.extend(data[start:end]),
+            "on_part_end": self._end,
+        }
+
+    def _begin(self) -> None:
+        self._left -= 1
+        if self._left < 0:  # a body of nothing but marks would be millions of them
+            raise FormParserError("more parts than a form has")
+        self._clear()
+
+    def _clear(self) -> None:
+        self._field, self._value, self._content = bytearray(), bytearray(), bytearray()
+        self._name: str | None = None
+
+    def _header(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            name = parse_options_header(bytes(self._value))[1].get(b"filename")
+            self._name = None if name is None else name.decode("utf-8", "replace")
+        self._field, self._value = bytearray(), bytearray()
+
+    def _end(self) -> None:
+        if self._name is not None:
+            self.files.append(OneFile(bytes(self._content), self._name or None))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.api.one_file import Arrivals, file_of_form
+from app.api.one_file import Arrivals
 from app.api.problem_table import PROBLEMS
 from app.authenticity_page.answer_view import _TONES
 from app.authenticity_page.assets import assets
@@ -21,7 +21,7 @@ from app.authenticity_page.words import words
 from app.container import Container
 from authenticity.answers import ANSWER
 from authenticity.identifier import grouped, new_identifier
-from kernel.errors import MalformedInput, Unavailable
+from kernel.errors import Unavailable
 from signing.documents import SignedDocument, read_document
 from tests.support.city_documents import enter, take_out_of_force
 from tests.support.small_pdf import plain_pdf
@@ -30,6 +30,10 @@ from tests.support.small_pdf import plain_pdf
 ON_SQLITE = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 CONTENT = plain_pdf()
 DIGEST = sha256(CONTENT).hexdigest()
+FORM = {"Content-Type": "multipart/form-data; boundary=b"}
+FIRST_PART = (
+    b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\nContent-Type: x/y\r\n\r\n'
+)
 HOSTILE = '"><script>alert(1)</script>\u202e'
 
 
@@ -272,27 +276,29 @@ def test_files_arrive_a_few_at_a_time() -> None:
     asyncio.run(play())
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"--b\r\n",
-        b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\ncut off',
+        FIRST_PART + b"cut off",
         b'--b\r\nContent-Disposition: form-data; name="text"\r\n\r\nvalue\r\n--b--\r\n',
         b"--b" + 1_000 * b"\r\n--b" + b'\r\nfilename="x"\r\n\r\nx\r\n--b--',
+        FIRST_PART + b"x\r\n" + FIRST_PART + b"y\r\n--b--\r\n",
+        b"no form at all",
     ],
 )
-def test_a_form_without_a_whole_file_is_refused(body: bytes) -> None:
-    """A form that broke off or holds no file is no empty file."""
-    with pytest.raises(MalformedInput):
-        file_of_form(body, b"b")
+def test_a_form_without_one_whole_file_is_refused(client: TestClient, body: bytes) -> None:
+    """A form that broke off, holds no file or more than one, is no file."""
+    answer = client.post("/documents/examinations", content=body, headers=FORM)
+    assert (answer.status_code, answer.json()["code"]) == (422, "malformed-input")
 
 
-def test_a_form_gives_the_bytes_of_its_file() -> None:
+@ON_SQLITE
+def test_a_form_gives_the_bytes_of_its_file(client: TestClient, container: Container) -> None:
     """Line ends and marks within the file stay."""
     content = b"\r\n--other\r\n\x00--b\r\n\r\n"
-    head = (
-        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\nContent-Type: x/y\r\n\r\n'
+    answer = client.post(
+        "/documents/examinations", content=FIRST_PART + content + b"\r\n--b--\r\n", headers=FORM
     )
-    found = file_of_form(head + content + b"\r\n--b--\r\n", b"b")
-    assert (found.content, found.name) == (content, "a.pdf")
+    assert told(answer, container)["value"] == sha256(content).hexdigest()
